@@ -1,0 +1,63 @@
+import os
+from pathlib import Path
+
+import pytest
+
+from lcmat import paths
+
+
+@pytest.mark.parametrize(
+    ("variable", "function"),
+    [
+        ("LCMAT_CACHE", paths.cache_folder),
+        ("LCMAT_DATA", paths.data_folder),
+        ("LCMAT_RECORDS", paths.records_folder),
+        ("LCMAT_RUNS", paths.runs_folder),
+    ],
+)
+def test_each_folder_follows_its_environment_variable(variable, function, monkeypatch, tmp_path):
+    monkeypatch.setenv(variable, str(tmp_path / "elsewhere"))
+    assert function() == tmp_path / "elsewhere"
+    monkeypatch.setenv(variable, "")
+    assert function().is_absolute()
+    assert function() != tmp_path / "elsewhere"
+
+
+def test_relative_folders_become_absolute(monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("LCMAT_RECORDS", "here")
+    assert paths.records_folder() == tmp_path / "here"
+
+
+def test_data_live_in_the_cache_by_default(monkeypatch, tmp_path):
+    monkeypatch.delenv("LCMAT_DATA", raising=False)
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    assert paths.data_folder() == tmp_path / "data"
+
+
+def test_atomic_write_replaces_the_whole_file(tmp_path):
+    target = tmp_path / "record.json"
+    target.write_bytes(b"a much longer old content")
+    paths.atomic_write(target, b"new")
+    assert target.read_bytes() == b"new"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_failed_write_keeps_the_old_file_and_leaves_nothing_behind(step, monkeypatch, tmp_path):
+    target = tmp_path / "record.json"
+    target.write_bytes(b"old")
+
+    def disk_full(*_):
+        raise OSError("no space left on device")
+
+    monkeypatch.setattr(os, step, disk_full)
+    with pytest.raises(OSError, match="no space"):
+        paths.atomic_write(target, b"new")
+    assert target.read_bytes() == b"old"
+    assert list(tmp_path.iterdir()) == [target]
+
+
+def test_written_file_is_readable_by_others(tmp_path):
+    paths.atomic_write(tmp_path / "record.json", b"{}")
+    assert Path(tmp_path / "record.json").stat().st_mode & 0o777 == 0o644
