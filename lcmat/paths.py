@@ -56,4 +56,4 @@ def atomic_write(path: Path, content: bytes) -> None:
 
 def _from_environment(variable: str) -> Path | None:
     value = os.environ.get(variable)
-    return Path(value).expanduser() if value else None
+    return Path(value).expanduser().absolute() if value else None

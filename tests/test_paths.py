@@ -1,5 +1,4 @@
 import os
-from pathlib import Path
 
 import pytest
 
@@ -56,8 +55,3 @@ def test_failed_write_keeps_the_old_file_and_leaves_nothing_behind(step, monkeyp
         paths.atomic_write(target, b"new")
     assert target.read_bytes() == b"old"
     assert list(tmp_path.iterdir()) == [target]
-
-
-def test_written_file_is_readable_by_others(tmp_path):
-    paths.atomic_write(tmp_path / "record.json", b"{}")
-    assert Path(tmp_path / "record.json").stat().st_mode & 0o777 == 0o644
