@@ -1,0 +1,59 @@
+"""How many samples each class contributes to a coreset."""
+
+import math
+
+import torch
+from torch import Tensor
+
+
+def class_budgets(labels: Tensor, *, fraction: float | None = None, size: int | None = None) -> dict[int, int]:
+    """Budgets per class present in ``labels``, from a fraction of each class or from a total size.
+
+    Args:
+        labels: class numbers, int64 ``(n,)``.
+        fraction: in (0, 1]; each class gets ``round(fraction * n_c)``.  As in the official code Python's rounding takes
+            halves to the even number: 0.5 % of 500 images is 2 images, so really 0.4 %.
+        size: in ``0 .. n``; shared in proportion to the class sizes, remainders to the largest fractional parts
+            (then to the lowest class).
+
+    Returns:
+        ``{class: budget}``, ascending classes.
+
+    Raises:
+        ValueError: not exactly one of ``fraction`` and ``size``; one out of range; a class left empty by rounding.
+
+    >>> class_budgets(torch.tensor([0, 0, 0, 0, 1, 1]), fraction=0.5)
+    {0: 2, 1: 1}
+    >>> class_budgets(torch.tensor([0, 0, 0, 0, 1, 1]), size=4)
+    {0: 3, 1: 1}
+    """
+    if (fraction is None) == (size is None):
+        raise ValueError(f"give either fraction or size, got fraction={fraction} and size={size}")
+    classes, counts = (part.tolist() for part in torch.unique(labels, return_counts=True))
+    budgets = _by_fraction(classes, counts, fraction) if fraction is not None else _by_size(counts, size or 0)
+    return dict(zip(classes, budgets, strict=True))
+
+
+def _by_fraction(classes: list[int], counts: list[int], fraction: float) -> list[int]:
+    if not 0 < fraction <= 1:
+        raise ValueError(f"fraction must lie in (0, 1], got {fraction}")
+    budgets = [round(fraction * count) for count in counts]
+    if 0 in budgets:
+        empty = budgets.index(0)
+        raise ValueError(
+            f"fraction {fraction:g} of the {counts[empty]} samples of class {classes[empty]} rounds to 0 samples: "
+            f"use a fraction above {0.5 / min(counts):.2g}, or give size"
+        )
+    return budgets
+
+
+def _by_size(counts: list[int], size: int) -> list[int]:
+    total = sum(counts)
+    if not 0 <= size <= total:
+        raise ValueError(f"size must lie in 0 .. {total}, the number of samples, got {size}")
+    shares = [size * count / total for count in counts] if total else []
+    budgets = [math.floor(share) for share in shares]
+    by_remainder = sorted(range(len(counts)), key=lambda c: budgets[c] - shares[c])  # stable: lowest class first
+    for position in by_remainder[: size - sum(budgets)]:
+        budgets[position] += 1
+    return budgets

@@ -1,0 +1,73 @@
+"""LCMat-S: selection by loss-curvature matching in the last layer."""
+
+import torch
+from torch import Tensor
+
+from lcmat.curvature import (
+    gradient_distance_blocks,
+    hessian_distance_blocks,
+    symmetric_matrix,
+    top_variance_dimensions,
+)
+from lcmat.selection.coreset import Coreset
+from lcmat.submodular import cluster_sizes, facility_location
+
+
+def lcmat_s(
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    rho: float = 0.1,
+    top_k: int = 100,
+) -> Coreset:
+    """LCMat-S: facility location on gradients and Hessian diagonals of the last layer (paper Eq. 12, Algorithm 1).
+
+    Weights are the cluster sizes ``gamma_j`` of CRAIG's assignment.  Deterministic: the generator is not used.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        budget: how many samples to choose.
+        generator: unused; every method takes one.
+        rho: radius of the parameter perturbation; 0 leaves gradient matching.
+        top_k: how many Hessian dimensions count, K.
+    """
+    distances = lcmat_distances(features, logits, labels, rho=rho, top_k=top_k)
+    indices, gains = facility_location(distances, budget)
+    return Coreset(indices, cluster_sizes(distances, indices), gains)
+
+
+def lcmat_distances(features: Tensor, logits: Tensor, labels: Tensor, *, rho: float, top_k: int) -> Tensor:
+    """LCMat-S's distances ``||g_i - g_j||_2 + rho / 2 sum_{k in K} |lambda_ik - lambda_jk|`` (paper Eq. 10).
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        rho: radius of the parameter perturbation, finite and not negative.
+        top_k: size of K, the dimensions of largest variance over these n samples.
+
+    Returns:
+        ``(n, n)``, symmetric, zero diagonal; one matrix is all the memory that it needs.
+
+    Raises:
+        ValueError: shapes disagree, ``rho`` is negative or not finite, or ``top_k`` is not positive.
+
+    >>> lcmat_distances(torch.zeros(2, 1), torch.zeros(2, 2), torch.tensor([0, 1]), rho=0.1, top_k=2)
+    tensor([[0.0000, 1.4142],
+            [1.4142, 0.0000]])
+    """
+    if not 0 <= rho < float("inf"):
+        raise ValueError(f"rho must be a finite number >= 0, got {rho}")
+    dimensions = top_variance_dimensions(features, logits, top_k)
+    gradients = gradient_distance_blocks(features, logits, labels)
+    hessians = hessian_distance_blocks(features, logits, dimensions)
+
+    def block(rows: slice, columns: slice) -> Tensor:
+        return gradients(rows, columns) + rho / 2 * hessians(rows, columns)
+
+    return symmetric_matrix(len(features), gradients if rho == 0 else block, like=features)

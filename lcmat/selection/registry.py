@@ -1,0 +1,31 @@
+"""The registry of selection methods: adding one is a function in a module of its own and a line here."""
+
+import inspect
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from lcmat.selection.coreset import Coreset
+from lcmat.selection.lcmat_s import lcmat_s
+from lcmat.selection.uniform import uniform
+
+
+@dataclass(frozen=True)
+class Method:
+    """A selection method: ``function(features, logits, labels, budget, generator, **options)`` for one class."""
+
+    title: str  # as the paper spells it
+    function: Callable[..., Coreset]
+    reference: str
+
+    @property
+    def options(self) -> dict[str, Any]:
+        """The method's options with their defaults."""
+        parameters = inspect.signature(self.function).parameters.values()
+        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+
+
+METHODS: Mapping[str, Method] = {
+    "uniform": Method("Uniform", uniform, "baseline; the same number from each class"),
+    "lcmat-s": Method("LCMat-S", lcmat_s, "Shin et al., AISTATS 2023, Eq. 12 and Algorithm 1"),
+}
