@@ -50,7 +50,7 @@ def bernoulli_variances(logits: Tensor) -> Tensor:
 
 
 def per_sample_gradients(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
-    """Per-sample gradients of the cross-entropy in the last layer, ``g_i = (p_i - y_i) a_i^T`` (paper section 3.3).
+    """Per-sample gradients of the cross-entropy in the last layer, ``g_i = (p_i - y_i) a_i^T`` (paper Eq. 8).
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
