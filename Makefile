@@ -1,0 +1,74 @@
+# `make help` lists the targets. Every target first brings .venv up to date with requirements.lock.
+
+VENV    ?= .venv
+JOBS    ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
+PROFILE ?= smoke
+UPGRADE ?=
+
+# The newest suitable Python on PATH; `make PYTHON=/path/to/python` overrides it. Candidates are run, not only looked
+# up: version managers leave commands behind that do not work.
+PYTHON  ?= $(shell for python in python3.13 python3.12 python3.11 python3 python; do \
+	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	&& command -v $$python && break; done)
+
+BIN       := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+SITE      := _build/html
+
+# Each process works on one thread, so that JOBS of them share the cores and results do not depend on the core count.
+export OMP_NUM_THREADS ?= 1
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help install book test check-site notebooks lock format clean
+
+help: ## List the targets
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@echo
+	@echo "  Settings: JOBS=$(JOBS) PROFILE=$(PROFILE) VENV=$(VENV) PYTHON=$(PYTHON)"
+
+install: $(INSTALLED) ## Create .venv with the locked packages and this one
+
+book: $(INSTALLED) ## Run the missing benchmarks, execute the chapters, build the site
+	$(BIN)/lcmat sweep --profile $(PROFILE) --jobs $(JOBS)
+	$(BIN)/lcmat chapters --jobs $(JOBS)
+# From scratch, because Sphinx repeats no warning for a page it has built before, and -W would see none.
+	rm -rf $(SITE) _build/.doctrees
+	$(BIN)/jupyter-book build . -W -n --keep-going
+	@echo
+	@echo "The book: file://$(CURDIR)/$(SITE)/index.html"
+
+test: $(INSTALLED) ## Lint, check the format and the types, run the tests with coverage
+	$(BIN)/ruff check
+	$(BIN)/ruff format --check
+	$(BIN)/mypy lcmat
+	$(BIN)/python -m pytest -n 2 --cov -m "not site"
+
+check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)
+	$(BIN)/python -m pytest -m site tests
+
+notebooks: $(INSTALLED) ## Convert the chapters to .ipynb, for papermill, Jupyter or Colab
+	$(BIN)/lcmat notebooks
+
+lock: | $(BIN)/uv ## Pin the dependencies anew (UPGRADE=--upgrade for the newest)
+	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra book --extra dev $(UPGRADE) \
+		--output-file requirements.lock pyproject.toml
+
+format: $(INSTALLED) ## Format the code and apply the safe fixes
+	$(BIN)/ruff check --fix
+	$(BIN)/ruff format
+
+clean: ## Remove everything `make book` and `make notebooks` made, but not .venv
+	rm -rf _build .coverage .coverage.* .mypy_cache .pytest_cache .ruff_cache .snakemake book/records/*/digits
+	find book notebooks -name '*.ipynb' -delete
+
+$(BIN)/uv: # An installer of the version and hashes that the lock states
+	@test -n "$(PYTHON)" || { echo "No Python >= 3.11 with its venv module on PATH; name one: make PYTHON=/path/to/python" >&2; exit 1; }
+	$(PYTHON) -m venv $(VENV)
+	awk '/^[^ #]/ {wanted = /^uv==/} wanted' requirements.lock > $(VENV)/uv.txt
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $(VENV)/uv.txt
+
+$(INSTALLED): requirements.lock pyproject.toml | $(BIN)/uv
+	$(BIN)/uv pip install --python $(BIN)/python --require-hashes -r requirements.lock
+	$(BIN)/uv pip install --python $(BIN)/python --no-deps --no-build-isolation --editable .
+	touch $@

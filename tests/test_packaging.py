@@ -1,0 +1,186 @@
+"""The files that describe the package to pip, conda, make, GitHub and readers agree with each other."""
+
+import re
+import subprocess
+import tomllib
+from functools import cache
+from pathlib import Path
+
+import pytest
+import yaml
+from packaging.requirements import Requirement
+from packaging.specifiers import SpecifierSet
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parent.parent
+PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
+LARGEST_TRACKED_FILE = 2 * 2**20
+PICKLES_AND_PRODUCTS = {".ipynb", ".pickle", ".pkl", ".pt", ".pth"}
+
+
+def read(name):
+    return (ROOT / name).read_text(encoding="utf-8")
+
+
+@cache
+def tracked_files():
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
+    if listing.returncode:
+        pytest.skip("not a git checkout")
+    return [ROOT / name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
+
+
+def declared_requirements():
+    extras = PROJECT["optional-dependencies"]
+    return [Requirement(line) for line in [*PROJECT["dependencies"], *extras["book"], *extras["dev"]]]
+
+
+def lock_entries(text):
+    """The entries of a lock as (requirement, number of hashes); comments and continuation marks are dropped."""
+    unfolded = re.sub(r"\\\n", " ", re.sub(r"^\s*#.*\n", "", text, flags=re.MULTILINE))
+    for line in filter(str.strip, unfolded.splitlines()):
+        requirement, *hashes = line.split("--hash=")
+        yield Requirement(requirement.strip()), sum(bool(re.fullmatch(r"sha256:[0-9a-f]{64}\s*", h)) for h in hashes)
+
+
+def locked_versions():
+    """Name of every locked package -> its versions; a universal lock can hold several, for different platforms."""
+    versions = {}
+    for requirement, _ in lock_entries(read("requirements.lock")):
+        (pin,) = requirement.specifier
+        assert pin.operator == "=="
+        versions.setdefault(canonicalize_name(requirement.name), set()).add(pin.version)
+    return versions
+
+
+def unmet(requirements, versions):
+    """Those requirements of which the lock has no version, or one out of range."""
+    found = {str(r): versions.get(canonicalize_name(r.name), set()) for r in requirements}
+    return [str(r) for r in requirements if not found[str(r)] or not all(map(r.specifier.contains, found[str(r)]))]
+
+
+def make_targets():
+    return set(re.findall(r"^([a-z][a-z-]*):(?!=)", read("Makefile"), flags=re.MULTILINE))
+
+
+def made_by(commands):
+    """Targets which a shell text asks of make, options and settings left out."""
+    calls = re.findall(r"(?:^|[ \t])make((?:[ ]+[^\s;|&#]+)*)", commands, flags=re.MULTILINE)
+    return {word for call in calls for word in call.split() if "=" not in word and not word.startswith("-")}
+
+
+def code_blocks(markdown, language):
+    return re.findall(rf"^```{language}\n(.*?)^```", markdown, flags=re.MULTILINE | re.DOTALL)
+
+
+def workflow_commands(workflow):
+    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
+    return [step["run"] for job in jobs for step in job.get("steps", []) if "run" in step]
+
+
+def test_every_declared_dependency_is_locked_within_its_range():
+    assert unmet(declared_requirements(), locked_versions()) == []
+
+
+def test_a_missing_or_outdated_lock_entry_is_noticed():
+    requirements = [Requirement("torch>=2.9"), Requirement("numpy>=2.0"), Requirement("Great_Tables")]
+    assert unmet(requirements, {"torch": {"2.8.0"}, "great-tables": {"0.20.0"}}) == ["torch>=2.9", "numpy>=2.0"]
+
+
+def test_every_lock_entry_has_hashes():
+    entries = list(lock_entries(read("requirements.lock")))
+    assert len(entries) > len(declared_requirements())
+    assert [str(requirement) for requirement, hashes in entries if not hashes] == []
+
+
+def test_the_lock_names_no_host():
+    lines = read("requirements.lock").splitlines()
+    assert [line for line in lines if "://" in line or line.startswith("-")] == []
+
+
+def test_uv_lock_is_not_kept():
+    assert "uv.lock" not in {path.name for path in tracked_files()}, "it holds addresses of a registry; use `make lock`"
+
+
+def test_environment_installs_this_project_with_its_extras_on_a_supported_python():
+    *conda, pip = yaml.safe_load(read("environment.yml"))["dependencies"]
+    (editable,) = pip["pip"]
+    extras = re.fullmatch(r"-e \.\[([a-z,]+)\]", editable).group(1)
+    assert set(extras.split(",")) == set(PROJECT["optional-dependencies"])
+    (python,) = (Requirement(line) for line in conda if line.startswith("python"))
+    minors = [f"3.{minor}" for minor in range(30)]
+    allowed = [version for version in minors if python.specifier.contains(version)]
+    assert allowed
+    assert all(map(SpecifierSet(PROJECT["requires-python"]).contains, allowed))
+
+
+def test_the_citation_states_this_version_and_the_paper():
+    citation = yaml.safe_load(read("CITATION.cff"))
+    assert citation["version"] == PROJECT["version"]
+    assert citation["license"] == PROJECT["license"]
+    (paper,) = citation["references"]
+    assert [author["family-names"] for author in paper["authors"]] == ["Shin", "Bae", "Shin", "Joo", "Moon"]
+    assert (paper["year"], paper["volume"], paper["start"], paper["end"]) == (2023, 206, "8606", "8628")
+
+
+def test_one_repository_address_everywhere():
+    address = PROJECT["urls"]["Repository"]
+    assert yaml.safe_load(read("CITATION.cff"))["repository-code"] == address
+    assert yaml.safe_load(read("_config.yml"))["repository"]["url"] == address
+    owner, name = address.removeprefix("https://github.com/").split("/")
+    mentioned = set(re.findall(rf"github\.com/([\w.-]+)/{name}\b", read("README.md")))
+    assert mentioned <= {owner}
+
+
+def test_no_products_or_pickles_are_tracked():
+    assert [path for path in tracked_files() if path.suffix in PICKLES_AND_PRODUCTS] == []
+
+
+def test_no_large_file_is_tracked():
+    assert [path for path in tracked_files() if path.stat().st_size > LARGEST_TRACKED_FILE] == []
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_run_only_targets_that_exist(workflow):
+    assert made_by("\n".join(workflow_commands(workflow))) <= make_targets()
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_workflows_ask_for_no_more_than_they_state(workflow):
+    content = yaml.safe_load(workflow.read_text())
+    assert content["permissions"] in ({}, {"contents": "read"})
+    assert "concurrency" in content
+    assert all("timeout-minutes" in job for job in content["jobs"].values() if "steps" in job)
+
+
+def test_continuous_integration_runs_the_tests_and_the_book():
+    ci = "\n".join(workflow_commands(ROOT / ".github" / "workflows" / "ci.yml"))
+    for commands in (ci, read(".ci/run")):
+        assert {"test", "book"} <= made_by(commands) <= make_targets()
+
+
+def test_targets_are_read_from_commands():
+    assert made_by("make lock UPGRADE=--upgrade\ntimed book make -s book && echo") == {"lock", "book"}
+
+
+def test_make_help_lists_every_public_target():
+    shown = subprocess.run(["make", "-s", "help"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    assert set(re.findall(r"^  make ([a-z-]+) ", shown, flags=re.MULTILINE)) == make_targets()
+
+
+def test_the_readme_names_the_two_commands():
+    assert {"book", "test"} <= made_by("\n".join(code_blocks(read("README.md"), "bash"))) <= make_targets()
+
+
+def test_the_pictures_and_files_of_the_readme_exist():
+    links = re.findall(r"\[[^\]]+\]\(([^):]+)\)", read("README.md"))
+    assert {"LICENSE", "CITATION.cff"} < set(links)
+    assert [link for link in links if not (ROOT / link).is_file()] == []
+
+
+def test_the_example_of_the_readme_runs():
+    (example,) = code_blocks(read("README.md"), "python")
+    names = {}
+    exec(example, names)
+    assert 0 < len(names["small"]) < 0.1 * len(names["digits"])
