@@ -56,8 +56,12 @@ def locked_versions():
 
 def unmet(requirements, versions):
     """Those requirements of which the lock has no version, or one out of range."""
-    found = {str(r): versions.get(canonicalize_name(r.name), set()) for r in requirements}
-    return [str(r) for r in requirements if not found[str(r)] or not all(map(r.specifier.contains, found[str(r)]))]
+
+    def is_met(requirement):
+        locked = versions.get(canonicalize_name(requirement.name), set())
+        return bool(locked) and all(map(requirement.specifier.contains, locked))
+
+    return [str(requirement) for requirement in requirements if not is_met(requirement)]
 
 
 def make_targets():
