@@ -66,7 +66,7 @@ class Verdict:
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
-    r"""Student t interval of a mean: $\bar x \pm t_{n-1} \, s / \sqrt n$ with $s$ the sample standard deviation.
+    """Student t interval of a mean: ``mean(x) +- t(n - 1) s / sqrt(n)``, s the sample standard deviation.
 
     Args:
         values: one number per seed, finite.
@@ -91,9 +91,9 @@ def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval
 def welch_difference(
     mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int, confidence: float = 0.95
 ) -> Interval:
-    r"""Welch interval of $\mu_1 - \mu_2$ from two summaries (mean, sample standard deviation, number of runs).
+    """Welch interval of ``mu_1 - mu_2`` from two summaries (mean, sample standard deviation, number of runs).
 
-    The standard error is $\sqrt{s_1^2/n_1 + s_2^2/n_2}$ and the degrees of freedom are Welch and Satterthwaite's.
+    The standard error is ``sqrt(s_1^2 / n_1 + s_2^2 / n_2)`` and the degrees of freedom are Welch and Satterthwaite's.
     A standard deviation of zero marks a number taken as exact, NaN an unknown one (its interval is infinite).
 
     Returns:
@@ -116,7 +116,7 @@ def welch_difference(
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> PairedDifference:
-    r"""Interval and two-sided t test of the mean of $a_s - b_s$ over seeds $s$.
+    """Interval and two-sided t test of the mean of ``a_s - b_s`` over seeds s.
 
     Args:
         a: one value per seed.
@@ -140,7 +140,7 @@ def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float 
 
 
 def holm(p_values: Sequence[float]) -> list[float]:
-    r"""Holm's step-down adjustment: $\tilde p_{(i)} = \max_{j \le i} \min(1, (m - j + 1)\, p_{(j)})$.
+    """Holm's step-down adjustment ``max_{j <= i} min(1, (m - j + 1) p_(j))`` of m ordered p-values ``p_(i)``.
 
     Rejecting where the adjusted value is below alpha keeps the chance of any false rejection below alpha.
 
