@@ -1,0 +1,92 @@
+"""Networks for small images, all of them `Network`s: features, then one linear layer."""
+
+from collections.abc import Callable, Mapping
+from types import MappingProxyType
+from typing import NamedTuple
+
+import torch
+from torch import nn
+
+from lcmat.models.convnet import convnet, digits_net
+from lcmat.models.network import Network
+from lcmat.models.resnet import resnet18, wrn16
+from lcmat.models.vgg import vgg16
+from lcmat.models.zoo import torchvision_network
+
+__all__ = ["MODELS", "Model", "Network", "build"]
+
+ZOO_PREFIX = "torchvision:"
+
+
+class Model(NamedTuple):
+    """An entry of the registry: how to make the features, what to call it on a page, and its published width."""
+
+    features: Callable[[int, int, int], nn.Module]  # (in_channels, image_size, width) -> module
+    title: str
+    width: int  # channels of the first stage
+
+
+MODELS: Mapping[str, Model] = MappingProxyType(
+    {
+        "digits-net": Model(digits_net, "DigitsNet", 32),
+        "convnet": Model(convnet, "ConvNet-3", 128),
+        "resnet18": Model(resnet18, "ResNet-18", 64),
+        "vgg16": Model(vgg16, "VGG-16", 64),
+        "wrn16-8": Model(wrn16, "WRN-16-8", 128),
+    }
+)
+
+
+def build(
+    name: str,
+    *,
+    num_classes: int,
+    in_channels: int = 3,
+    image_size: int = 32,
+    width: int | None = None,
+    seed: int = 0,
+) -> Network:
+    """Make an untrained network, a function of the arguments alone: the global random state is neither used nor moved.
+
+    Args:
+        name: a key of `MODELS`, or `torchvision:<name>` for any torchvision classifier (three channels, own width).
+        num_classes: number c of logits.
+        in_channels: channels of the images.
+        image_size: height and width of the images.
+        width: channels of the first stage; None: the published width.
+        seed: of the initial weights (PyTorch's default initialisation; He's for WRN-16-8, as published).
+
+    Returns:
+        A `Network` in training mode, float32, on the CPU.
+
+    Raises:
+        ValueError: unknown name, or a shape that this network cannot take.
+
+    >>> network = build("convnet", num_classes=10)
+    >>> sum(parameter.numel() for parameter in network.parameters())
+    320010
+    >>> network.classifier
+    Linear(in_features=2048, out_features=10, bias=True)
+    """
+    if name not in MODELS and not name.startswith(ZOO_PREFIX):
+        raise ValueError(f"no network {name!r}; there are: {', '.join(MODELS)}, {ZOO_PREFIX}<name>")
+    if name.startswith(ZOO_PREFIX) and (in_channels != 3 or width is not None):
+        raise ValueError(f"{name!r} takes three channels and has its own width: leave in_channels and width out")
+    with torch.random.fork_rng(devices=[]):
+        torch.default_generator.manual_seed(seed)
+        if name.startswith(ZOO_PREFIX):
+            return torchvision_network(name[len(ZOO_PREFIX) :], num_classes=num_classes, image_size=image_size)
+        features = MODELS[name].features(in_channels, image_size, MODELS[name].width if width is None else width)
+        classifier = nn.Linear(_dimension(features, name, in_channels, image_size), num_classes)
+        return Network(features, classifier)
+
+
+def _dimension(features: nn.Module, name: str, in_channels: int, image_size: int) -> int:
+    features.eval()
+    try:
+        with torch.no_grad():
+            outputs = features(torch.zeros(1, in_channels, image_size, image_size))
+    except RuntimeError as error:
+        raise ValueError(f"{name!r} cannot take {image_size}x{image_size} images: {error}") from error
+    features.train()
+    return outputs.shape[1]

@@ -1,0 +1,35 @@
+"""The one shape every network has: features, then one linear layer."""
+
+from torch import Tensor, nn
+
+
+class Network(nn.Module):
+    """A classifier whose last layer is linear: `forward(x) = classifier(features(x))`.
+
+    LCMat looks at the last layer only (Sec. 4), so that layer and its input h = features(x) must be reachable.
+
+    Attributes:
+        features: module taking images (n, channels, height, width) to h (n, d).
+        classifier: `torch.nn.Linear` taking h (n, d) to logits (n, c).
+    """
+
+    def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:
+        """Join the two parts, which keep the parameters they have."""
+        super().__init__()
+        self.features = features
+        self.classifier = classifier
+
+    def forward(self, images: Tensor) -> Tensor:
+        """Logits (n, c) of images (n, channels, height, width)."""
+        return self.classifier(self.features(images))
+
+
+def stem_padding(image_size: int) -> int:
+    """Zero padding of a first 3x3 convolution: 3 for 28x28 images, which so become 32x32, else 1.
+
+    DC and DeepCore do this with the MNIST-like sets: three to five halvings then work as they do for 32x32.
+
+    >>> stem_padding(28), stem_padding(32)
+    (3, 1)
+    """
+    return 3 if image_size == 28 else 1

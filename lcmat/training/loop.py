@@ -1,0 +1,172 @@
+"""Training from the first epoch, or from a checkpoint, to the last."""
+
+import math
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+from torch import Tensor
+
+from lcmat.data import ImageDataset
+from lcmat.models import Network
+from lcmat.training import resume
+from lcmat.training.recipe import Recipe
+from lcmat.training.steps import Trainer
+
+Progress = Callable[[int, int, float, float | None], None]
+
+
+class DivergedError(RuntimeError):
+    """The training loss is no longer a finite number; the message names the epoch and the remedy."""
+
+
+@dataclass(frozen=True)
+class TrainingResult:
+    """What a finished run reports; the trained weights are in the network.
+
+    Attributes:
+        losses: mean training loss of each epoch: per sample, in nats, over the augmented images, each at the moment
+            when it was trained on.
+        accuracies_percent: test accuracy after each epoch of `evaluated_epochs`, in percent; empty without a test set.
+        evaluated_epochs: numbers of these epochs; the first epoch is 1, the last is always evaluated.
+        wall_seconds: time spent, evaluation included, summed over resumptions.
+    """
+
+    losses: tuple[float, ...]
+    accuracies_percent: tuple[float, ...]
+    evaluated_epochs: tuple[int, ...]
+    wall_seconds: float
+
+    @property
+    def last_accuracy_percent(self) -> float:
+        """Test accuracy after the last epoch: the honest number."""
+        return self.accuracies_percent[-1]
+
+    @property
+    def best_accuracy_percent(self) -> float:
+        """Largest test accuracy over the evaluated epochs: optimistic, for it is chosen on the test set."""
+        return max(self.accuracies_percent)
+
+    @property
+    def best_epoch(self) -> int:
+        """First epoch (from 1) with that accuracy."""
+        return self.evaluated_epochs[self.accuracies_percent.index(self.best_accuracy_percent)]
+
+
+def train(
+    network: Network,
+    data: ImageDataset,
+    *,
+    recipe: Recipe,
+    generator: torch.Generator,
+    test: ImageDataset | None = None,
+    evaluate_every: int = 1,
+    weights: Tensor | None = None,
+    device: str = "cpu",
+    checkpoint: Path | None = None,
+    checkpoint_seconds: float = 60.0,
+    progress: Progress | None = None,
+) -> TrainingResult:
+    """Train a network in place with SGD on the mean cross-entropy, by a recipe.
+
+    On the CPU, at a fixed number of threads, the result is bit for bit a function of the arguments: shuffles, crops,
+    flips and dropout are all drawn from `generator`, and the global random state is left alone.
+
+    Args:
+        network: trained in place and moved to the device.
+        data: the n training images, kept on the device as bytes.
+        recipe: see `Recipe`.
+        generator: on the CPU; advanced by the draws.
+        test: where to measure accuracy; None: nowhere.
+        evaluate_every: epochs from one measurement to the next; the last epoch is always measured.
+        weights: non-negative (n,); sample i enters the loss as weights[i] / mean(weights) times its cross-entropy.
+        device: as torch names it.
+        checkpoint: file for the state of the run. It is written when an epoch ends `checkpoint_seconds` or more after
+            the last writing, and after the last epoch. Where it exists, the run goes on from there, to bitwise the
+            result of a run without interruption; a finished run returns at once. Deleting it is up to the caller.
+        checkpoint_seconds: a kill loses at most this time and one epoch.
+        progress: called after each epoch with (epoch from 1, epochs, mean loss, accuracy in percent or None).
+
+    Returns:
+        The `TrainingResult`.
+
+    Raises:
+        ValueError: no images, labels the network has no logit for, or weights or a generator that do not fit.
+        DivergedError: the mean loss of an epoch is infinite or not a number.
+        CheckpointMismatchError: the checkpoint belongs to another run.
+        CorruptArtifactError: the checkpoint is damaged.
+    """
+    _check(network, data, test, evaluate_every, weights, generator)
+    trainer = Trainer(network, data, recipe, generator, weights, device)
+    state = resume.State(network, trainer.optimizer, generator)
+    run = resume.identity(state, data, test, recipe, weights, evaluate_every, device) if checkpoint else {}
+    if checkpoint and checkpoint.exists():
+        resume.restore(checkpoint, state, run)
+    saved = state.wall_seconds
+    for epoch in range(len(state.losses) + 1, recipe.epochs + 1):
+        measured = test if epoch % evaluate_every == 0 or epoch == recipe.epochs else None
+        accuracy = _run_epoch(trainer, state, epoch, measured)
+        if progress:
+            progress(epoch, recipe.epochs, state.losses[-1], accuracy)
+        if checkpoint and (state.wall_seconds - saved >= checkpoint_seconds or epoch == recipe.epochs):
+            resume.save(checkpoint, state, run)
+            saved = state.wall_seconds
+    return TrainingResult(
+        losses=tuple(state.losses),
+        accuracies_percent=tuple(state.accuracies_percent),
+        evaluated_epochs=tuple(state.evaluated_epochs),
+        wall_seconds=state.wall_seconds,
+    )
+
+
+def _run_epoch(trainer: Trainer, state: resume.State, epoch: int, test: ImageDataset | None) -> float | None:
+    """Train for one epoch (from 1), measure on `test` if given, and write both down in `state`."""
+    started = time.perf_counter()
+    loss = trainer.run_epoch(epoch)
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the training loss is {loss} in epoch {epoch}: lower the learning rate of the recipe "
+            f"(now {trainer.recipe.learning_rate}), and see that no image holds NaN"
+        )
+    state.losses.append(loss)
+    accuracy = None if test is None else trainer.accuracy_percent(test)
+    if accuracy is not None:
+        state.accuracies_percent.append(accuracy)
+        state.evaluated_epochs.append(epoch)
+    state.wall_seconds += time.perf_counter() - started
+    return accuracy
+
+
+def _check(
+    network: Network,
+    data: ImageDataset,
+    test: ImageDataset | None,
+    evaluate_every: int,
+    weights: Tensor | None,
+    generator: torch.Generator,
+) -> None:
+    num_classes = network.classifier.out_features
+    for part in (data,) if test is None else (data, test):
+        if len(part) == 0:
+            raise ValueError(f"{part.name} ({part.split}) has no images: nothing to train on or to measure")
+        low, high = int(part.labels.min()), int(part.labels.max())
+        if low < 0 or high >= num_classes:
+            raise ValueError(
+                f"{part.name} ({part.split}) has labels {low}..{high}, the network has logits 0..{num_classes - 1}: "
+                f"build it with num_classes={part.num_classes}"
+            )
+    if evaluate_every < 1:
+        raise ValueError(f"evaluate_every={evaluate_every} must be at least 1")
+    if generator.device.type != "cpu":
+        raise ValueError(f"the generator must be on the CPU, not on {generator.device}: draws must not depend on it")
+    if weights is not None:
+        _check_weights(weights, len(data))
+
+
+def _check_weights(weights: Tensor, n: int) -> None:
+    if weights.shape != (n,):
+        raise ValueError(f"weights have shape {tuple(weights.shape)}, but there are {n} training images")
+    if not (weights.isfinite().all() and (weights >= 0).all() and weights.sum() > 0):
+        raise ValueError("weights must be finite, none negative and not all zero")

@@ -1,0 +1,110 @@
+"""Stopping a training run and going on with it, bit for bit."""
+
+import hashlib
+from collections.abc import Iterable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from lcmat import checkpoints
+from lcmat.data import ImageDataset
+from lcmat.models import Network
+from lcmat.training.recipe import Recipe
+
+
+class CheckpointMismatchError(RuntimeError):
+    """A checkpoint belongs to another run; the message names the file, what differs and the remedy."""
+
+
+@dataclass
+class State:
+    """All that a run changes while it goes on; saved and restored as a whole."""
+
+    network: Network
+    optimizer: torch.optim.Optimizer
+    generator: torch.Generator
+    losses: list[float] = field(default_factory=list)  # one per finished epoch
+    accuracies_percent: list[float] = field(default_factory=list)
+    evaluated_epochs: list[int] = field(default_factory=list)
+    wall_seconds: float = 0.0
+
+
+def identity(
+    state: State,
+    data: ImageDataset,
+    test: ImageDataset | None,
+    recipe: Recipe,
+    weights: Tensor | None,
+    evaluate_every: int,
+    device: str,
+) -> dict[str, Any]:
+    """What a run is a function of, by name; to be taken before its first step."""
+    return {
+        "recipe": asdict(recipe),
+        "training data": data.content_hash,
+        "test data": test.content_hash if test is not None else None,
+        "weights": _hash([] if weights is None else [weights]),
+        "initial network": _hash(state.network.state_dict().values()),
+        "initial generator": _hash([state.generator.get_state()]),
+        "evaluate_every": evaluate_every,
+        "device": torch.device(device).type,
+    }
+
+
+def save(path: Path, state: State, run: dict[str, Any]) -> None:
+    """Write the state of the run `run` (its `identity`) to one verified file."""
+    tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
+    for name, parameter in state.network.named_parameters():
+        momentum = state.optimizer.state[parameter].get("momentum_buffer")
+        if momentum is not None:
+            tensors[f"momentum.{name}"] = momentum
+    tensors["generator"] = state.generator.get_state()
+    history = {name: getattr(state, name) for name in _HISTORY}
+    checkpoints.save(path, tensors, {"run": run, "history": history})
+
+
+def restore(path: Path, state: State, run: dict[str, Any]) -> None:
+    """Put the state that `save` wrote into `state`.
+
+    Raises:
+        CheckpointMismatchError: the file belongs to another run than `run`.
+        CorruptArtifactError: the file is damaged.
+    """
+    tensors, metadata = checkpoints.load(path)
+    _compare(path, metadata.get("run", {}), run)
+    state.network.load_state_dict(_with_prefix(tensors, "network."))
+    momenta = _with_prefix(tensors, "momentum.")
+    for name, parameter in state.network.named_parameters():
+        if name in momenta:  # in the parameter's memory format
+            state.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momenta[name])
+    state.generator.set_state(tensors["generator"])
+    for name in _HISTORY:
+        setattr(state, name, metadata["history"][name])
+
+
+_HISTORY = ("losses", "accuracies_percent", "evaluated_epochs", "wall_seconds")
+
+
+def _compare(path: Path, stored: dict[str, Any], run: dict[str, Any]) -> None:
+    different = [name for name in run if stored.get(name) != run[name]]
+    if different:
+        raise CheckpointMismatchError(
+            f"{path} is the checkpoint of another run (other {', '.join(different)}): "
+            "give this run a path of its own, or delete the file to start afresh"
+        )
+
+
+def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
+
+
+def _hash(tensors: Iterable[Tensor]) -> str:
+    digest = hashlib.sha256()
+    for tensor in tensors:
+        array = tensor.detach().cpu().contiguous().numpy()
+        digest.update(f"{array.dtype}{array.shape}".encode())
+        digest.update(array.tobytes())
+    return digest.hexdigest()

@@ -1,0 +1,136 @@
+"""One training epoch: batches, augmentation, forward, backward, update."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+from torch import Tensor
+from torch.nn import functional
+
+from lcmat.augmentation import random_crop_flip
+from lcmat.data import ImageDataset
+from lcmat.models import Network
+from lcmat.training.evaluation import accuracy_percent, on_device
+from lcmat.training.recipe import Recipe, learning_rates
+
+_EVALUATION_BATCH = 250  # divides the usual test sets, so that a compiled forward pass sees one shape
+
+
+class Trainer:
+    """The network with its optimizer, its data on the device, and its place in the learning-rate schedule.
+
+    Attributes:
+        network: being trained.
+        optimizer: SGD over its parameters.
+        generator: of all random draws, on the CPU.
+        recipe: how to train.
+        num_steps: steps of an epoch.
+    """
+
+    def __init__(
+        self,
+        network: Network,
+        data: ImageDataset,
+        recipe: Recipe,
+        generator: torch.Generator,
+        weights: Tensor | None,
+        device: str,
+    ) -> None:
+        """Move network and data to the device; weights are brought to mean 1."""
+        self.device = torch.device(device)
+        self._layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self.network = network.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
+        self.optimizer = torch.optim.SGD(
+            self.network.parameters(),
+            lr=recipe.learning_rate,
+            momentum=recipe.momentum,
+            nesterov=recipe.nesterov,
+            weight_decay=recipe.weight_decay,
+            fused=True,
+        )
+        self.generator = generator
+        self.num_steps = len(split_batches(torch.arange(len(data)), recipe.batch_size))
+        self._rates = learning_rates(recipe, recipe.epochs * self.num_steps)
+        self._data = on_device(data, device)
+        self._weights = None if weights is None else (weights / weights.double().mean()).float().to(self.device)
+        self.recipe = recipe
+        self._compiled = _compile(network) if recipe.compile else network
+        self._compiled_sizes = (min(recipe.batch_size, len(data)), _EVALUATION_BATCH)
+
+    def run_epoch(self, epoch: int) -> float:
+        """Train for epoch number `epoch` (from 1) and return the mean loss per sample."""
+        order = torch.randperm(len(self._data), generator=self.generator)
+        batches = split_batches(order, self.recipe.batch_size)
+        rates = self._rates[(epoch - 1) * self.num_steps :]
+        self.network.train()
+        with _dropout_from(self.generator, self.device):
+            losses = [self._step(batch, rate) for batch, rate in zip(batches, rates, strict=False)]
+        # Read once an epoch: reading every step would make a GPU wait.
+        sizes = torch.tensor([len(batch) for batch in batches])
+        return (torch.stack(losses).cpu().double() @ sizes.double()).item() / len(order)
+
+    def accuracy_percent(self, test: ImageDataset) -> float:
+        """Accuracy on `test` in percent, in the recipe's precision."""
+        return accuracy_percent(
+            self.network, test, batch_size=_EVALUATION_BATCH, device=str(self.device), forward=self._forward
+        )
+
+    def _step(self, batch: Tensor, rate: float) -> Tensor:
+        """One update on the images `batch` at learning rate `rate`; returns their mean loss."""
+        batch = batch.to(self.device)
+        images, labels = self._data.normalized(batch), self._data.labels[batch]
+        padding, flip = self.recipe.crop_padding, self.recipe.flip
+        if padding or flip:
+            images = random_crop_flip(images, padding=padding, flip=flip, generator=self.generator)
+        losses = functional.cross_entropy(self._forward(images), labels, reduction="none")
+        loss = (losses if self._weights is None else self._weights[batch] * losses).mean()
+        for group in self.optimizer.param_groups:
+            group["lr"] = rate
+        self.optimizer.zero_grad()
+        loss.backward()
+        self.optimizer.step()
+        return loss.detach()
+
+    def _forward(self, images: Tensor) -> Tensor:
+        """Logits in float32. Only the usual sizes are compiled: every further shape would be compiled anew."""
+        network = self._compiled if len(images) in self._compiled_sizes else self.network
+        with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
+            return network(images.contiguous(memory_format=self._layout)).float()
+
+
+def split_batches(order: Tensor, batch_size: int) -> tuple[Tensor, ...]:
+    """Cut `order` into batches; the last may be smaller, but not one alone.
+
+    Batch normalisation has no variance to divide by when it sees one sample, so a single left-over sample joins the
+    batch before it.
+
+    >>> [len(batch) for batch in split_batches(torch.arange(7), 3)]
+    [3, 4]
+    >>> [len(batch) for batch in split_batches(torch.arange(8), 3)]
+    [3, 3, 2]
+    """
+    batches = order.split(batch_size)
+    if len(batches) > 1 and len(batches[-1]) == 1 and batch_size > 1:
+        return (*batches[:-2], torch.cat(batches[-2:]))
+    return batches
+
+
+def _compile(network: Network) -> Network:
+    """Compile for fixed shapes, from a clean slate.
+
+    torch counts compilations over all networks of a process and quietly stops compiling past a limit, which would make
+    a result depend on what ran before it; `fullgraph` makes that, and any other retreat to eager mode, an error.
+    """
+    torch.compiler.reset()
+    return torch.compile(network, dynamic=False, fullgraph=True)  # type: ignore[return-value]
+
+
+@contextmanager
+def _dropout_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
+    """Let layers that draw from the global random state (dropout) depend on `generator`; restore that state after."""
+    seed = int(torch.randint(2**62, (), generator=generator))
+    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
+        torch.default_generator.manual_seed(seed)
+        if device.type == "cuda":
+            torch.cuda.manual_seed(seed)
+        yield
