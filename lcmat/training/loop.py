@@ -100,7 +100,7 @@ def train(
     """
     _check(network, data, test, evaluate_every, weights, generator)
     trainer = Trainer(network, data, recipe, generator, weights, device)
-    state = resume.State(network, trainer.optimizer, generator)
+    state = resume.State(network, trainer.sgd, generator)
     run = resume.identity(state, data, test, recipe, weights, evaluate_every, device) if checkpoint else {}
     if checkpoint and checkpoint.exists():
         resume.restore(checkpoint, state, run)

@@ -13,6 +13,7 @@ from lcmat import checkpoints
 from lcmat.data import ImageDataset
 from lcmat.models import Network
 from lcmat.training.recipe import Recipe
+from lcmat.training.sgd import Sgd
 
 
 class CheckpointMismatchError(RuntimeError):
@@ -24,7 +25,7 @@ class State:
     """All that a run changes while it goes on; saved and restored as a whole."""
 
     network: Network
-    optimizer: torch.optim.Optimizer
+    sgd: Sgd
     generator: torch.Generator
     losses: list[float] = field(default_factory=list)  # one per finished epoch
     accuracies_percent: list[float] = field(default_factory=list)
@@ -57,10 +58,7 @@ def identity(
 def save(path: Path, state: State, run: dict[str, Any]) -> None:
     """Write the state of the run `run` (its `identity`) to one verified file."""
     tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
-    for name, parameter in state.network.named_parameters():
-        momentum = state.optimizer.state[parameter].get("momentum_buffer")
-        if momentum is not None:
-            tensors[f"momentum.{name}"] = momentum
+    tensors |= {f"velocity.{name}": tensor for name, tensor in state.sgd.velocities.items()}
     tensors["generator"] = state.generator.get_state()
     history = {name: getattr(state, name) for name in _HISTORY}
     checkpoints.save(path, tensors, {"run": run, "history": history})
@@ -76,10 +74,8 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
     tensors, metadata = checkpoints.load(path)
     _compare(path, metadata.get("run", {}), run)
     state.network.load_state_dict(_with_prefix(tensors, "network."))
-    momenta = _with_prefix(tensors, "momentum.")
-    for name, parameter in state.network.named_parameters():
-        if name in momenta:  # in the parameter's memory format
-            state.optimizer.state[parameter]["momentum_buffer"] = torch.empty_like(parameter).copy_(momenta[name])
+    for name, velocity in _with_prefix(tensors, "velocity.").items():
+        state.sgd.velocities[name].copy_(velocity)
     state.generator.set_state(tensors["generator"])
     for name in _HISTORY:
         setattr(state, name, metadata["history"][name])

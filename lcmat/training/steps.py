@@ -12,6 +12,7 @@ from lcmat.data import ImageDataset
 from lcmat.models import Network
 from lcmat.training.evaluation import accuracy_percent, on_device
 from lcmat.training.recipe import Recipe, learning_rates
+from lcmat.training.sgd import Sgd
 
 _EVALUATION_BATCH = 250  # divides the usual test sets, so that a compiled forward pass sees one shape
 
@@ -21,7 +22,7 @@ class Trainer:
 
     Attributes:
         network: being trained.
-        optimizer: SGD over its parameters.
+        sgd: its optimizer.
         generator: of all random draws, on the CPU.
         recipe: how to train.
         num_steps: steps of an epoch.
@@ -40,14 +41,7 @@ class Trainer:
         self.device = torch.device(device)
         self._layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
         self.network = network.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
-        self.optimizer = torch.optim.SGD(
-            self.network.parameters(),
-            lr=recipe.learning_rate,
-            momentum=recipe.momentum,
-            nesterov=recipe.nesterov,
-            weight_decay=recipe.weight_decay,
-            fused=True,
-        )
+        self.sgd = Sgd(network, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay)
         self.generator = generator
         self.num_steps = len(split_batches(torch.arange(len(data)), recipe.batch_size))
         self._rates = learning_rates(recipe, recipe.epochs * self.num_steps)
@@ -84,11 +78,8 @@ class Trainer:
             images = random_crop_flip(images, padding=padding, flip=flip, generator=self.generator)
         losses = functional.cross_entropy(self._forward(images), labels, reduction="none")
         loss = (losses if self._weights is None else self._weights[batch] * losses).mean()
-        for group in self.optimizer.param_groups:
-            group["lr"] = rate
-        self.optimizer.zero_grad()
         loss.backward()
-        self.optimizer.step()
+        self.sgd.step(rate)
         return loss.detach()
 
     def _forward(self, images: Tensor) -> Tensor:

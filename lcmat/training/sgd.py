@@ -1,0 +1,49 @@
+"""Stochastic gradient descent with momentum, the optimizer of all the paper's experiments."""
+
+import torch
+from torch import nn
+
+
+class Sgd:
+    """SGD with weight decay and (Nesterov) momentum, the update of `torch.optim.SGD`.
+
+    With gradient g, weight decay w, momentum m and learning rate eta:
+    g <- g + w theta;  v <- m v + g;  theta <- theta - eta (g + m v) with Nesterov's form, theta - eta v without.
+
+    (Making any `torch.optim` optimizer loads torch's compiler: five seconds of CPU, more than a whole run on digits.)
+
+    Attributes:
+        velocities: v of each parameter by its name; zeros at first.
+
+    >>> network = nn.Linear(1, 1, bias=False)
+    >>> _ = nn.init.constant_(network.weight, 2.0)
+    >>> network.weight.grad = torch.tensor([[1.0]])
+    >>> sgd = Sgd(network, momentum=0.5, nesterov=True, weight_decay=0.5)  # g = 1 + 0.5 * 2, v = g
+    >>> sgd.step(0.1)  # 2 - 0.1 * (2 + 0.5 * 2)
+    >>> round(network.weight.item(), 4), sgd.velocities["weight"].item()
+    (1.7, 2.0)
+    """
+
+    def __init__(self, network: nn.Module, *, momentum: float, nesterov: bool, weight_decay: float) -> None:
+        """Prepare to update the parameters of `network`."""
+        self._parameters = dict(network.named_parameters())
+        self._momentum = momentum
+        self._nesterov = nesterov
+        self._weight_decay = weight_decay
+        self.velocities = {name: torch.zeros_like(parameter) for name, parameter in self._parameters.items()}
+
+    @torch.no_grad()
+    def step(self, learning_rate: float) -> None:
+        """Update every parameter that has a gradient, and drop the gradients."""
+        names = [name for name, parameter in self._parameters.items() if parameter.grad is not None]
+        parameters = [self._parameters[name] for name in names]
+        velocities = [self.velocities[name] for name in names]
+        gradients = [parameter.grad for parameter in parameters]
+        torch._foreach_add_(gradients, parameters, alpha=self._weight_decay)
+        torch._foreach_mul_(velocities, self._momentum)
+        torch._foreach_add_(velocities, gradients)
+        if self._nesterov:
+            torch._foreach_add_(gradients, velocities, alpha=self._momentum)
+        torch._foreach_add_(parameters, gradients if self._nesterov else velocities, alpha=-learning_rate)
+        for parameter in parameters:
+            parameter.grad = None
