@@ -53,24 +53,36 @@ def dependencies(*modules: str, without: Collection[str] = ()) -> list[str]:
 
 
 def normalized(source: str) -> str:
-    """Source text without comments, docstrings and layout: equal for sources that do the same by construction.
+    r"""Source text without what cannot change a result.
 
-    >>> normalized("def f(x):\\n    '''Twice x.'''\\n    return  2*x  # easy")
-    'def f(x):\\n    return 2 * x'
+    That is comments, layout, docstrings, annotations of functions, and the messages of raised errors: a run that fails
+    leaves no number.
+
+    >>> normalized("def f(x: int):\n    'Twice x.'\n    return  2*x  # easy")
+    'def f(x):\n    return 2 * x'
     """
-    tree = ast.parse(source)
-    for node in ast.walk(tree):
+    return ast.unparse(_Stripped().visit(ast.parse(source)))
+
+
+class _Stripped(ast.NodeTransformer):
+    def generic_visit(self, node: ast.AST) -> ast.AST:
+        super().generic_visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = _without_docstring(node.body)
-    return ast.unparse(tree)
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+            node.returns = None
+        if isinstance(node, ast.arg):
+            node.annotation = None
+        if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
+            node.exc = node.exc.func
+        return node
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
-    first = body[0] if body else None
-    is_docstring = (
-        isinstance(first, ast.Expr) and isinstance(first.value, ast.Constant) and isinstance(first.value.value, str)
-    )
-    return (body[1:] or [ast.Pass()]) if is_docstring else body
+    match body:
+        case [ast.Expr(value=ast.Constant(value=str())), *rest]:
+            return rest or [ast.Pass()]
+    return body
 
 
 @cache
