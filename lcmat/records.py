@@ -1,0 +1,172 @@
+"""Records: one small JSON file per run, the only thing that the book's numbers are computed from.
+
+A record is written as the last act of a run, in one step. A run that crashes leaves none; a training that diverged is a
+result and leaves one, whose status says so and which has no accuracy.
+"""
+
+import json
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any, Literal, Self
+
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+
+from lcmat.config import Experiment, parse
+from lcmat.paths import atomic_write, records_folder
+
+SCHEMA_VERSION = 1
+
+_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+
+
+class RecordError(ValueError):
+    """A file is no valid record; the message names the file and the remedy."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
+
+
+class DataSource(_Part):
+    """Which images a run used: a hash of their pixels and labels, and where they come from, in a sentence."""
+
+    content_hash: str
+    provenance: str
+
+
+class Determinism(_Part):
+    """What else the bits of a result depend on: the number of threads, and torch's deterministic mode."""
+
+    threads: int = Field(ge=1)
+    deterministic_algorithms: bool
+
+
+class Record(_Part):
+    """The result of one run and all that is needed to judge and to repeat it.
+
+    Attributes:
+        schema_version: of this model.
+        experiment: a key of `lcmat.config.EXPERIMENTS`.
+        key: of the parameters; also the name of the file.
+        parameters: resolved, as `Experiment.canonical` gives them.
+        seed: repeated from the parameters.
+        status: "done", or "diverged" when the training loss stopped being a finite number.
+        metrics: finite numbers; names that end in `_percent` lie in 0 .. 100. `test_accuracy_percent` is that of the
+            last epoch, `best_test_accuracy_percent` the largest of the evaluated epochs.
+        series: curves, for instance the loss of each epoch.
+        started: when the run began, UTC.
+        wall_seconds: duration of the run.
+        peak_memory_mb: largest resident memory of the process, in 10^6 bytes.
+        device: what computed, in words.
+        versions: of Python, lcmat, numpy and torch.
+        determinism: see `Determinism`.
+        commit: of the repository, None outside of one.
+        dirty: whether tracked files differed from that commit.
+        fingerprint: of the code that made the numbers, see `lcmat.fingerprint`.
+        data: split -> `DataSource`.
+        error: why the status is not "done".
+    """
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    experiment: str
+    key: _Hex
+    parameters: dict[str, Any]
+    seed: int
+    status: Literal["done", "diverged"]
+    metrics: dict[str, float]
+    series: dict[str, list[float]]
+    started: AwareDatetime
+    wall_seconds: float = Field(ge=0)
+    peak_memory_mb: float = Field(ge=0)
+    device: str
+    versions: dict[str, str]
+    determinism: Determinism
+    commit: str | None
+    dirty: bool | None
+    fingerprint: _Hex
+    data: dict[str, DataSource]
+    error: str | None = None
+
+    @model_validator(mode="after")
+    def _consistent(self) -> Self:
+        """The key fits the parameters, percentages are percentages, and the status fits the rest."""
+        parameters = parse(self.experiment, self.parameters)
+        if parameters.canonical() != self.parameters:
+            raise ValueError("parameters are not the resolved ones")
+        if (self.key, self.seed) != (parameters.key, self.parameters.get("seed")):
+            raise ValueError(f"key {self.key} and seed {self.seed} do not belong to the parameters ({parameters.key})")
+        for name, value in self.metrics.items():
+            if name.endswith("_percent") and not 0 <= value <= 100:
+                raise ValueError(f"{name} = {value} is no percentage")
+        if (self.status == "done") != ("test_accuracy_percent" in self.metrics and self.error is None):
+            raise ValueError(f"status {self.status!r} contradicts metrics and error")
+        return self
+
+
+@dataclass(frozen=True)
+class Problem:
+    """A file among the records that is none, and why."""
+
+    path: Path
+    message: str
+
+
+def path_of(parameters: Experiment, folder: Path | None = None) -> Path:
+    """Where the record of a run with these parameters lies: `<experiment>/<dataset>/<key>.json`."""
+    dataset = parameters.canonical()["dataset"]
+    return (folder or records_folder()) / parameters.experiment / dataset / f"{parameters.key}.json"
+
+
+def write(record: Record, folder: Path | None = None) -> Path:
+    """Write a record in one step and return where it lies."""
+    path = path_of(parse(record.experiment, record.parameters), folder)
+    content = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
+    atomic_write(path, f"{content}\n".encode())
+    return path
+
+
+def read(path: Path) -> Record:
+    """Read and check a record.
+
+    Raises:
+        FileNotFoundError: there is none.
+        RecordError: the file is damaged, was changed by hand, is of another schema version, or has another's name.
+    """
+    try:
+        record = Record.model_validate_json(path.read_bytes(), strict=True)
+    except ValidationError as error:
+        details = (f"{'.'.join(map(str, detail['loc'])) or 'record'}: {detail['msg']}" for detail in error.errors())
+        raise _invalid(path, "; ".join(details)) from None
+    if path.stem != record.key:
+        raise _invalid(path, f"the file must be named {record.key}.json after its key")
+    return record
+
+
+def load_all(folder: Path | None = None, experiment: str | None = None) -> tuple[list[Record], list[Problem]]:
+    """Read all records below a folder, in the order of their paths, and tell which files are none.
+
+    Args:
+        folder: by default the project's records.
+        experiment: read only this one's.
+    """
+    records, problems = [], []
+    for path in sorted((folder or records_folder()).glob(f"{experiment or '*'}/*/*.json")):
+        try:
+            records.append(read(path))
+        except (RecordError, OSError) as error:
+            problems.append(Problem(path, str(error)))
+    return records, problems
+
+
+def is_done(parameters: Experiment, folder: Path | None = None) -> bool:
+    """Whether the record of this run exists.
+
+    Raises:
+        RecordError: a file is there but is no valid record.
+    """
+    path = path_of(parameters, folder)
+    return path.exists() and bool(read(path))
+
+
+def _invalid(path: Path, reason: str) -> RecordError:
+    return RecordError(f"{path} is no valid record ({reason}); delete the file and repeat its run")

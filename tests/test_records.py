@@ -1,0 +1,197 @@
+import json
+import math
+import os
+import signal
+import subprocess
+import sys
+import time
+from datetime import UTC, datetime
+
+import pytest
+from pydantic import ValidationError
+
+from lcmat import records
+from lcmat.config import SelectionParameters
+from lcmat.records import DataSource, Determinism, Record, RecordError
+
+
+def make_record(parameters=None, **changes):
+    parameters = parameters or SelectionParameters()
+    fields = {
+        "experiment": "selection",
+        "key": parameters.key,
+        "parameters": parameters.canonical(),
+        "seed": parameters.seed,
+        "status": "done",
+        "metrics": {"test_accuracy_percent": 90.0, "best_test_accuracy_percent": 91.25, "coreset_size": 70.0},
+        "series": {"train_loss": [2.3, 0.1]},
+        "started": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
+        "wall_seconds": 1.5,
+        "peak_memory_mb": 400.0,
+        "device": "CPU",
+        "versions": {"python": "3.11.7"},
+        "determinism": Determinism(threads=1, deterministic_algorithms=False),
+        "commit": None,
+        "dirty": None,
+        "fingerprint": "0" * 16,
+        "data": {"train": DataSource(content_hash="ab", provenance="digits of scikit-learn")},
+    }
+    return Record(**{**fields, **changes})
+
+
+def test_written_record_is_read_back_as_it_was(tmp_path):
+    record = make_record()
+    path = records.write(record, tmp_path)
+    assert path == records.path_of(SelectionParameters(), tmp_path)
+    assert path.relative_to(tmp_path).parts == ("selection", "digits", f"{record.key}.json")
+    assert records.read(path) == record
+
+
+def test_floats_survive_bit_for_bit(tmp_path):
+    value = 100 * (1 / 3)
+    record = make_record(metrics={"test_accuracy_percent": value})
+    assert records.read(records.write(record, tmp_path)).metrics["test_accuracy_percent"] == value
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"metrics": {"test_accuracy_percent": math.nan}},
+        {"metrics": {"test_accuracy_percent": 101.0}},
+        {"metrics": {"test_accuracy_percent": 50.0, "best_test_accuracy_percent": -0.1}},
+        {"metrics": {}},
+        {"series": {"train_loss": [math.inf]}},
+        {"status": "diverged"},
+        {"status": "failed"},
+        {"error": "but done"},
+        {"key": "0" * 16},
+        {"seed": 1},
+        {"parameters": {"dataset": "digits"}},
+        {"experiment": "selecton"},
+        {"started": datetime(2026, 1, 2)},
+        {"schema_version": 2},
+        {"surprise": 1},
+    ],
+)
+def test_inconsistent_records_cannot_be_made(changes):
+    with pytest.raises(ValidationError):
+        make_record(**changes)
+
+
+def test_a_diverged_training_is_a_result():
+    record = make_record(status="diverged", metrics={"coreset_size": 7.0}, series={}, error="loss is nan in epoch 3")
+    assert record.status == "diverged"
+
+
+def edit(path, change):
+    content = json.loads(path.read_text())
+    change(content)
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        (lambda r: r["metrics"].update(test_accuracy_percent=math.nan), "finite"),
+        (lambda r: r["metrics"].update(test_accuracy_percent=101), "no percentage"),
+        (lambda r: r["metrics"].update(test_accuracy_percent="90"), "valid number"),
+        (lambda r: r.update(schema_version=2), "schema_version"),
+        (lambda r: r["parameters"].update(method="<img src=x onerror=alert(1)>"), "is no method"),
+        (lambda r: r["parameters"].update(rho=0.2), "do not belong to the parameters"),
+        (lambda r: r["parameters"].update(rho=math.nan), "rho=nan"),
+        (lambda r: r.pop("commit"), "commit"),
+    ],
+)
+def test_edited_records_are_refused_and_named(tmp_path, change, reason):
+    path = records.write(make_record(), tmp_path)
+    edit(path, change)
+    with pytest.raises(RecordError, match=reason) as caught:
+        records.read(path)
+    assert str(path) in str(caught.value)
+    assert "delete the file and repeat" in str(caught.value)
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+def test_files_that_are_no_records_are_refused(tmp_path, content):
+    path = records.write(make_record(), tmp_path)
+    path.write_bytes(content)
+    with pytest.raises(RecordError, match="is no valid record"):
+        records.read(path)
+
+
+def test_truncation_at_any_byte_is_noticed(tmp_path):
+    path = records.write(make_record(), tmp_path)
+    content = path.read_bytes().rstrip()
+    for length in range(0, len(content), 7):
+        path.write_bytes(content[:length])
+        with pytest.raises(RecordError):
+            records.read(path)
+
+
+def test_a_renamed_record_is_refused(tmp_path):
+    path = records.write(make_record(), tmp_path)
+    with pytest.raises(RecordError, match=r"must be named"):
+        records.read(path.rename(path.with_stem("1" * 16)))
+
+
+def test_load_all_reports_problems_beside_records(tmp_path):
+    good = [make_record(SelectionParameters(seed=seed)) for seed in range(3)]
+    for record in good:
+        records.write(record, tmp_path)
+    bad = tmp_path / "selection" / "digits" / f"{'f' * 16}.json"
+    bad.write_text("{")
+    (bad.parent / ".half-written.json.tmp").write_text("{")
+    found, problems = records.load_all(tmp_path)
+    assert sorted(record.key for record in found) == sorted(record.key for record in good)
+    assert [problem.path for problem in problems] == [bad]
+    assert records.load_all(tmp_path, "other") == ([], [])
+    assert records.load_all(tmp_path / "absent") == ([], [])
+
+
+def test_is_done_is_about_valid_records(tmp_path):
+    assert not records.is_done(SelectionParameters(), tmp_path)
+    path = records.write(make_record(), tmp_path)
+    assert records.is_done(SelectionParameters(), tmp_path)
+    path.write_text("{")
+    with pytest.raises(RecordError):
+        records.is_done(SelectionParameters(), tmp_path)
+
+
+WRITER = """
+import itertools, os, sys
+from pathlib import Path
+from lcmat import paths
+sys.path.insert(0, sys.argv[2])
+from test_records import make_record
+from lcmat import records
+from lcmat.config import SelectionParameters
+folder = Path(sys.argv[1])
+print("ready", flush=True)
+for seed in itertools.count():
+    records.write(make_record(SelectionParameters(seed=seed)), folder)
+    records.write(make_record(), folder)
+"""
+
+
+@pytest.mark.parametrize("milliseconds", [0, 3, 11, 29])
+def test_sigkill_while_writing_leaves_whole_records(tmp_path, milliseconds):
+    here = os.path.dirname(__file__)
+    writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), here], stdout=subprocess.PIPE)
+    assert writer.stdout.readline() == b"ready\n"
+    time.sleep(milliseconds / 1000)
+    writer.send_signal(signal.SIGKILL)
+    writer.communicate()
+    _, problems = records.load_all(tmp_path)
+    assert problems == []
+    assert records.read(records.write(make_record(), tmp_path)) == make_record()
+
+
+@pytest.mark.parametrize("step", ["fsync", "replace"])
+def test_sigkill_at_each_step_of_the_write(tmp_path, step):
+    """Kill at the worst moments: everything written but not yet flushed, and flushed but not yet renamed."""
+    script = WRITER.replace("folder = Path", f"os.{step} = lambda *a: os.kill(os.getpid(), 9)\nfolder = Path")
+    here = os.path.dirname(__file__)
+    done = subprocess.run([sys.executable, "-c", script, str(tmp_path), here], capture_output=True, check=False)
+    assert done.returncode == -signal.SIGKILL
+    assert records.load_all(tmp_path) == ([], [])
+    assert not list(tmp_path.rglob("*.json"))
