@@ -1,0 +1,83 @@
+"""Differences to a baseline, paired by seed and corrected for their number, and the sentence that states them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import pandas as pd
+
+from lcmat.report.runs import ACCURACY, PARAMETERS, as_rows, done_runs, method_label
+from lcmat.statistics import holm, paired_difference
+
+OWN = ("method", "rho", "top_k", "weighted", "seed")
+"""Parameters in which a method may differ from the baseline it is compared with."""
+
+SETTING = tuple(name for name in PARAMETERS if name not in OWN)
+SIGNIFICANCE = 0.05
+
+
+def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY) -> pd.DataFrame:
+    """Difference of each configuration to the baseline of the same setting, over the seeds that both have.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it.
+        baseline: registry name of the method compared with.
+        metric: column of the values, percent.
+
+    Returns:
+        One row per configuration with at least one common seed: the setting, `label`, `method`, `rho`, the paired
+        `interval`, `p_value` and `adjusted_p`, the latter by Holm over all rows of one data set.
+    """
+    done = done_runs(runs).assign(setting=lambda table: _key(table, SETTING))
+    bases = dict(list(done[done["method"] == baseline].groupby("setting")))
+    others = done[done["method"] != baseline]
+    rows = []
+    for _, group in others.groupby(_key(others, [*SETTING, "method", "rho", "top_k", "weighted"]), sort=False):
+        base = bases.get(group["setting"].iloc[0], done.iloc[:0])
+        pairs = base.merge(group, on="seed", suffixes=("_base", ""))
+        if len(pairs):
+            rows.append(_difference(group.iloc[0], pairs, metric))
+    table = pd.DataFrame(rows, columns=[*SETTING, "method", "rho", "label", "interval", "p_value"])
+    adjusted = table.groupby("dataset")["p_value"].transform(lambda values: pd.Series(holm(list(values)), values.index))
+    return table.assign(adjusted_p=adjusted.astype(float)).sort_values(
+        ["dataset", "network", "fraction", "rho"], kind="stable", ignore_index=True
+    )
+
+
+def describe_differences(differences: pd.DataFrame, baseline_title: str = "uniform selection") -> str:
+    """State in words which configurations differ from the baseline after Holm's correction, and which do not."""
+    if differences.empty:
+        return f"No configuration has been run with the same seeds as {baseline_title} (not run)."
+    means = differences["interval"].map(lambda interval: interval.mean)
+    significant = differences["adjusted_p"] < SIGNIFICANCE
+    above, below = (significant & (means > 0)), (significant & (means < 0))
+    counts = (
+        f"Of {len(differences)} comparisons with {baseline_title}, {above.sum()} are higher and {below.sum()} lower "
+    )
+    rest = (
+        f"at Holm-corrected p < {SIGNIFICANCE:g}; {(~significant).sum()} show no difference that these seeds can tell."
+    )
+    extremes = f" The mean differences lie between {means.min():+.2f} and {means.max():+.2f} percentage points."
+    return counts + rest + extremes + _named("Higher", differences[above]) + _named("Lower", differences[below])
+
+
+def _named(word: str, differences: pd.DataFrame) -> str:
+    if differences.empty:
+        return ""
+    parts = [
+        f"{row['label']} at {100 * row['fraction']:g} % ({row['interval'].mean:+.2f})" for row in as_rows(differences)
+    ]
+    return f" {word}: {'; '.join(parts)}."
+
+
+def _difference(example: pd.Series, pairs: pd.DataFrame, metric: str) -> dict[str, Any]:
+    result = paired_difference(list(pairs[metric]), list(pairs[f"{metric}_base"]))
+    setting = {name: example[name] for name in (*SETTING, "method", "rho")}
+    label = method_label(example["method"], example["rho"])
+    return {**setting, "label": label, "interval": result.interval, "p_value": result.p_value}
+
+
+def _key(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+    """One text per row, by which rows of equal values (missing ones included) are equal."""
+    return table[list(columns)].astype(str).agg(" ".join, axis=1) if len(table) else pd.Series(dtype=str)

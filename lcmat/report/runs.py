@@ -1,0 +1,83 @@
+"""Records as a table: one row per run, then one row per configuration with the values of its seeds."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, cast
+
+import pandas as pd
+
+from lcmat.config import SelectionParameters
+from lcmat.selection import METHODS
+
+if TYPE_CHECKING:
+    from lcmat.records import Record
+
+ACCURACY = "test_accuracy_percent"
+BEST_ACCURACY = "best_test_accuracy_percent"
+PROVENANCE = ("key", "status", "commit", "dirty", "fingerprint", "device", "wall_seconds", "started", "data")
+PARAMETERS = tuple(SelectionParameters.model_fields)
+METRICS = (ACCURACY, BEST_ACCURACY)
+
+
+def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Tabulate the records of the selection benchmark: parameters, metrics and provenance, one row per run.
+
+    Returns:
+        The columns `PARAMETERS`, `METRICS` and `PROVENANCE` at least, whatever the records; missing values are None.
+    """
+    rows = [_row(record) for record in records if record.experiment == SelectionParameters.experiment]
+    columns = list(dict.fromkeys([*PARAMETERS, *METRICS, *PROVENANCE, *(name for row in rows for name in row)]))
+    return pd.DataFrame(rows, columns=columns, dtype=object)
+
+
+def done_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs that ended well and report an accuracy."""
+    return runs[(runs["status"] == "done") & runs[ACCURACY].notna()]
+
+
+def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
+    """List a table's rows as dictionaries keyed by column."""
+    return cast("list[dict[str, Any]]", table.to_dict("records"))
+
+
+def group_seeds(runs: pd.DataFrame) -> pd.DataFrame:
+    """Collect the seeds of each configuration: one row each, sorted, seeds ascending.
+
+    Returns:
+        The parameters but `seed`, then `seeds` and, for each metric, the list of its values in the order of the seeds.
+    """
+    keys = [name for name in PARAMETERS if name != "seed"]
+    done = done_runs(runs).sort_values("seed", kind="stable")
+    if done.empty:
+        return pd.DataFrame(columns=[*keys, "seeds", *METRICS], dtype=object)
+    grouped = done.groupby(keys, dropna=False, sort=False)
+    collected = grouped.agg(seeds=("seed", list), **{name: (name, list) for name in METRICS}).reset_index()
+    order = ["dataset", "network", "method", "rho", "fraction"]
+    return collected.sort_values(order, kind="stable", na_position="first", ignore_index=True)
+
+
+def method_label(method: str, rho: float | None = None, default_rho: float | None = None) -> str:
+    """Name a method as the paper spells it, with its radius where that is not the default.
+
+    >>> method_label("uniform"), method_label("lcmat-s", 0.5, default_rho=0.1)
+    ('Uniform', 'LCMat-S, ρ = 0.5')
+    """
+    title = METHODS[method].title if method in METHODS else method
+    return title if rho is None or pd.isna(rho) or rho == default_rho else f"{title}, ρ = {rho:g}"
+
+
+def _row(record: Record) -> dict[str, Any]:
+    provenance = {name: getattr(record, name) for name in PROVENANCE if name != "data"}
+    origins = {origin for split in record.data.values() if (origin := _origin(split))}
+    return {
+        **record.parameters,
+        "seed": record.seed,
+        **record.metrics,
+        **provenance,
+        "data": "; ".join(sorted(origins)),
+    }
+
+
+def _origin(split: Any) -> str:
+    return str(split["provenance"] if isinstance(split, dict) else split.provenance)

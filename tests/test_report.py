@@ -1,0 +1,191 @@
+"""The report: each published cell once, only runs of the paper's protocol matched, hostile text harmless."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lcmat import report
+from lcmat.records import Problem
+from lcmat.report.runs import ACCURACY
+from lcmat.statistics import VERDICTS
+from tests.synthetic_records import make_record, make_sweep
+
+PUBLISHED = report.read_published()
+PAPER = {"dataset": "cifar10", "network": "resnet18"}
+
+
+def compare(*records):
+    return report.compare(PUBLISHED, report.runs_frame(records))
+
+
+def cell(comparison, **conditions):
+    rows = comparison
+    for name, value in conditions.items():
+        rows = rows[rows[name] == value]
+    assert len(rows) == 1
+    return rows.iloc[0]
+
+
+def test_every_published_row_appears_once_and_counts_add_up():
+    comparison = compare(*make_sweep())
+    assert list(comparison["cell"]) == list(range(len(PUBLISHED)))
+    pd.testing.assert_frame_equal(comparison[PUBLISHED.columns], PUBLISHED)
+    counts = report.verdict_counts(comparison)
+    assert counts.iloc[-1]["all"] == len(PUBLISHED)
+    assert (counts[list(VERDICTS)].sum(axis=1) == counts["all"]).all()
+    assert counts.iloc[:-1]["all"].sum() == len(PUBLISHED)
+
+
+def test_without_records_every_cell_is_not_run():
+    assert set(compare()["verdict"]) == {"not run"}
+
+
+def test_runs_of_the_papers_protocol_are_matched_and_judged():
+    values = [20.4, 20.5, 20.3, 20.6, 20.2]
+    runs = [make_record(v, method="uniform", fraction=0.001, seed=s, **PAPER) for s, v in enumerate(values)]
+    comparison = compare(*runs)
+    found = cell(comparison, table="1", dataset="cifar10", method="Uniform", budget="0.001")
+    assert found["values"] == values
+    assert found["keys"] == [run.key for run in runs]
+    expected = stats.ttest_1samp(values, 0.0).confidence_interval(0.95)
+    assert (found["low"], found["high"]) == pytest.approx((expected.low, expected.high))
+    assert found["best"] == pytest.approx(np.mean(values) + 1)
+    assert (comparison["n"] > 0).sum() == 1
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"network": "convnet"},
+        {"width": 16},
+        {"epochs": 30},
+        {"selection_epochs": 2},
+        {"dataset": "fashion-mnist"},
+        {"fraction": 0.002},
+        {"weighted": True},
+        {"learning_rate": 0.01},
+        {"flip": False},
+    ],
+)
+def test_a_run_of_another_protocol_is_never_matched(change):
+    runs = [
+        make_record(20.0, **{"method": "uniform", "fraction": 0.001, "seed": s, **PAPER, **change}) for s in range(3)
+    ]
+    assert not compare(*runs)["n"].any()
+
+
+def test_rho_is_our_default_in_table_1_and_the_stated_one_in_figure_4():
+    tables = {rho: compare(make_record(33.0, rho=rho, fraction=0.005, **PAPER)) for rho in (0.0, 0.1, 0.25)}
+    matched = {rho: set(table.loc[table["n"] > 0, "table"]) for rho, table in tables.items()}
+    assert matched == {0.0: {"figure 4"}, 0.1: {"1"}, 0.25: {"figure 4"}}
+
+
+def test_full_is_training_on_everything():
+    comparison = compare(make_record(95.0, method="uniform", fraction=1.0, **PAPER))
+    assert set(comparison.loc[comparison["n"] > 0, "method"]) == {"Full"}
+
+
+def test_precision_is_no_protocol_but_a_seed_counts_once_in_float32():
+    shared = {"method": "uniform", "fraction": 0.001, **PAPER}
+    runs = [make_record(10.0, precision="bfloat16", **shared), make_record(20.0, **shared)]
+    found = cell(compare(*runs), table="1", dataset="cifar10", method="Uniform", budget="0.001")
+    assert found["values"] == [20.0]
+
+
+def test_diverged_runs_have_no_accuracy_but_are_counted():
+    runs = report.runs_frame([make_record(status="diverged", method="uniform")])
+    assert report.group_seeds(runs).empty
+    assert "made up" in report.provenance_table(runs, "p").as_raw_html()
+
+
+def test_seeds_are_grouped_in_order():
+    records = [make_record(float(50 + seed), seed=seed) for seed in (2, 0, 1)]
+    grouped = report.group_seeds(report.runs_frame(records))
+    assert (grouped["seeds"][0], grouped[ACCURACY][0]) == ([0, 1, 2], [50.0, 51.0, 52.0])
+
+
+def test_paired_differences_use_common_seeds_and_equal_scipys_test():
+    records = make_sweep(fractions=(0.05,), rhos=(0.1,))
+    without_last = [r for r in records if not (r.parameters["method"] == "uniform" and r.seed == 4)]
+    row = report.paired_to_baseline(report.runs_frame(without_last)).iloc[0]
+    values = {
+        name: [r.metrics[ACCURACY] for r in records if r.parameters["method"] == name and r.seed < 4]
+        for name in ("uniform", "lcmat-s")
+    }
+    expected = stats.ttest_rel(values["lcmat-s"], values["uniform"])
+    assert row["interval"].n == 4
+    assert row["p_value"] == pytest.approx(expected.pvalue)
+
+
+def test_holm_counts_the_comparisons_of_one_data_set():
+    differences = report.paired_to_baseline(report.runs_frame(make_sweep()))
+    assert len(differences) == 9
+    smallest = differences["p_value"].min()
+    assert differences["adjusted_p"].min() == pytest.approx(min(1, 9 * smallest))
+
+
+def test_runs_of_different_settings_are_not_paired():
+    runs = report.runs_frame([make_record(method="uniform", epochs=10), make_record(method="lcmat-s", epochs=20)])
+    assert report.paired_to_baseline(runs).empty
+
+
+@pytest.mark.parametrize(("gain", "word"), [(5.0, "9 are higher and 0 lower"), (-5.0, "0 are higher and 9 lower")])
+def test_the_sentence_follows_the_records(gain, word):
+    sentence = report.describe_differences(report.paired_to_baseline(report.runs_frame(make_sweep(gain=gain))))
+    assert word in sentence
+    assert f"{gain / abs(gain) * 5:+.0f}"[:2] in sentence
+
+
+def test_the_sentence_without_records_says_not_run():
+    assert "not run" in report.describe_differences(report.paired_to_baseline(report.runs_frame([])))
+
+
+def test_tables_show_each_row_and_stay_small():
+    comparison = compare(*make_sweep())
+    for table, rows in comparison.groupby("table"):
+        text = report.comparison_table(rows, "t").as_raw_html()
+        assert text.count(">not run</td>") == len(rows), table
+        assert len(text) < 500_000
+
+
+def test_hostile_text_is_escaped():
+    hostile = "<img src=x onerror=alert(1)>"
+    comparison = compare().head(1).assign(method=hostile, dataset=hostile)
+    runs = report.runs_frame(make_sweep(seeds=2)).assign(method=hostile, data=hostile, dataset=hostile)
+    shown = [
+        report.comparison_table(comparison, "a").as_raw_html(),
+        report.provenance_table(runs, "b").as_raw_html(),
+        report.accuracy_table(report.group_seeds(runs), "c").as_raw_html(),
+        report.not_run(hostile).data,
+        report.problems_notice([Problem(Path("/x/y.json"), f"/x/y.json {hostile}")]).data,
+    ]
+    for text in shown:
+        assert hostile not in text
+        assert "&lt;img" in text
+
+
+def test_a_damaged_record_is_named_without_its_folder():
+    text = report.problems_notice([Problem(Path("/x/y.json"), "/x/y.json is no valid record")]).data
+    assert "y.json is no valid record" in text
+    assert "/x/" not in text
+    assert report.problems_notice([]).data == ""
+
+
+def test_difference_and_accuracy_tables_show_single_seeds_without_interval():
+    runs = report.runs_frame(make_sweep(seeds=1, fractions=(0.05,), rhos=(0.5,)))
+    assert "none (one seed)" in report.accuracy_table(report.group_seeds(runs), "a").as_raw_html()
+    text = report.differences_table(report.paired_to_baseline(runs), "d").as_raw_html()
+    assert "LCMat-S, ρ = 0.5" in text
+    assert "none (one seed)" in text
+
+
+def test_executions_are_read_from_papermills_metadata(tmp_path):
+    metadata = {"start_time": "2026-01-01T00:00:00", "duration": 3.5, "exception": None}
+    (tmp_path / "part").mkdir()
+    (tmp_path / "part/a.ipynb").write_text(json.dumps({"metadata": {"papermill": metadata}}))
+    (tmp_path / "part/b.ipynb").write_text(json.dumps({"metadata": {}}))
+    assert [(e.page, e.seconds, e.failed) for e in report.executions(tmp_path)] == [("part/a", 3.5, False)]
