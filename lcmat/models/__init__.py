@@ -8,7 +8,7 @@ import torch
 from torch import nn
 
 from lcmat.models.convnet import convnet, digits_net
-from lcmat.models.network import Network
+from lcmat.models.network import Network, try_out
 from lcmat.models.resnet import resnet18, wrn16
 from lcmat.models.vgg import vgg16
 from lcmat.models.zoo import torchvision_network
@@ -77,16 +77,5 @@ def build(
         if name.startswith(ZOO_PREFIX):
             return torchvision_network(name[len(ZOO_PREFIX) :], num_classes=num_classes, image_size=image_size)
         features = MODELS[name].features(in_channels, image_size, MODELS[name].width if width is None else width)
-        classifier = nn.Linear(_dimension(features, name, in_channels, image_size), num_classes)
+        classifier = nn.Linear(try_out(features, name, in_channels, image_size).shape[1], num_classes)
         return Network(features, classifier)
-
-
-def _dimension(features: nn.Module, name: str, in_channels: int, image_size: int) -> int:
-    features.eval()
-    try:
-        with torch.no_grad():
-            outputs = features(torch.zeros(1, in_channels, image_size, image_size))
-    except RuntimeError as error:
-        raise ValueError(f"{name!r} cannot take {image_size}x{image_size} images: {error}") from error
-    features.train()
-    return outputs.shape[1]

@@ -1,5 +1,6 @@
 """The one shape every network has: features, then one linear layer."""
 
+import torch
 from torch import Tensor, nn
 
 
@@ -33,3 +34,24 @@ def stem_padding(image_size: int) -> int:
     (3, 1)
     """
     return 3 if image_size == 28 else 1
+
+
+def try_out(module: nn.Module, name: str, in_channels: int, image_size: int) -> Tensor:
+    """Output (1, ...) of `module`, in evaluation mode, for one made-up image; leaves it in training mode.
+
+    Raises:
+        ValueError: network `name` cannot take such images.
+    """
+    numbers = torch.linspace(-1, 1, in_channels * image_size**2)
+    module.eval()
+    try:
+        with torch.no_grad():
+            return module(numbers.reshape(1, in_channels, image_size, image_size))
+    except (
+        RuntimeError,
+        ValueError,
+        AssertionError,
+    ) as error:  # what too small images lead to, in torch and torchvision
+        raise ValueError(f"{name!r} cannot take {image_size}x{image_size} images: {error}") from error
+    finally:
+        module.train()

@@ -5,7 +5,7 @@ from typing import Any
 import torch
 from torch import nn
 
-from lcmat.models.network import Network
+from lcmat.models.network import Network, try_out
 
 
 def torchvision_network(name: str, *, num_classes: int, image_size: int) -> Network:
@@ -24,10 +24,12 @@ def torchvision_network(name: str, *, num_classes: int, image_size: int) -> Netw
     available = models.list_models(module=models)
     if name not in available:
         raise ValueError(f"torchvision has no classifier {name!r}; it has: {', '.join(available)}")
-    features = models.get_model(name, weights=None, num_classes=num_classes, **_options(name))
-    classifier = _detach_classifier(features, name)
-    _check(features, classifier, name, image_size)
-    return Network(features, classifier)
+    model = models.get_model(name, weights=None, num_classes=num_classes, **_options(name))
+    expected = try_out(model, name, 3, image_size)
+    network = Network(model, _detach_classifier(model, name))
+    if not torch.equal(network.classifier(try_out(model, name, 3, image_size)), expected):
+        raise ValueError(f"torchvision's {name!r} does not end in its last nn.Linear: choose another network")
+    return network
 
 
 def _options(name: str) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def _options(name: str) -> dict[str, Any]:
 
 
 def _detach_classifier(model: nn.Module, name: str) -> nn.Linear:
+    """Take the last linear layer out of the model, which then puts out that layer's input."""
     linear = [path for path, module in model.named_modules() if isinstance(module, nn.Linear)]
     if not linear:
         raise ValueError(f"torchvision's {name!r} has no nn.Linear; LCMat needs a last linear layer: choose another")
@@ -44,16 +47,3 @@ def _detach_classifier(model: nn.Module, name: str) -> nn.Linear:
     setattr(model.get_submodule(parent), child, nn.Identity())
     assert isinstance(classifier, nn.Linear)
     return classifier
-
-
-def _check(features: nn.Module, classifier: nn.Linear, name: str, image_size: int) -> None:
-    """With the last linear layer taken out, the model must put out that layer's input."""
-    features.eval()
-    try:
-        with torch.no_grad():
-            outputs = features(torch.zeros(1, 3, image_size, image_size))
-    except (RuntimeError, ValueError, AssertionError) as error:
-        raise ValueError(f"torchvision's {name!r} cannot take {image_size}x{image_size} images: {error}") from error
-    features.train()
-    if outputs.shape != (1, classifier.in_features):
-        raise ValueError(f"torchvision's {name!r} does not end in its last nn.Linear: choose another network")
