@@ -14,8 +14,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from lcmat.config import Experiment, parse
 from lcmat.paths import atomic_write, records_folder
 
-SCHEMA_VERSION = 1
-
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -67,7 +65,7 @@ class Record(_Part):
         error: why the status is not "done".
     """
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[1] = 1
     experiment: str
     key: _Hex
     parameters: dict[str, Any]

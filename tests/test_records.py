@@ -15,7 +15,7 @@ from lcmat.config import SelectionParameters
 from lcmat.records import DataSource, Determinism, Record, RecordError
 
 
-def make_record(parameters=None, **changes):
+def make_record(parameters=None, /, **changes):
     parameters = parameters or SelectionParameters()
     fields = {
         "experiment": "selection",
