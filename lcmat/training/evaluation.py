@@ -8,7 +8,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 
-from lcmat.data import ImageDataset
+from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
 
 

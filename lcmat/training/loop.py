@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lcmat.data import ImageDataset
+from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
 from lcmat.training import resume
 from lcmat.training.recipe import Recipe
@@ -127,8 +127,8 @@ def _run_epoch(trainer: Trainer, state: resume.State, epoch: int, test: ImageDat
     loss = trainer.run_epoch(epoch)
     if not math.isfinite(loss):
         raise DivergedError(
-            f"the training loss is {loss} in epoch {epoch}: lower the learning rate of the recipe "
-            f"(now {trainer.recipe.learning_rate}), and see that no image holds NaN"
+            f"the training loss is {loss} in epoch {epoch}: "
+            f"lower the recipe's learning_rate={trainer.recipe.learning_rate}"
         )
     state.losses.append(loss)
     accuracy = None if test is None else trainer.accuracy_percent(test)

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lcmat import checkpoints
-from lcmat.data import ImageDataset
+from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
 from lcmat.training.recipe import Recipe
 from lcmat.training.sgd import Sgd

@@ -1,7 +1,7 @@
 """Stochastic gradient descent with momentum, the optimizer of all the paper's experiments."""
 
 import torch
-from torch import nn
+from torch import Tensor, nn
 
 
 class Sgd:
@@ -35,10 +35,10 @@ class Sgd:
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:
         """Update every parameter that has a gradient, and drop the gradients."""
-        names = [name for name, parameter in self._parameters.items() if parameter.grad is not None]
-        parameters = [self._parameters[name] for name in names]
-        velocities = [self.velocities[name] for name in names]
-        gradients = [parameter.grad for parameter in parameters]
+        gradients_by_name = {name: p.grad for name, p in self._parameters.items() if p.grad is not None}
+        gradients = list(gradients_by_name.values())
+        parameters: list[Tensor] = [self._parameters[name] for name in gradients_by_name]
+        velocities = [self.velocities[name] for name in gradients_by_name]
         torch._foreach_add_(gradients, parameters, alpha=self._weight_decay)
         torch._foreach_mul_(velocities, self._momentum)
         torch._foreach_add_(velocities, gradients)

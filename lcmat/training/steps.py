@@ -8,7 +8,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from lcmat.augmentation import random_crop_flip
-from lcmat.data import ImageDataset
+from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
 from lcmat.training.evaluation import accuracy_percent, on_device
 from lcmat.training.recipe import Recipe, learning_rates
