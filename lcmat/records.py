@@ -52,8 +52,10 @@ class Record(_Part):
         metrics: finite numbers; names that end in `_percent` lie in 0 .. 100. `test_accuracy_percent` is that of the
             last epoch, `best_test_accuracy_percent` the largest of the evaluated epochs.
         series: curves, for instance the loss of each epoch.
+        seconds: stage -> its duration, also where its result came from a cache. Metrics and series, in contrast, repeat
+            bit for bit on the same device.
         started: when the run began, UTC.
-        wall_seconds: duration of the run.
+        wall_seconds: duration of the run, or of its last part if it was interrupted.
         peak_memory_mb: largest resident memory of the process, in 10^6 bytes.
         device: what computed, in words.
         versions: of Python, lcmat, numpy and torch.
@@ -73,6 +75,7 @@ class Record(_Part):
     status: Literal["done", "diverged"]
     metrics: dict[str, float]
     series: dict[str, list[float]]
+    seconds: dict[str, float]
     started: AwareDatetime
     wall_seconds: float = Field(ge=0)
     peak_memory_mb: float = Field(ge=0)

@@ -25,6 +25,7 @@ def make_record(parameters=None, /, **changes):
         "status": "done",
         "metrics": {"test_accuracy_percent": 90.0, "best_test_accuracy_percent": 91.25, "coreset_size": 70.0},
         "series": {"train_loss": [2.3, 0.1]},
+        "seconds": {"training": 1.0},
         "started": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "wall_seconds": 1.5,
         "peak_memory_mb": 400.0,

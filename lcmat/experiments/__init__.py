@@ -1,0 +1,62 @@
+"""The experiments: what a run computes, and which code that involves. Importing this package does not import torch."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from lcmat.config import ZOO_PREFIX, Experiment
+from lcmat.fingerprint import fingerprint
+
+NETWORK_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "digits-net": "lcmat.models.convnet",
+        "convnet": "lcmat.models.convnet",
+        "resnet18": "lcmat.models.resnet",
+        "wrn16-8": "lcmat.models.resnet",
+        "vgg16": "lcmat.models.vgg",
+    }
+)
+
+# What a record states otherwise (data by their hash, parameters by their values), what only carries results to and
+# fro, and the registries, so that a new method or network leaves the records of the others valid.
+_NO_PART = (
+    "lcmat.checkpoints",
+    "lcmat.config",
+    "lcmat.data",
+    "lcmat.experiments",
+    "lcmat.experiments.session",
+    "lcmat.models",
+    "lcmat.paths",
+    "lcmat.records",
+    "lcmat.selection",
+    "lcmat.selection.registry",
+    "lcmat.training",
+    "lcmat.training.resume",
+)
+_TRAINING = ("lcmat.data.dataset", "lcmat.models.network", "lcmat.training.evaluation", "lcmat.training.loop")
+
+
+def code_fingerprint(parameters: Experiment) -> str:
+    """Fingerprint of the code behind a run with these parameters; a record that has another one is stale."""
+    values = parameters.canonical()
+    method = f"lcmat.selection.{method_module(values['method'])}"
+    modules = ("lcmat.experiments.selection", "lcmat.selection.selector", method, network_module(values["network"]))
+    return fingerprint(*modules, *_TRAINING, without=_NO_PART)
+
+
+def training_fingerprint(network: str) -> str:
+    """Fingerprint of the code that trains this network and applies it."""
+    return fingerprint(network_module(network), *_TRAINING, without=_NO_PART)
+
+
+def method_module(method: str) -> str:
+    """Module of `lcmat.selection` that defines a method.
+
+    >>> method_module("lcmat-s")
+    'lcmat_s'
+    """
+    return method.replace("-", "_")
+
+
+def network_module(network: str) -> str:
+    """Module that defines a network."""
+    return "lcmat.models.zoo" if network.startswith(ZOO_PREFIX) else NETWORK_MODULES[network]

@@ -1,0 +1,130 @@
+"""What every experiment notes beside its numbers: when, where, with which code, at what cost."""
+
+import os
+import platform
+import resource
+import subprocess
+import sys
+import time
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+import lcmat
+from lcmat.config import Experiment
+from lcmat.data import Splits
+from lcmat.experiments import code_fingerprint
+from lcmat.records import DataSource, Determinism, Record
+
+_ROOT = Path(__file__).resolve().parent.parent.parent
+
+
+@dataclass(frozen=True)
+class Session:
+    """A run under way. Whatever could change while it goes on, such as the source code, is taken at its start."""
+
+    parameters: Experiment
+    fingerprint: str
+    commit: str | None
+    dirty: bool | None
+    device: str
+    started: datetime = field(default_factory=lambda: datetime.now(UTC))
+    clock: float = field(default_factory=time.perf_counter)
+
+    def record(
+        self,
+        splits: Splits,
+        *,
+        metrics: Mapping[str, float],
+        series: Mapping[str, list[float]],
+        seconds: Mapping[str, float],
+        error: str | None = None,
+    ) -> Record:
+        """The record of this run, which ends now."""
+        values = self.parameters.canonical()
+        return Record(
+            experiment=self.parameters.experiment,
+            key=self.parameters.key,
+            parameters=values,
+            seed=values["seed"],
+            status="done" if error is None else "diverged",
+            metrics=dict(metrics),
+            series=dict(series),
+            seconds=dict(seconds),
+            started=self.started,
+            wall_seconds=time.perf_counter() - self.clock,
+            peak_memory_mb=_peak_memory_mb(),
+            device=_describe(self.device),
+            versions=_versions(),
+            determinism=_determinism(),
+            commit=self.commit,
+            dirty=self.dirty,
+            fingerprint=self.fingerprint,
+            data={s.split: DataSource(content_hash=s.content_hash, provenance=s.provenance) for s in splits},
+            error=error,
+        )
+
+
+def begin(parameters: Experiment) -> Session:
+    """Start a run: fix the number of threads, which the bits of a result depend on, and start the clock.
+
+    The environment may choose `LCMAT_THREADS` (1) and `LCMAT_DEVICE` (CUDA where there is any, else the CPU).
+    """
+    torch.set_num_threads(int(os.environ.get("LCMAT_THREADS") or 1))
+    device = os.environ.get("LCMAT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
+    return Session(parameters, code_fingerprint(parameters), *_commit(), device)
+
+
+def _commit() -> tuple[str | None, bool | None]:
+    """Commit of the repository this package lies in, and whether tracked files differ from it."""
+    if Path(_git("rev-parse", "--show-toplevel") or os.devnull) != _ROOT:
+        return None, None
+    commit = _git("rev-parse", "HEAD") or None
+    return commit, None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))
+
+
+def _git(*arguments: str) -> str:
+    """Output of a git command, empty where there is no git or no repository."""
+    try:
+        done = subprocess.run(["git", "-C", _ROOT, *arguments], capture_output=True, text=True, check=False)
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""
+
+
+def _peak_memory_mb() -> float:
+    """Largest resident memory so far, in 10^6 bytes; the system counts in KiB on Linux and in bytes on macOS."""
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
+
+
+def _describe(device: str) -> str:
+    if torch.device(device).type == "cuda":
+        return torch.cuda.get_device_name(device)
+    model = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
+    return model[0].partition(":")[2].strip() if model else platform.processor() or platform.machine()
+
+
+def _read(path: str) -> str:
+    try:
+        return Path(path).read_text()
+    except OSError:
+        return ""
+
+
+def _versions() -> dict[str, str]:
+    return {
+        "python": platform.python_version(),
+        "lcmat": lcmat.__version__,
+        "numpy": np.__version__,
+        "torch": torch.__version__,
+    }
+
+
+def _determinism() -> Determinism:
+    flags: dict[str, Any] = {"deterministic_algorithms": torch.are_deterministic_algorithms_enabled()}
+    return Determinism(threads=torch.get_num_threads(), **flags)
