@@ -57,7 +57,7 @@ def save(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, Any
     content = safetensors.save(plain, {_ENTRY: entry})
     start = content.index(_HASH_FIELD) + len(_HASH_FIELD)
     digest = hashlib.sha256(content).hexdigest().encode()
-    atomic_write(Path(path), content[:start] + digest + content[start + len(digest) :])
+    atomic_write(Path(path), b"".join((content[:start], digest, memoryview(content)[start + len(digest) :])))
 
 
 def load(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:

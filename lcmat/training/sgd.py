@@ -25,7 +25,8 @@ class Sgd:
     """
 
     def __init__(self, network: nn.Module, *, momentum: float, nesterov: bool, weight_decay: float) -> None:
-        """Prepare to update the parameters of `network`."""
+        """Prepare to update the parameters of `network`; gradients that linger from before are dropped."""
+        network.zero_grad()
         self._parameters = dict(network.named_parameters())
         self._momentum = momentum
         self._nesterov = nesterov

@@ -1,0 +1,70 @@
+"""Decoded splits on disk, so that only the first load takes time."""
+
+import warnings
+from functools import cache
+from pathlib import Path
+
+from lcmat import checkpoints
+from lcmat.data.catalogue import DatasetSpec
+from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
+from lcmat.data.source import Source
+
+# Part of every file name: a change in how splits are decoded needs a new number.
+_FORMAT = 1
+
+
+def cached(source: Source, spec: DatasetSpec, split: str, folder: Path) -> ImageDataset:
+    """The decoded split, from the cache or else from the source into the cache.
+
+    A damaged entry is made again; a folder that cannot be used costs time and a warning, nothing else.
+
+    Args:
+        source: where the split comes from.
+        spec: of which data set.
+        split: "train" or "test".
+        folder: of the cache.
+
+    Returns:
+        The split with the mean and std of its own images.
+
+    Raises:
+        DataError: the source is damaged.
+    """
+    path = folder / f"{spec.name}-{split}-{source.key}-{_FORMAT}.safetensors"
+    try:
+        return _read(path, spec, split, source.provenance)
+    except checkpoints.CorruptArtifactError:
+        warnings.warn(f"{path} is damaged and is made again.", RuntimeWarning, stacklevel=2)
+    except OSError:
+        pass  # most often there is no such file; otherwise writing says what is wrong
+    dataset = _decode(spec, split, source)
+    try:
+        _write(path, dataset)
+    except OSError as error:
+        _warn_once(f"The cache folder {folder} cannot be written ({error.strerror}).")
+    return dataset
+
+
+def _read(path: Path, spec: DatasetSpec, split: str, provenance: str) -> ImageDataset:
+    tensors, metadata = checkpoints.load(path)
+    names, mean, std = (tuple(metadata[key]) for key in ("class_names", "mean", "std"))
+    images, labels, digest = tensors["images"], tensors["labels"], metadata["content_hash"]
+    return ImageDataset(spec.name, split, images, labels, names, mean, std, digest, provenance)
+
+
+def _write(path: Path, dataset: ImageDataset) -> None:
+    metadata = {name: getattr(dataset, name) for name in ("class_names", "mean", "std", "content_hash")}
+    checkpoints.save(path, {"images": dataset.images, "labels": dataset.labels}, metadata)
+
+
+def _decode(spec: DatasetSpec, split: str, source: Source) -> ImageDataset:
+    images, labels, class_names = source.decode()
+    mean, std = channel_statistics(images)
+    digest = content_hash(images, labels)
+    return ImageDataset(spec.name, split, images, labels, class_names, mean, std, digest, source.provenance)
+
+
+@cache
+def _warn_once(problem: str) -> None:
+    remedy = "Each load decodes anew; set LCMAT_CACHE to a folder with room where you may write."
+    warnings.warn(f"{problem} {remedy}", RuntimeWarning, stacklevel=3)

@@ -1,0 +1,138 @@
+"""A split of an image data set: pixels, labels and where they come from, frozen."""
+
+import hashlib
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import NamedTuple
+
+import torch
+from torch import Tensor
+from torch.utils.data import Dataset
+
+
+@dataclass(frozen=True, eq=False)
+class ImageDataset(Dataset[tuple[Tensor, int]]):
+    """Labelled images, held as bytes in memory; also a map-style `torch.utils.data.Dataset`.
+
+    Attributes:
+        name: of the data set, as in `lcmat.data.DATASETS`.
+        split: "train" or "test".
+        images: uint8 (n, channels, height, width).
+        labels: int64 (n,), each a position in `class_names`.
+        class_names: one name per class.
+        mean: per channel, of the train split's pixel / 255.
+        std: likewise, the population standard deviation.
+        content_hash: SHA-256 of shape, images and labels, 64 hexadecimal digits.
+        provenance: a sentence on the source, fit to stand beside a result.
+
+    >>> images = torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1)
+    >>> labels = torch.tensor([0, 1])
+    >>> digest = content_hash(images, labels)
+    >>> data = ImageDataset("toy", "train", images, labels, ("black", "white"), (0.5,), (0.5,), digest, "Made here.")
+    >>> data.normalized().flatten(), data[1]
+    (tensor([-1.,  1.]), (tensor([[[1.]]]), 1))
+    """
+
+    name: str
+    split: str
+    images: Tensor
+    labels: Tensor
+    class_names: tuple[str, ...]
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    content_hash: str
+    provenance: str
+
+    def __post_init__(self) -> None:
+        """Refuse tensors of another kind or shape."""
+        if self.images.dtype != torch.uint8 or self.images.ndim != 4:
+            raise ValueError(
+                f"{self.name}: images must be uint8 (n, channels, height, width), "
+                f"not {self.images.dtype} {tuple(self.images.shape)}"
+            )
+        if self.labels.dtype != torch.int64 or self.labels.shape != self.images.shape[:1]:
+            raise ValueError(
+                f"{self.name}: labels must be int64 ({len(self.images)},), "
+                f"not {self.labels.dtype} {tuple(self.labels.shape)}"
+            )
+        if len(self.mean) != self.images.shape[1] or len(self.std) != self.images.shape[1] or min(self.std) <= 0:
+            raise ValueError(f"{self.name}: mean and std (above 0) must be given for each channel")
+
+    @property
+    def num_classes(self) -> int:
+        """Number of classes, also of those without an image in a subset."""
+        return len(self.class_names)
+
+    def __len__(self) -> int:
+        """Number of images."""
+        return len(self.images)
+
+    def __getitem__(self, index: int) -> tuple[Tensor, int]:
+        """The normalised image, float32 (channels, height, width), and its label."""
+        return self._normalize(self.images[index]), int(self.labels[index])
+
+    def normalized(self, indices: Tensor | Sequence[int] | slice | None = None) -> Tensor:
+        """Images as networks take them: (pixel / 255 - mean) / std, float32, on the device of `images`.
+
+        Args:
+            indices: rows, in the order wanted; None: all.
+
+        Returns:
+            (rows, channels, height, width).
+        """
+        return self._normalize(self.images if indices is None else self.images[indices])
+
+    def subset(self, indices: Tensor | Sequence[int]) -> "ImageDataset":
+        """The given rows, in that order, with the same metadata and a content hash of their own."""
+        images, labels = self.images[indices], self.labels[indices]
+        return replace(self, images=images, labels=labels, content_hash=content_hash(images, labels))
+
+    def _normalize(self, pixels: Tensor) -> Tensor:
+        mean = torch.tensor(self.mean, device=pixels.device).reshape(-1, 1, 1)
+        std = torch.tensor(self.std, device=pixels.device).reshape(-1, 1, 1)
+        return pixels.to(torch.float32).div_(255).sub_(mean).div_(std)
+
+
+class Splits(NamedTuple):
+    """The two splits of a data set."""
+
+    train: ImageDataset
+    test: ImageDataset
+
+
+def content_hash(images: Tensor, labels: Tensor) -> str:
+    """SHA-256 over shape, images and labels.
+
+    Args:
+        images: uint8 (n, channels, height, width).
+        labels: int64 (n,).
+
+    Returns:
+        64 hexadecimal digits; the same for the same content whatever file, encoding or machine it came from.
+    """
+    digest = hashlib.sha256(repr(tuple(images.shape)).encode())
+    digest.update(images.cpu().contiguous().numpy().data)
+    digest.update(labels.cpu().contiguous().numpy().astype("<i8").data)
+    return digest.hexdigest()
+
+
+def channel_statistics(images: Tensor) -> tuple[tuple[float, ...], tuple[float, ...]]:
+    """Mean and population standard deviation of pixel / 255 per channel, from exact counts of the 256 values.
+
+    Args:
+        images: uint8 (n, channels, height, width), n > 0.
+
+    Returns:
+        Two tuples of length channels.
+
+    >>> channel_statistics(torch.tensor([0, 255], dtype=torch.uint8).reshape(2, 1, 1, 1))
+    ((0.5,), (0.5,))
+    """
+    values = torch.arange(256, dtype=torch.float64) / 255
+    means, stds = [], []
+    for channel in images.unbind(1):
+        share = torch.bincount(channel.flatten(), minlength=256).double() / channel.numel()
+        mean = share @ values
+        means.append(mean.item())
+        stds.append((share @ (values - mean) ** 2).sqrt().item())
+    return tuple(means), tuple(stds)

@@ -1,0 +1,66 @@
+"""From the name of a data set to its two splits."""
+
+import difflib
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from lcmat import paths
+from lcmat.data.catalogue import DATASETS, SPLITS, DatasetSpec
+
+if TYPE_CHECKING:
+    from lcmat.data.dataset import Splits
+    from lcmat.data.source import Source
+
+
+def load(name: str, *, folder: Path | None = None, cache: Path | None = None, download: bool = True) -> "Splits":
+    """Load a data set: Parquet files of known hash first, else the canonical release through torchvision.
+
+    Args:
+        name: a key of `lcmat.data.DATASETS`.
+        folder: where the files are, and where downloads go; None: $LCMAT_DATA, see `lcmat.paths.data_folder`.
+        cache: where decoded splits are kept; None: `decoded` in `lcmat.paths.cache_folder`.
+        download: whether a missing data set may be fetched from the network.
+
+    Returns:
+        The train and the test split, both with the train split's mean and std.
+
+    Raises:
+        ValueError: there is no data set of this name.
+        DataError: a file is missing, cannot be downloaded, is damaged or is not what it should be.
+
+    >>> train, test = load("digits")
+    >>> len(train), len(test), tuple(train.images.shape[1:]), train.num_classes
+    (1437, 360, (1, 8, 8), 10)
+    """
+    if name not in DATASETS:
+        near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0)[0]
+        raise ValueError(f"no data set {name!r}; did you mean {near!r}? Known: {', '.join(DATASETS)}")
+    return load_spec(
+        DATASETS[name],
+        folder=folder or paths.data_folder(),
+        cache=cache or paths.cache_folder() / "decoded",
+        download=download,
+    )
+
+
+def load_spec(spec: DatasetSpec, *, folder: Path, cache: Path, download: bool) -> "Splits":
+    """Load the data set that `spec` describes; otherwise as `load`."""
+    from lcmat.data.cache import cached
+    from lcmat.data.dataset import Splits
+
+    # Both sources first: a missing test file is reported before the train file is decoded.
+    sources = [_source(spec, split, folder, download) for split in SPLITS]
+    train, test = (cached(source, spec, split, cache) for source, split in zip(sources, SPLITS, strict=True))
+    return Splits(train, replace(test, mean=train.mean, std=train.std))
+
+
+def _source(spec: DatasetSpec, split: str, folder: Path, download: bool) -> "Source":
+    """Parquet files win as soon as one of the two is there: splits of two copies must not be mixed."""
+    from lcmat.data import canonical, digits, parquet
+
+    if spec.name == "digits":
+        return digits.source(spec, split)
+    if any((folder / file.name).exists() for file in spec.parquet.values()):
+        return parquet.source(spec, split, folder)
+    return canonical.source(spec, split, folder, download=download)
