@@ -171,6 +171,9 @@ def hessian_product(difference: LossDifference, directions: Tensor) -> Tensor:
     [0.25, -0.25]
     """
     outputs = directions @ difference.inputs.T
+    # A_i annihilates constants: relative to the likeliest class, a saturated sample's tiny curvature is not cancelled.
+    likeliest = difference.logits.argmax(dim=1).expand(*outputs.shape[:-2], 1, -1)
+    outputs = outputs - outputs.gather(-2, likeliest)
     weighted = difference.probabilities.T * outputs
     curvature = weighted - difference.probabilities.T * weighted.sum(dim=-2, keepdim=True)
     return (curvature * difference.coefficients) @ difference.inputs

@@ -52,8 +52,8 @@ def dominating_product(difference: LossDifference, rho: float, sign: int) -> Pro
     .. math:: \psi(-r_i, 1)\, u^\top A_i u \le \Delta_i
               \le \psi(r_i, \alpha_i)\, u^\top A_i u + \tfrac14 (1 - \alpha_i)^2 \|\Pi u\|^2 .
 
-    with :math:`\psi` of :func:`growth_factor`. The left side counts where the coefficient is negative, the right side where it is
-    positive, which gives :math:`sD(V) \le sD(0) + s g^\top V + \tfrac12 V^\top B V`.
+    with :math:`\psi` of :func:`growth_factor`. The left side counts where the coefficient is negative, the right side
+    where it is positive, which gives :math:`sD(V) \le sD(0) + s g^\top V + \tfrac12 V^\top B V`.
 
     Args:
         difference: the function D.

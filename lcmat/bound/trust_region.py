@@ -37,7 +37,7 @@ def maximise_in_ball(
     *,
     largest: float,
     top: Tensor,
-    tolerance: float = 1e-9,
+    tolerance: float = 1e-8,
     max_steps: int = 400,
 ) -> TrustRegion:
     r"""Solve :math:`\max_{\|v\| \le \rho} g^\top v + \tfrac12 v^\top B v` for a symmetric, possibly indefinite B.
