@@ -10,7 +10,7 @@ import math
 import re
 from collections.abc import Mapping
 from difflib import get_close_matches
-from types import MappingProxyType, NoneType
+from types import MappingProxyType, ModuleType, NoneType
 from typing import Any, ClassVar, Literal, Self, get_args
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
@@ -189,6 +189,22 @@ def parse_assignments(experiment: str, assignments: list[str]) -> Experiment:
             raise ParameterError(f"{name} is given twice ({values[name]!r} and {value!r}); give it once")
         values[name] = value
     return parse(experiment, values)
+
+
+def from_namespace(experiment: str, namespace: Values) -> Experiment:
+    """Parameters from the variables of a notebook that so far has done nothing but assign them.
+
+    Names with an underscore, IPython's own, modules and functions are passed over. All other variables must be
+    parameters, so that a name misspelt on papermill's command line is noticed.
+
+    Raises:
+        ParameterError: as for `parse`.
+
+    >>> from_namespace("selection", {"fraction": 0.1, "In": [], "_": 1}).fraction
+    0.1
+    """
+    own = {name: value for name, value in namespace.items() if not name.startswith("_") and name not in ("In", "Out")}
+    return parse(experiment, {n: v for n, v in own.items() if not callable(v) and not isinstance(v, ModuleType)})
 
 
 def nearest(name: str, known: Mapping[str, Any]) -> str:
