@@ -39,7 +39,7 @@ def process(app, what, name, obj, options, lines: list[str]) -> None:
     """Rewrite one docstring in place, as Sphinx asks."""
     lines[:] = without_types(escape("\n".join(lines))).split("\n")
     if what in INLINE_TYPED:
-        lines.insert(0, "")  # else napoleon takes what stands before a colon in the first line for a type
+        lines[0] = f": {lines[0]}"  # here, too, napoleon takes what stands before a colon for a type
 
 
 def setup(app) -> dict[str, bool]:
