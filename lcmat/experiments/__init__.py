@@ -1,10 +1,12 @@
 """The experiments: what a run computes, and which code that involves. Importing this package does not import torch."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
+from functools import cache
 from types import MappingProxyType
 
 from lcmat.config import ZOO_PREFIX, Experiment
 from lcmat.fingerprint import fingerprint
+from lcmat.records import Record
 
 NETWORK_MODULES: Mapping[str, str] = MappingProxyType(
     {
@@ -38,9 +40,13 @@ _TRAINING = ("lcmat.data.dataset", "lcmat.models.network", "lcmat.training.evalu
 def code_fingerprint(parameters: Experiment) -> str:
     """Fingerprint of the code behind a run with these parameters; a record that has another one is stale."""
     values = parameters.canonical()
-    method = f"lcmat.selection.{method_module(values['method'])}"
-    modules = ("lcmat.experiments.selection", "lcmat.selection.selector", method, network_module(values["network"]))
-    return fingerprint(*modules, *_TRAINING, without=_NO_PART)
+    return _fingerprint(values["method"], values["network"])
+
+
+def stale_keys(records: Iterable[Record]) -> set[str]:
+    """Keys of the records that other code made than today's."""
+    fingerprint_of = cache(_fingerprint)
+    return {r.key for r in records if r.fingerprint != fingerprint_of(r.parameters["method"], r.parameters["network"])}
 
 
 def training_fingerprint(network: str) -> str:
@@ -60,3 +66,8 @@ def method_module(method: str) -> str:
 def network_module(network: str) -> str:
     """Module that defines a network."""
     return "lcmat.models.zoo" if network.startswith(ZOO_PREFIX) else NETWORK_MODULES[network]
+
+
+def _fingerprint(method: str, network: str) -> str:
+    own = ("lcmat.experiments.selection", "lcmat.selection.selector", f"lcmat.selection.{method_module(method)}")
+    return fingerprint(*own, network_module(network), *_TRAINING, without=_NO_PART)

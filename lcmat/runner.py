@@ -1,0 +1,160 @@
+"""Running notebooks and runs so that success means success.
+
+papermill alone calls a run successful whose kernel was told to exit half way, and leaves half an output behind when it
+is killed. Here an output bears its name only when every cell was executed, and a run has succeeded only when its valid
+record exists.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcmat import records
+from lcmat.config import Experiment
+from lcmat.paths import atomic_write, project_folder, runs_folder
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+KERNEL = "python3"
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class RunError(RuntimeError):
+    """A notebook or a run did not do all that it should; the message names the log."""
+
+
+def execute_notebook(
+    source: Path,
+    output: Path,
+    parameters: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Execute a py:percent notebook with papermill.
+
+    Args:
+        source: the script.
+        output: the executed .ipynb. An older one is removed at the start, for it would look current after a failure.
+        parameters: injected behind the cell tagged "parameters".
+        metadata: stored in the output under "lcmat".
+
+    Raises:
+        RunError: a cell failed, the kernel died or a cell was not executed. What there is of the notebook is kept as
+            `<output>.failed.ipynb`, the error in `<output>.log`.
+    """
+    import papermill
+    from papermill.exceptions import PapermillException
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial, failed, log = (output.with_suffix(suffix) for suffix in (".partial.ipynb", ".failed.ipynb", ".log"))
+    for path in (output, failed, log):
+        path.unlink(missing_ok=True)
+    try:
+        executed = papermill.execute_notebook(
+            read_source(source, metadata),
+            str(partial),
+            dict(parameters or {}),
+            kernel_name=KERNEL,
+            progress_bar=sys.stderr.isatty(),
+            cwd=str(project_folder()),
+        )
+        _check_executed(executed)
+    except (PapermillException, RuntimeError) as error:  # nbclient's error for a dead kernel is a RuntimeError
+        atomic_write(log, f"{source}\n{_ESCAPES.sub('', str(error))}\n".encode())
+        if partial.exists():
+            partial.replace(failed)
+        raise RunError(f"{source.name}: {_summary(error)}; log: {log}") from error
+    partial.replace(output)
+
+
+def read_source(source: Path, metadata: Mapping[str, Any] | None = None) -> "NotebookNode":
+    """A py:percent script as a notebook, with `metadata` stored under "lcmat"."""
+    import jupytext
+
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata.pop("jupytext", None)
+    if metadata:
+        notebook.metadata["lcmat"] = dict(metadata)
+    return notebook
+
+
+def run_notebook(parameters: Experiment) -> Path:
+    """Do a run by executing its notebook, unless its record exists; the executed notebook is kept.
+
+    Returns:
+        The record's path.
+
+    Raises:
+        RunError: the notebook failed, or left no valid record of this run.
+        RecordError: there is a file in the record's place that is none.
+    """
+    source = project_folder() / "notebooks" / "benchmarks" / f"{parameters.experiment}.py"
+    output = notebook_of(parameters)
+    return _once(parameters, lambda: execute_notebook(source, output, parameters.canonical()))
+
+
+def run_directly(parameters: Experiment, *, progress: bool = True) -> Path:
+    """Do the same run in this process, without Jupyter; otherwise as `run_notebook`.
+
+    Args:
+        parameters: of the run.
+        progress: show a progress bar for each training, on the standard error.
+    """
+    from lcmat.experiments import selection
+
+    return _once(parameters, lambda: selection.run(parameters, _progress_bar if progress else None))  # type: ignore[arg-type]
+
+
+def notebook_of(parameters: Experiment) -> Path:
+    """Where the executed notebook of a run is kept."""
+    return records.path_of(parameters, runs_folder()).with_suffix(".ipynb")
+
+
+def _once(parameters: Experiment, act: Callable[[], Any]) -> Path:
+    """Let one process at a time do a run; whoever waited finds the record and has nothing to do."""
+    from filelock import FileLock
+
+    lock = notebook_of(parameters).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if not records.is_done(parameters):
+            act()
+        if not records.is_done(parameters):
+            log = notebook_of(parameters)
+            raise RunError(f"the run ended but left no record at {records.path_of(parameters)}; its notebook: {log}")
+    return records.path_of(parameters)
+
+
+def _check_executed(notebook: "NotebookNode") -> None:
+    """Refuse a notebook with a cell that was not executed: `sys.exit(0)` ends papermill as if all were well."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        stopped = any(output.output_type == "error" for output in cell.outputs)
+        if stopped or (cell.source.strip() and cell.execution_count is None):
+            raise RunError(f"the notebook stopped at code cell {number} of {len(code)}:\n{cell.source}")
+
+
+def _summary(error: Exception) -> str:
+    """The error in a line: the cell and the last line for a failed cell."""
+    name, number = getattr(error, "ename", None), getattr(error, "cell_index", None)
+    if name is not None:
+        return f"cell {number} failed: {name}: {_ESCAPES.sub('', str(getattr(error, 'evalue', ''))).strip()}"
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _progress_bar(stage: str) -> Callable[[int, int, float, float | None], None]:
+    """A bar on the standard error that follows one training."""
+    from tqdm import tqdm
+
+    bar = tqdm(desc=stage, unit="epoch", file=sys.stderr)
+
+    def update(epoch: int, epochs: int, loss: float, accuracy: float | None) -> None:
+        bar.total = epochs
+        bar.set_postfix({"loss": f"{loss:.3f}", **({} if accuracy is None else {"test": f"{accuracy:.2f} %"})})
+        bar.update(epoch - bar.n)
+        if epoch == epochs:
+            bar.close()
+
+    return update
