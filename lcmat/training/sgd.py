@@ -17,8 +17,8 @@ class Sgd:
 
     >>> network = nn.Linear(1, 1, bias=False)
     >>> _ = nn.init.constant_(network.weight, 2.0)
-    >>> network.weight.grad = torch.tensor([[1.0]])
-    >>> sgd = Sgd(network, momentum=0.5, nesterov=True, weight_decay=0.5)  # g = 1 + 0.5 * 2, v = g
+    >>> sgd = Sgd(network, momentum=0.5, nesterov=True, weight_decay=0.5)
+    >>> network.weight.grad = torch.tensor([[1.0]])  # g = 1 + 0.5 * 2, v = g
     >>> sgd.step(0.1)  # 2 - 0.1 * (2 + 0.5 * 2)
     >>> round(network.weight.item(), 4), sgd.velocities["weight"].item()
     (1.7, 2.0)
