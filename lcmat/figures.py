@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import io
 from collections.abc import Mapping, Sequence
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -106,6 +107,11 @@ def use_style() -> None:
     set_matplotlib_formats("svg", metadata={"Date": None})
 
 
+def style() -> AbstractContextManager[None]:
+    """Draw in the book's style within a `with` block, outside a notebook."""
+    return mpl.rc_context(STYLE)  # type: ignore[arg-type]
+
+
 def method_style(title: str) -> MethodStyle:
     """Look up a method's colour and marker.
 
@@ -139,14 +145,14 @@ def plot_accuracy(
         label: legend entry; by default the method with its number of seeds.
         linestyle: as matplotlib's.
     """
-    style = method_style(method)
+    look = method_style(method)
     intervals = [mean_interval(sample) for sample in samples]
     ax.errorbar(
         budgets,
         [interval.mean for interval in intervals],
         yerr=[_finite_half_width(interval) for interval in intervals],
-        color=style.color,
-        marker=style.marker,
+        color=look.color,
+        marker=look.marker,
         linestyle=linestyle,
         capsize=3,
         label=label or f"{method} (n = {_count(intervals)})",
@@ -154,7 +160,7 @@ def plot_accuracy(
     )
     for budget, sample in zip(budgets, samples, strict=True):
         if len(sample) <= MAX_FAINT_SEEDS:
-            ax.scatter([budget] * len(sample), sample, s=9, color=style.color, alpha=0.25, linewidths=0, zorder=2)
+            ax.scatter([budget] * len(sample), sample, s=9, color=look.color, alpha=0.25, linewidths=0, zorder=2)
     ax.set_xscale("log")
     return ax
 
@@ -183,15 +189,15 @@ def plot_paper_band(ax: Axes, budgets: Sequence[float], means: Sequence[float], 
 
 def plot_intervals(ax: Axes, labels: Sequence[str], intervals: Sequence[Interval], *, method: str) -> Axes:
     """Draw intervals one below another, first on top, with a line at zero; an infinite interval is its mean alone."""
-    style = method_style(method)
+    look = method_style(method)
     rows = np.arange(len(labels))[::-1]
     ax.axvline(0, color=BLACK, linewidth=0.8, zorder=1)
     ax.errorbar(
         [interval.mean for interval in intervals],
         rows,
         xerr=[_finite_half_width(interval) for interval in intervals],
-        color=style.color,
-        marker=style.marker,
+        color=look.color,
+        marker=look.marker,
         linestyle="",
         capsize=3,
         zorder=3,
@@ -228,7 +234,7 @@ def svg_bytes(figure: Figure, *, description: str | None = None) -> bytes:
         description: stored in the file's metadata, for instance what it was made from.
     """
     buffer = io.BytesIO()
-    with mpl.rc_context(STYLE):  # type: ignore[arg-type]
+    with style():
         figure.savefig(buffer, format="svg", metadata={"Date": None, "Description": description})
     return buffer.getvalue()
 

@@ -18,6 +18,7 @@ def make_record(accuracy=50.0, *, status="done", **parameters):
         status=status,
         metrics=metrics if status == "done" else {},
         series={},
+        seconds={},
         started="2026-01-01T00:00:00Z",
         wall_seconds=1.5,
         peak_memory_mb=100.0,

@@ -9,7 +9,8 @@ import pytest
 from scipy import stats
 
 from lcmat import report
-from lcmat.records import Problem
+from lcmat.records import Problem, write
+from lcmat.report import headline
 from lcmat.report.runs import ACCURACY
 from lcmat.statistics import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
@@ -172,7 +173,6 @@ def test_a_damaged_record_is_named_without_its_folder():
     text = report.problems_notice([Problem(Path("/x/y.json"), "/x/y.json is no valid record")]).data
     assert "y.json is no valid record" in text
     assert "/x/" not in text
-    assert report.problems_notice([]).data == ""
 
 
 def test_difference_and_accuracy_tables_show_single_seeds_without_interval():
@@ -181,6 +181,24 @@ def test_difference_and_accuracy_tables_show_single_seeds_without_interval():
     text = report.differences_table(report.paired_to_baseline(runs), "d").as_raw_html()
     assert "LCMat-S, ρ = 0.5" in text
     assert "none (one seed)" in text
+
+
+def test_the_headline_shows_kept_data_sets_at_the_default_radius():
+    digits, kept = make_sweep(), make_sweep(dataset="fashion-mnist")
+    both = headline.headline_runs(report.runs_frame([*digits, *kept]))
+    assert set(both["dataset"]) == {"fashion-mnist"}
+    assert set(both["rho"].dropna()) == {0.1}
+    assert set(headline.headline_runs(report.runs_frame(digits))["dataset"]) == {"digits"}
+
+
+def test_the_headline_is_written_the_same_every_time_and_says_not_run_without_records(tmp_path):
+    empty = headline.write_headline(tmp_path / "empty.svg").read_text()
+    assert "not run" in empty
+    for record in make_sweep(seeds=2):
+        write(record)
+    first, second = (headline.write_headline(tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
+    assert first == second
+    assert b"from 12 records" in first
 
 
 def test_executions_are_read_from_papermills_metadata(tmp_path):

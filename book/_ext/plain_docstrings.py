@@ -6,7 +6,7 @@ reStructuredText a pair of bars asks for a substitution and a star opens emphasi
 
 import re
 
-LITERAL_OR_DOCTEST = re.compile(r"(``.+?``|`[^`]+`|^ *>>>.*\n(?:.*\S.*\n?)*)", re.MULTILINE | re.DOTALL)
+LITERAL_OR_DOCTEST = re.compile(r"(``.+?``|`[^`]+`|^ *>>>[^\n]*\n?(?: *\S[^\n]*\n?)*)", re.MULTILINE | re.DOTALL)
 PLURAL = re.compile(r"(?<!`)(`[^`\s]+`)(s\b)")
 RETURNS = re.compile(r"^( *(?:Returns|Yields):\n +)", re.MULTILINE)
 INLINE_TYPED = ("attribute", "data", "property")

@@ -1,6 +1,7 @@
 """From records and the published table to what the pages show; everything printed in the book is computed here."""
 
 from lcmat.report.execution import executions
+from lcmat.report.headline import plot_setting
 from lcmat.report.paired import describe_differences, paired_to_baseline
 from lcmat.report.published import compare, paper_parameters, read_published, verdict_counts
 from lcmat.report.runs import done_runs, group_seeds, method_label, runs_frame
@@ -29,6 +30,7 @@ __all__ = [
     "not_run",
     "paired_to_baseline",
     "paper_parameters",
+    "plot_setting",
     "problems_notice",
     "protocol_text",
     "provenance_table",

@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lcmat.report.runs import ACCURACY, PARAMETERS, as_rows, done_runs, method_label
+from lcmat.report.runs import ACCURACY, PARAMETERS, done_runs, method_label
 from lcmat.statistics import holm, paired_difference
 
 OWN = ("method", "rho", "top_k", "weighted", "seed")
@@ -65,9 +65,9 @@ def describe_differences(differences: pd.DataFrame, baseline_title: str = "unifo
 def _named(word: str, differences: pd.DataFrame) -> str:
     if differences.empty:
         return ""
-    parts = [
-        f"{row['label']} at {100 * row['fraction']:g} % ({row['interval'].mean:+.2f})" for row in as_rows(differences)
-    ]
+    parts = []
+    for label, rows in differences.groupby("label", sort=False):
+        parts.append(f"{label} at {', '.join(f'{100 * fraction:g} %' for fraction in rows['fraction'])}")
     return f" {word}: {'; '.join(parts)}."
 
 

@@ -37,9 +37,7 @@ def not_run(what: str) -> HTML:
 
 
 def problems_notice(problems: Sequence[Problem]) -> HTML:
-    """Name the records that could not be read; shows nothing if all could."""
-    if not problems:
-        return HTML("")
+    """Name the records that could not be read."""
     texts = (problem.message.replace(str(problem.path), problem.path.name) for problem in problems)
     items = "".join(f"<li>{html.escape(text)}</li>" for text in texts)
     return _admonition("danger", f"{len(problems)} damaged record(s) left out", f"<ul>{items}</ul>")

@@ -60,7 +60,8 @@ published = report.read_published()
 comparison = report.compare(published, runs)
 counts = report.verdict_counts(comparison)
 
-display(report.problems_notice(problems))
+if problems:
+    display(report.problems_notice(problems))
 report.counts_table(counts, "summary")
 
 # %% tags=["hide-input"]

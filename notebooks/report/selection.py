@@ -35,7 +35,7 @@
 
 # %% tags=["hide-cell"]
 import matplotlib.pyplot as plt
-from IPython.display import HTML, Markdown, display
+from IPython.display import Markdown, display
 
 from lcmat import figures, report
 from lcmat.config import METHOD_OPTIONS
@@ -55,22 +55,12 @@ grouped = report.group_seeds(runs)
 differences = report.paired_to_baseline(runs)
 settings = list(grouped.groupby(["dataset", "network", "width", "epochs"], dropna=False, sort=False))
 
-report.problems_notice(problems)
+if problems:
+    display(report.problems_notice(problems))
+Markdown(f"{len(runs)} runs are recorded, {len(report.done_runs(runs))} of them done.")
 
 # %% [markdown]
 # ## Accuracy against the fraction kept
-
-
-# %% tags=["hide-input"]
-def draw_accuracy(ax, setting):
-    """Uniform selection, and LCMat-S for the default radius, from the records of one setting."""
-    shown = setting[setting["rho"].isna() | (setting["rho"] == DEFAULT_RHO)]
-    for method, rows in shown.groupby("method", sort=False):
-        figures.plot_accuracy(ax, list(rows["fraction"]), list(rows[ACCURACY]), method=report.method_label(method))
-    figures.label_fractions(ax, setting["fraction"].unique())
-    ax.set(title=setting["dataset"].iloc[0], xlabel="fraction of the training set", ylabel="test accuracy (%)")
-    ax.legend(loc="lower right")
-    return ax
 
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy against the fraction of the training set on a logarithmic axis, one panel per data set, LCMat-S in vermillion circles and uniform selection in black squares, with error bars and faint single seeds."}, "figure": {"name": "fig-selection-accuracy", "caption": "Test accuracy of the last epoch against the fraction kept, for LCMat-S at its default radius and uniform selection. Error bars are 95 % t intervals over the number of seeds n in the legend; faint points are single seeds."}}
@@ -79,7 +69,7 @@ if settings:
         1, len(settings), figsize=(figures.NARROW_INCHES * max(len(settings), 1.4), 3.2), squeeze=False
     )
     for ax, (_, setting) in zip(axes[0], settings, strict=True):
-        draw_accuracy(ax, setting)
+        report.plot_setting(ax, setting[setting["rho"].isna() | (setting["rho"] == DEFAULT_RHO)])
     plt.show()
 else:
     display(report.not_run("No record of the selection benchmark exists yet: lcmat sweep --profile smoke"))
@@ -120,7 +110,8 @@ for dataset, rows in differences.groupby("dataset"):
     display(Markdown(f"**{dataset}.** {report.describe_differences(rows)}"))
 
 # %% tags=["hide-input"]
-report.differences_table(differences, "differences") if len(differences) else HTML("")
+if len(differences):
+    display(report.differences_table(differences, "differences"))
 
 # %% [markdown]
 # ## Does a radius above zero help?

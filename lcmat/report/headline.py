@@ -1,0 +1,71 @@
+"""The picture of the landing page and the README: `python -m lcmat.report.headline` draws it from the records."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+
+import pandas as pd
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+
+from lcmat import figures, records
+from lcmat.config import METHOD_OPTIONS
+from lcmat.paths import project_folder
+from lcmat.report.runs import ACCURACY, as_rows, group_seeds, method_label, runs_frame
+
+RECOMPUTED = "digits"
+"""Its records are made anew by each build; the picture, which is kept, uses them only for want of others."""
+
+
+def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Choose the runs that the picture shows: each method at its default radius, kept data sets first."""
+    defaults = runs["rho"].isna() | (runs["rho"] == METHOD_OPTIONS["lcmat-s"]["rho"])
+    kept = runs["dataset"] != RECOMPUTED
+    return runs[defaults & (kept if kept.any() else True)]
+
+
+def draw_headline(runs: pd.DataFrame) -> Figure:
+    """Draw accuracy against the fraction kept, one panel per setting; without runs, the words "not run"."""
+    settings = [rows for _, rows in group_seeds(runs).groupby(["dataset", "network", "width", "epochs"], dropna=False)]
+    figure = Figure(figsize=(figures.NARROW_INCHES * max(len(settings), 1.4), 2.9), layout="constrained")
+    axes = figure.subplots(1, max(len(settings), 1), squeeze=False)[0]
+    for ax, setting in zip(axes, settings, strict=False):
+        plot_setting(ax, setting)
+    if not settings:
+        axes[0].text(0.5, 0.5, "not run", ha="center", va="center")
+        axes[0].set_axis_off()
+    return figure
+
+
+def plot_setting(ax: Axes, setting: pd.DataFrame) -> Axes:
+    """Draw every method of one setting (rows of `lcmat.report.group_seeds`) against the fraction kept."""
+    for method, rows in setting.groupby("method"):
+        figures.plot_accuracy(ax, list(rows["fraction"]), list(rows[ACCURACY]), method=method_label(str(method)))
+    figures.label_fractions(ax, list(setting["fraction"].unique()))
+    ax.set(title=setting["dataset"].iloc[0], xlabel="fraction of the training set", ylabel="test accuracy (%)")
+    ax.legend(loc="lower right")
+    return ax
+
+
+def describe_runs(runs: pd.DataFrame) -> str:
+    """Name what the picture was made from: a hash of the records' keys and accuracies.
+
+    >>> describe_runs(pd.DataFrame(columns=["key", ACCURACY]))
+    'from 0 records, e3b0c44298fc1c14'
+    """
+    content = "".join(sorted(f"{row['key']} {row[ACCURACY]};" for row in as_rows(runs[["key", ACCURACY]])))
+    return f"from {len(runs)} records, {hashlib.sha256(content.encode()).hexdigest()[:16]}"
+
+
+def write_headline(path: Path | None = None) -> Path:
+    """Draw the picture from the project's records into `book/figures/headline.svg`."""
+    path = path or project_folder() / "book" / "figures" / "headline.svg"
+    runs = headline_runs(runs_frame(records.load_all(experiment="selection")[0]))
+    with figures.style():
+        figures.save_svg(draw_headline(runs), path, description=describe_runs(runs))
+    return path
+
+
+if __name__ == "__main__":
+    print(write_headline())

@@ -1,0 +1,163 @@
+"""The book: its pages exist, its chapters keep the house rules, and the built site renders without a network."""
+
+import importlib.util
+import re
+from pathlib import Path
+from urllib.parse import unquote
+
+import jupytext
+import pytest
+import yaml
+
+ROOT = Path(__file__).parents[1]
+SITE = ROOT / "_build/html"
+SOURCES = sorted((ROOT / "notebooks").glob("*/*.py"))
+CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
+BROWSER = Path("/usr/bin/chromium")
+DRAWING = re.compile(r"\b(plt\.show|plt\.subplots|sns\.)\b")
+MAX_PAGE_BYTES = 1_500_000
+
+
+def pages():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+
+
+@pytest.mark.parametrize("page", pages())
+def test_every_page_of_the_contents_is_written_or_has_a_notebook_source(page):
+    source = ROOT / "notebooks" / Path(page).relative_to("book")
+    candidates = [ROOT / f"{page}.md", source.with_suffix(".py")]
+    assert sum(path.is_file() for path in candidates) == 1, f"{page}: expected one of {candidates}"
+
+
+def test_every_notebook_and_every_page_is_in_the_contents():
+    written = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").rglob("*.md")}
+    executed = {f"book/{path.relative_to(ROOT / 'notebooks').with_suffix('')}" for path in SOURCES}
+    assert written | executed == set(pages())
+
+
+def cells(source, kind):
+    return [cell for cell in jupytext.read(source).cells if cell.cell_type == kind]
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_chapters_parse_and_start_with_a_title_and_a_header_box(source):
+    first = cells(source, "markdown")[0].source
+    assert first.startswith("# ")
+    assert "{admonition}" in first
+    for cell in cells(source, "code"):
+        compile(cell.source, str(source), "exec")
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_every_figure_has_alternative_text_and_a_caption(source):
+    for cell in cells(source, "code"):
+        if DRAWING.search(cell.source):
+            shown = cell.metadata.get("mystnb", {})
+            assert len(shown.get("image", {}).get("alt", "")) > 30, cell.source
+            assert len(shown.get("figure", {}).get("caption", "")) > 30, cell.source
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_chapters_leave_the_environment_alone(source):
+    forbidden = re.compile(
+        r"sys\.path|^\s*[!%]|manual_seed_all|torch\.manual_seed|np\.random\.seed|filterwarnings", re.M
+    )
+    for cell in cells(source, "code"):
+        assert not forbidden.search(cell.source), cell.source
+
+
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_prose_holds_no_result(source):
+    """Measured values have decimals; in prose only parameters, versions and commands may."""
+    for cell in cells(source, "markdown"):
+        prose = re.sub(r"```.*?```|`[^`]*`|\$[^$]*\$", "", cell.source, flags=re.DOTALL)
+        numbers = re.findall(r"\d+\.\d{2,}|\b\d+\.\d+ ?(?:%|±|points)", prose)
+        assert not numbers, (numbers, cell.source)
+
+
+def load_extension(name):
+    spec = importlib.util.spec_from_file_location(name, ROOT / f"book/_ext/{name}.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+@pytest.mark.parametrize(
+    ("docstring", "expected"),
+    [
+        ("a |x| b", r"a \|x\| b"),
+        ("``|x|`` and *args", r"``|x|`` and \*args"),
+        (":math:`|x|`", ":math:`|x|`"),
+        (">>> a | b\n*x*\n\n*y*", ">>> a | b\n*x*\n\n\\*y\\*"),
+        ("`Network`s are", r"`Network`\ s are"),
+    ],
+)
+def test_docstrings_are_escaped_outside_literals(docstring, expected):
+    assert load_extension("plain_docstrings").escape(docstring) == expected
+
+
+def test_notebooks_are_launched_where_they_are_published():
+    assert CONFIG["repository"] == {"url": "https://github.com/lcmat-reproduction/lcmat", "branch": "notebooks"}
+    assert CONFIG["execute"]["execute_notebooks"] == "off"
+    assert {"binderhub_url", "colab_url"} <= set(CONFIG["launch_buttons"])
+
+
+@pytest.fixture(scope="module")
+def browser():
+    if not (SITE / "index.html").is_file():
+        pytest.skip("no site in _build/html: run make book")
+    if not BROWSER.exists():
+        pytest.skip(f"no browser at {BROWSER}")
+    from playwright.sync_api import sync_playwright
+
+    options = ["--no-sandbox", "--disable-background-networking", "--disable-component-update"]
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(BROWSER), args=options)
+        yield chromium
+        chromium.close()
+
+
+@pytest.mark.site
+def test_the_site_draws_every_equation_and_asks_nothing_of_the_network(browser):
+    built = sorted(SITE.glob("book/**/*.html"))
+    assert len(built) >= len(pages())
+    for path in built:
+        tab = browser.new_page()
+        requests = []
+        tab.on("request", lambda request, seen=requests: seen.append(request.url))
+        tab.goto(path.as_uri())
+        equations = tab.locator("article .math").count()
+        if equations:
+            tab.wait_for_function(
+                "count => document.querySelectorAll('article .math mjx-container').length >= count", arg=equations
+            )
+        assert tab.locator("mjx-merror").count() == 0, path
+        assert not [url for url in requests if not url.startswith(("file:", "data:", "blob:"))], path
+        assert all(
+            Path(unquote(url[7:].split("?")[0].split("#")[0])).exists() for url in requests if url[:5] == "file:"
+        )
+        assert not tab.evaluate(
+            "[...document.querySelectorAll('article img')].filter(i => !i.alt || !i.naturalWidth).length"
+        )
+        tab.close()
+
+
+@pytest.mark.site
+def test_pages_are_light_and_launch_the_published_notebooks(browser):
+    for path in SITE.glob("book/**/*.html"):
+        assert path.stat().st_size < MAX_PAGE_BYTES, path
+    for page in pages():
+        if not (ROOT / f"{page}.md").is_file():
+            text = (SITE / f"{page}.html").read_text()
+            assert (
+                f"https://colab.research.google.com/github/lcmat-reproduction/lcmat/blob/notebooks/{page}.ipynb" in text
+            )
+
+
+@pytest.mark.site
+def test_search_finds_a_word_without_a_server(browser):
+    tab = browser.new_page()
+    tab.goto((SITE / "search.html").as_uri() + "?q=submodular")
+    tab.wait_for_selector("#search-results li", timeout=20_000)
+    assert tab.locator("#search-results li").count() > 0
