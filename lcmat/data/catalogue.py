@@ -169,7 +169,7 @@ _SPECS = (
             "a23673706ffa208beb1bfe7f7e8802aacfcc5be96f3eee4d1071ef28f6abbd3a",
             test="val",
         ),
-        parquet_provenance="Tiny-ImageNet at 32x32, 2x2 block means of the 64x64 images, JPEG q85 4:2:0, tested on the validation split",
+        parquet_provenance="Tiny-ImageNet 32x32, means of 2x2 pixels, JPEG q85 4:2:0, tested on the validation split",
     ),
 )
 
