@@ -339,7 +339,7 @@ def test_nothing_is_downloaded_unless_allowed(tmp_path, monkeypatch):
 
     monkeypatch.setattr(urllib.request, "urlopen", lambda *_, **__: pytest.fail("asked the network"))
     with pytest.raises(DataError, match=r"cifar-100-python\.tar\.gz.*downloading was not allowed"):
-        load("cifar100", folder=tmp_path, cache=tmp_path, download=False)
+        load("cifar100", folder=str(tmp_path), cache=str(tmp_path), download=False)
 
 
 def test_unwritable_data_folder_is_named(tmp_path):

@@ -13,7 +13,9 @@ if TYPE_CHECKING:
     from lcmat.data.source import Source
 
 
-def load(name: str, *, folder: Path | None = None, cache: Path | None = None, download: bool = True) -> "Splits":
+def load(
+    name: str, *, folder: Path | str | None = None, cache: Path | str | None = None, download: bool = True
+) -> "Splits":
     """Load a data set: Parquet files of known hash first, else the canonical release through torchvision.
 
     Args:
@@ -38,8 +40,8 @@ def load(name: str, *, folder: Path | None = None, cache: Path | None = None, do
         raise ValueError(f"no data set {name!r}; did you mean {near!r}? Known: {', '.join(DATASETS)}")
     return load_spec(
         DATASETS[name],
-        folder=folder or paths.data_folder(),
-        cache=cache or paths.cache_folder() / "decoded",
+        folder=Path(folder or paths.data_folder()),
+        cache=Path(cache or paths.cache_folder() / "decoded"),
         download=download,
     )
 
