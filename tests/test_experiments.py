@@ -1,0 +1,243 @@
+import ast
+import os
+import threading
+from pathlib import Path
+
+import pytest
+import torch
+
+from lcmat import records
+from lcmat.config import METHOD_OPTIONS, NETWORK_WIDTHS, SelectionParameters
+from lcmat.experiments import (
+    code_fingerprint,
+    embedding,
+    method_module,
+    network_module,
+    selection,
+    session,
+    stale_keys,
+)
+from lcmat.experiments.seeds import derived_seed
+from lcmat.models import MODELS
+from lcmat.selection import METHODS, select
+from lcmat.training import DivergedError
+from tests.test_records import make_record
+
+QUICK = SelectionParameters(selection_epochs=1, epochs=2)
+NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "benchmarks" / "selection.py"
+
+
+def reproducible(record):
+    return record.parameters, record.metrics, record.series, record.fingerprint, record.data
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return selection.load_data(QUICK)
+
+
+def test_run_writes_its_record_and_repeats_bit_for_bit(tmp_path, monkeypatch):
+    record = selection.run(QUICK)
+    assert records.read(records.path_of(QUICK)) == record
+    assert record.metrics["coreset_size"] == 70
+    assert record.metrics["test_accuracy_percent"] == record.series["test_accuracy_percent"][-1]
+    assert record.versions["torch"] == torch.__version__
+    assert record.determinism.threads == 1
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "another cache"))
+    assert reproducible(selection.run(QUICK)) == reproducible(record)
+
+
+def test_the_pieces_compose_to_the_run(splits):
+    whole = selection.run(QUICK)
+    begun = session.begin(QUICK)
+    view = embedding.selector_view(QUICK, splits, begun.device)
+    choice = selection.choose(QUICK, view, splits)
+    result = selection.train_on_coreset(begun, choice.coreset, splits)
+    assert reproducible(selection.finish(begun, splits, view, choice, result)) == reproducible(whole)
+
+
+def test_choice_is_that_of_select(splits):
+    view = embedding.selector_view(QUICK, splits, "cpu")
+    direct = select(
+        "lcmat-s", view.features, view.logits, splits.train.labels, fraction=0.05, rho=0.1, top_k=100, seed=5
+    )
+    assert selection.choose(QUICK, view, splits).coreset.indices.equal(direct.indices)
+
+
+def test_uniform_choices_differ_between_seeds_and_share_the_view(splits, monkeypatch):
+    view = embedding.selector_view(QUICK, splits, "cpu")
+    monkeypatch.setattr(embedding, "_compute", lambda *_: pytest.fail("computed again"))
+    uniform = SelectionParameters(method="uniform", selection_epochs=1, epochs=9, fraction=0.1)
+    assert embedding.selector_view(uniform, splits, "cpu").features.equal(view.features)
+    first, second = (
+        selection.choose(uniform.model_copy(update={"seed": seed}), view, splits).coreset.indices for seed in (0, 1)
+    )
+    assert not first.equal(second)
+
+
+@pytest.mark.parametrize("change", [{"seed": 1}, {"selection_epochs": 2}, {"width": 8}, {"learning_rate": 0.05}])
+def test_the_view_depends_on_what_trains_the_selector(splits, change):
+    view = embedding.selector_view(QUICK, splits, "cpu")
+    other = SelectionParameters(**{**QUICK.canonical(), **change})
+    logits = embedding.selector_view(other, splits, "cpu").logits
+    assert not logits.equal(view.logits)
+
+
+def view_file(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))
+    view = embedding.selector_view(QUICK, splits, "cpu")
+    (path,) = (tmp_path / "cache" / "embeddings" / "digits").glob("*.safetensors")
+    return view, path
+
+
+def test_a_damaged_view_is_made_again_with_a_warning(splits, tmp_path, monkeypatch):
+    view, path = view_file(splits, tmp_path, monkeypatch)
+    content = bytearray(path.read_bytes())
+    content[len(content) // 2] ^= 1
+    path.write_bytes(content)
+    with pytest.warns(UserWarning, match=path.name):
+        again = embedding.selector_view(QUICK, splits, "cpu")
+    assert again.features.equal(view.features)
+    assert embedding.selector_view(QUICK, splits, "cpu").features.equal(view.features)
+
+
+def test_of_several_that_need_a_view_one_computes_it(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))
+    compute, calls, views = embedding._compute, [], []
+
+    def counted(*arguments):
+        calls.append(1)
+        return compute(*arguments)
+
+    monkeypatch.setattr(embedding, "_compute", counted)
+    threads = [
+        threading.Thread(target=lambda: views.append(embedding.selector_view(QUICK, splits, "cpu"))) for _ in range(3)
+    ]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert (len(calls), len(views)) == (1, 3)
+    assert all(view.logits.equal(views[0].logits) for view in views)
+
+
+def test_an_interrupted_training_goes_on_to_the_same_record(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))
+    parameters = SelectionParameters(selection_epochs=1, epochs=6, evaluate_every=2)
+    whole = selection.run(parameters)
+    records.path_of(parameters).unlink()
+    real = embedding.train
+    monkeypatch.setattr(embedding, "train", lambda *a, **o: real(*a, **o, checkpoint_seconds=0.0))
+
+    def interrupt(stage):
+        def update(epoch, *_):
+            if stage == "learner" and epoch == 4:
+                raise KeyboardInterrupt
+
+        return update
+
+    with pytest.raises(KeyboardInterrupt):
+        selection.run(parameters, interrupt)
+    (checkpoint,) = (tmp_path / "cache" / "checkpoints").glob("*.safetensors")
+    epochs = []
+    resumed = selection.run(parameters, lambda stage: lambda epoch, *_: epochs.append((stage, epoch)))
+    assert epochs[0] == ("learner", 4)
+    assert reproducible(resumed) == reproducible(whole)
+    assert not checkpoint.exists()
+
+
+def test_a_damaged_checkpoint_means_a_new_start(tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))
+    whole = selection.run(QUICK)
+    checkpoint = selection._checkpoint(session.begin(QUICK))
+    checkpoint.parent.mkdir(exist_ok=True)
+    checkpoint.write_bytes(b"half")
+    with pytest.warns(UserWarning, match="Starting again"):
+        assert reproducible(selection.run(QUICK)) == reproducible(whole)
+    assert not checkpoint.exists()
+
+
+def test_divergence_is_recorded_as_a_result(monkeypatch):
+    def diverge(*_, **__):
+        raise DivergedError("the training loss is nan in epoch 3")
+
+    begun = session.begin(QUICK)
+    data = selection.load_data(QUICK)
+    view = embedding.selector_view(QUICK, data, "cpu")
+    monkeypatch.setattr(embedding, "train", diverge)
+    choice = selection.choose(QUICK, view, data)
+    record = selection.finish(begun, data, view, choice, selection.train_on_coreset(begun, choice.coreset, data))
+    assert (record.status, record.error) == ("diverged", "the training loss is nan in epoch 3")
+    assert "test_accuracy_percent" not in record.metrics
+
+
+def test_weights_reach_the_training(splits):
+    plain = selection.run(QUICK)
+    weighted = selection.run(SelectionParameters(selection_epochs=1, epochs=2, weighted=True))
+    assert plain.series["train_loss"] != weighted.series["train_loss"]
+
+
+def test_streams_of_random_numbers_are_independent():
+    seeds = {derived_seed(seed, purpose) for seed in range(50) for purpose in ("a", "b")}
+    assert len(seeds) == 100
+    assert all(0 <= seed < 2**63 for seed in seeds)
+
+
+def test_modules_named_for_the_fingerprint_define_methods_and_networks():
+    for name, method in METHODS.items():
+        assert method.function.__module__ == f"lcmat.selection.{method_module(name)}"
+    for name, model in MODELS.items():
+        assert model.features.__module__ == network_module(name)
+    assert {*METHOD_OPTIONS, *NETWORK_WIDTHS} == {*METHODS, *MODELS}
+
+
+def test_fingerprint_depends_on_method_and_network_alone():
+    of = {
+        (method, network): code_fingerprint(SelectionParameters(method=method, network=network))
+        for method in METHOD_OPTIONS
+        for network in ("convnet", "resnet18")
+    }
+    assert len(set(of.values())) == len(of)
+    assert code_fingerprint(SelectionParameters(seed=3, fraction=0.5)) == code_fingerprint(SelectionParameters())
+
+
+def test_records_of_other_code_are_stale():
+    fresh = make_record(QUICK, fingerprint=code_fingerprint(QUICK))
+    other = make_record(SelectionParameters(seed=9), fingerprint="0" * 16)
+    assert stale_keys([fresh, other]) == {other.key}
+
+
+def test_session_knows_the_commit_of_its_repository_alone(tmp_path, monkeypatch):
+    assert session.begin(QUICK).commit == session._git("rev-parse", "HEAD")
+    monkeypatch.setattr(session, "_ROOT", tmp_path)
+    assert (session.begin(QUICK).commit, session.begin(QUICK).dirty) == (None, None)
+    monkeypatch.setenv("PATH", str(tmp_path))
+    assert session.begin(QUICK).commit is None
+
+
+def test_device_and_threads_come_from_the_environment(monkeypatch):
+    monkeypatch.setenv("LCMAT_DEVICE", "cpu")
+    monkeypatch.setenv("LCMAT_THREADS", "2")
+    try:
+        assert session.begin(QUICK).device == "cpu"
+        assert torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(1)
+
+
+def parameters_cell():
+    """The assignments of the notebook's parameters cell."""
+    text = NOTEBOOK.read_text()
+    cell = text.split('# %% tags=["parameters"]\n')[1].split("\n# %%")[0]
+    return {node.targets[0].id: ast.literal_eval(node.value) for node in ast.parse(cell).body}
+
+
+def test_parameters_cell_states_the_defaults_of_the_model():
+    defaults = {name: field.default for name, field in SelectionParameters.model_fields.items()}
+    assert parameters_cell() == defaults
+    assert list(parameters_cell()) == list(defaults)
+
+
+def test_importing_the_command_line_does_not_load_torch():
+    code = "import sys, lcmat.cli, lcmat.sweep, lcmat.experiments, lcmat.data; sys.exit('torch' in sys.modules)"
+    assert os.system(f'"{os.sys.executable}" -c "{code}"') == 0
