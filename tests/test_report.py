@@ -6,9 +6,11 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from matplotlib.figure import Figure
 from scipy import stats
 
 from lcmat import report
+from lcmat.config import DATASET_DEFAULTS
 from lcmat.records import Problem, write
 from lcmat.report import headline
 from lcmat.report.runs import ACCURACY
@@ -207,3 +209,27 @@ def test_executions_are_read_from_papermills_metadata(tmp_path):
     (tmp_path / "part/a.ipynb").write_text(json.dumps({"metadata": {"papermill": metadata}}))
     (tmp_path / "part/b.ipynb").write_text(json.dumps({"metadata": {}}))
     assert [(e.page, e.seconds, e.failed) for e in report.executions(tmp_path)] == [("part/a", 3.5, False)]
+
+
+def test_ages_of_the_selecting_network_share_uniform_runs_and_fractions():
+    young = [
+        make_record(70.0, dataset="digits", method="lcmat-s", selection_epochs=1, fraction=0.05, seed=s) for s in (0, 1)
+    ]
+    runs = report.runs_frame([*make_sweep(fractions=(0.01, 0.05), seeds=2), *young])
+    ages = report.by_selector_age(runs, "digits")
+    default = DATASET_DEFAULTS["digits"]["selection_epochs"]
+    assert list(ages) == [1, default]
+    assert all(set(rows["fraction"]) == {0.05} for rows in ages.values())
+    assert [sorted(rows[rows["method"] == "uniform"]["seed"]) for rows in ages.values()] == [[0, 1], [0, 1]]
+    compared = report.paired_to_baseline(ages[1])
+    expected = 70.0 - ages[1].loc[ages[1]["method"] == "uniform", "test_accuracy_percent"].mean()
+    assert [interval.mean for interval in compared["interval"]] == pytest.approx([expected])
+    assert set(report.with_default_selector(runs)["selection_epochs"]) == {default}
+
+
+def test_the_age_figure_has_a_line_for_each_radius_and_a_band_for_uniform():
+    sweep = make_sweep(fractions=(0.05,), seeds=2, rhos=(0.0, 0.1))
+    ages = report.by_selector_age(report.runs_frame(sweep), "digits")
+    ax = report.plot_selector_age(Figure().gca(), ages, radii=(0.0, 0.1))
+    labels = [text.get_text() for text in ax.get_legend().get_texts()]
+    assert labels == ["Uniform (n = 2)", "LCMat-S, ρ = 0 (n = 2)", "LCMat-S, ρ = 0.1 (n = 2)"]

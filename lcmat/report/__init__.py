@@ -1,10 +1,17 @@
 """From records and the published table to what the pages show; everything printed in the book is computed here."""
 
 from lcmat.report.execution import executions
-from lcmat.report.headline import plot_setting
 from lcmat.report.paired import describe_differences, paired_to_baseline
+from lcmat.report.plots import plot_selector_age, plot_setting
 from lcmat.report.published import compare, paper_parameters, read_published, verdict_counts
-from lcmat.report.runs import done_runs, group_seeds, method_label, runs_frame
+from lcmat.report.runs import (
+    by_selector_age,
+    done_runs,
+    group_seeds,
+    method_label,
+    runs_frame,
+    with_default_selector,
+)
 from lcmat.report.tables import (
     accuracy_table,
     comparison_table,
@@ -18,6 +25,7 @@ from lcmat.report.tables import (
 
 __all__ = [
     "accuracy_table",
+    "by_selector_age",
     "compare",
     "comparison_table",
     "counts_table",
@@ -30,6 +38,7 @@ __all__ = [
     "not_run",
     "paired_to_baseline",
     "paper_parameters",
+    "plot_selector_age",
     "plot_setting",
     "problems_notice",
     "protocol_text",
@@ -37,4 +46,5 @@ __all__ = [
     "read_published",
     "runs_frame",
     "verdict_counts",
+    "with_default_selector",
 ]

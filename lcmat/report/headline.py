@@ -6,13 +6,13 @@ import hashlib
 from pathlib import Path
 
 import pandas as pd
-from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from lcmat import figures, records
 from lcmat.config import METHOD_OPTIONS
 from lcmat.paths import project_folder
-from lcmat.report.runs import ACCURACY, as_rows, group_seeds, method_label, runs_frame
+from lcmat.report.plots import plot_setting
+from lcmat.report.runs import ACCURACY, as_rows, group_seeds, runs_frame, with_default_selector
 
 RECOMPUTED = "digits"
 """Its records are made anew by each build; the picture, which is kept, uses them only for want of others."""
@@ -20,6 +20,7 @@ RECOMPUTED = "digits"
 
 def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """Choose the runs that the picture shows: each method at its default radius, kept data sets first."""
+    runs = with_default_selector(runs)
     defaults = runs["rho"].isna() | (runs["rho"] == METHOD_OPTIONS["lcmat-s"]["rho"])
     kept = runs["dataset"] != RECOMPUTED
     return runs[defaults & (kept if kept.any() else True)]
@@ -36,16 +37,6 @@ def draw_headline(runs: pd.DataFrame) -> Figure:
         axes[0].text(0.5, 0.5, "not run", ha="center", va="center")
         axes[0].set_axis_off()
     return figure
-
-
-def plot_setting(ax: Axes, setting: pd.DataFrame) -> Axes:
-    """Draw every method of one setting (rows of `lcmat.report.group_seeds`) against the fraction kept."""
-    for method, rows in setting.groupby("method"):
-        figures.plot_accuracy(ax, list(rows["fraction"]), list(rows[ACCURACY]), method=method_label(str(method)))
-    figures.label_fractions(ax, list(setting["fraction"].unique()))
-    ax.set(title=setting["dataset"].iloc[0], xlabel="fraction of the training set", ylabel="test accuracy (%)")
-    ax.legend(loc="lower right")
-    return ax
 
 
 def describe_runs(runs: pd.DataFrame) -> str:

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from lcmat.config import SelectionParameters
+from lcmat.config import DATASET_DEFAULTS, SelectionParameters
 from lcmat.selection import METHODS
 
 if TYPE_CHECKING:
@@ -34,6 +34,28 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
 def done_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs that ended well and report an accuracy."""
     return runs[(runs["status"] == "done") & runs[ACCURACY].notna()]
+
+
+def with_default_selector(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs whose selecting network was trained for its data set's default number of epochs."""
+    defaults = runs["dataset"].map(lambda name: DATASET_DEFAULTS[name]["selection_epochs"])
+    return runs[runs["selection_epochs"] == defaults]
+
+
+def by_selector_age(runs: pd.DataFrame, dataset: str) -> dict[int, pd.DataFrame]:
+    """Sort one data set's runs by the epochs of their selecting network, each group with the baseline beside it.
+
+    Uniform selection does not look at the network: its runs, of the default age, serve every age and are relabelled.
+
+    Returns:
+        Epochs -> runs, ascending, at those fractions alone that every age has.
+    """
+    own = runs[runs["dataset"] == dataset]
+    uniform, others = own[own["method"] == "uniform"], own[own["method"] != "uniform"]
+    ages = {age: others[others["selection_epochs"] == age] for age in sorted(set(others["selection_epochs"]))}
+    common = set.intersection(*(set(rows["fraction"]) for rows in ages.values())) if ages else set()
+    joined = {age: pd.concat([uniform.assign(selection_epochs=age), rows]) for age, rows in ages.items()}
+    return {age: rows[rows["fraction"].isin(common)] for age, rows in joined.items()}
 
 
 def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:

@@ -51,8 +51,9 @@ DEFAULT_RHO = METHOD_OPTIONS["lcmat-s"]["rho"]
 # %% tags=["hide-input"]
 records, problems = load_all(experiment="selection")
 runs = report.runs_frame(records)
-grouped = report.group_seeds(runs)
-differences = report.paired_to_baseline(runs)
+benchmark = report.with_default_selector(runs)
+grouped = report.group_seeds(benchmark)
+differences = report.paired_to_baseline(benchmark)
 settings = list(grouped.groupby(["dataset", "network", "width", "epochs"], dropna=False, sort=False))
 
 if problems:
@@ -119,13 +120,37 @@ if len(differences):
 # The same test with $\rho = 0$ as the baseline: what the curvature term adds to gradient matching.
 
 # %% tags=["hide-input"]
-gradient_only = runs["rho"] == 0
-renamed = runs[runs["rho"].notna()].assign(method=runs["method"].mask(gradient_only, "gradient matching alone"))
+gradient_only = benchmark["rho"] == 0
+renamed = benchmark[benchmark["rho"].notna()].assign(
+    method=benchmark["method"].mask(gradient_only, "gradient matching alone")
+)
 against_gradient = report.paired_to_baseline(renamed, baseline="gradient matching alone")
 for dataset, rows in against_gradient.groupby("dataset"):
     display(Markdown(f"**{dataset}.** {report.describe_differences(rows, 'gradient matching alone')}"))
 if against_gradient.empty:
     display(report.not_run("No radius above zero has been run with the same seeds as radius zero."))
+
+# %% [markdown]
+# ## How far should the selecting network be trained?
+#
+# LCMat-S sees the training set through a network, so its choice depends on that network's age. A network that has
+# almost learnt the training set gives nearly zero gradients for most images: the distances to the few that are still
+# wrong can dominate the sum over all images, and facility location then spends its budget on those. The paper trains the
+# selecting network for 10 epochs and varies that number in its Figure 3; here it is varied at one fraction.
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy against the epochs of the selecting network on a logarithmic axis, one line for gradient matching alone and one for LCMat-S at the default radius, with uniform selection as a horizontal band."}, "figure": {"name": "fig-selection-age", "caption": "Accuracy on digits against the number of epochs for which the selecting network was trained, at the fraction in the title: mean and 95 % t interval over the n seeds in the legend. Uniform selection ignores that network: its interval is the grey band."}}
+ages = report.by_selector_age(runs, "digits")
+if len(ages) > 1:
+    figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.5, 3.0))
+    report.plot_selector_age(ax, ages, radii=(0.0, DEFAULT_RHO))
+    plt.show()
+else:
+    display(report.not_run("Selecting networks of other ages have not been run: lcmat sweep --profile smoke"))
+
+# %% tags=["hide-input"]
+for age, rows in ages.items():
+    text = report.describe_differences(report.paired_to_baseline(rows))
+    display(Markdown(f"**{age} epoch{'s' if age > 1 else ''} of the selecting network.** {text}"))
 
 # %% [markdown]
 # ## All means
@@ -143,10 +168,11 @@ import json
 
 from lcmat.paths import records_folder
 
+shown_keys = set(benchmark["key"])
 read_again = {}
 for path in records_folder().glob("selection/*/*.json"):
     content = json.loads(path.read_text())
-    if content["status"] == "done":
+    if content["status"] == "done" and content["key"] in shown_keys:
         configuration = json.dumps({**content["parameters"], "seed": None}, sort_keys=True)
         read_again.setdefault(configuration, []).append(content["metrics"][ACCURACY])
 means = sorted(sum(values) / len(values) for values in read_again.values())
