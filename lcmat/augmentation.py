@@ -7,7 +7,7 @@ from torch import Tensor
 def random_crop_flip(images: Tensor, *, padding: int = 4, flip: bool = True, generator: torch.Generator) -> Tensor:
     """Crop each image at a random place of its reflection-padded self, then mirror half of them.
 
-    The paper's augmentation (Sec. 5.1): shift by up to `padding` pixels in each direction, filling with the reflected
+    The paper's augmentation (Sec. 4.1): shift by up to `padding` pixels in each direction, filling with the reflected
     image, and a horizontal flip with probability 1/2. Output pixel (r, q) of an image shifted by (a, b) is pixel
     (reflect(r + a), reflect(q + b)) of the input, a and b uniform on -padding, ..., padding.
 

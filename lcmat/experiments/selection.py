@@ -1,4 +1,4 @@
-"""The selection benchmark: train a network on a coreset chosen with the help of another one (paper Sec. 5.1).
+"""The selection benchmark: train a network on a coreset chosen with the help of another one (paper Sec. 4.1).
 
 The notebook calls these functions one after the other; `run` composes them, and the results agree bit for bit.
 """

@@ -9,7 +9,7 @@ from typing import Literal
 class Recipe:
     """Everything that shapes a training run except the network, the data and the random draws.
 
-    The defaults are the paper's protocol for coresets (Sec. 5.1): SGD 0.1 with Nesterov momentum 0.9, weight decay
+    The defaults are the paper's protocol for coresets (Sec. 4.1): SGD 0.1 with Nesterov momentum 0.9, weight decay
     5e-4, cosine schedule, batches of 128, random crops with reflection padding 4, horizontal flips.
 
     Attributes:

@@ -25,7 +25,7 @@
 #
 # ## Claim
 #
-# Section 4.2 of {cite:t}`shin2023lcmat` claims that networks trained on a coreset chosen by LCMat-S are more accurate
+# Section 4.1 of {cite:t}`shin2023lcmat` claims that networks trained on a coreset chosen by LCMat-S are more accurate
 # than those trained on uniformly chosen images, above all at small fractions, and that a radius $\rho > 0$ is better
 # than gradient matching alone, $\rho = 0$.
 #
