@@ -24,12 +24,13 @@ def output_of(source: Path) -> Path:
 
 
 def chapter_fingerprint(source: Path) -> str:
-    """Hash of all that a chapter's pages are made from: its source, the package, the lock, published numbers, records.
+    """Hash of all that a chapter is made from: its source, the package, the lock, stored numbers, records.
 
     The benchmarks' chapters make a record of their own and read none.
     """
     root = project_folder()
-    files = [source, root / "requirements.lock", *Path(__file__).parent.rglob("*.py"), *root.glob("book/*.csv")]
+    stored = (*root.glob("book/*.csv"), *root.glob("book/benchmarks/*.json"))
+    files = [source, root / "requirements.lock", *Path(__file__).parent.rglob("*.py"), *stored]
     if source.parent.name != BENCHMARKS:
         files += records_folder().rglob("*.json")
     digest = hashlib.sha256()
