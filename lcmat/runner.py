@@ -75,6 +75,7 @@ def read_source(source: Path, metadata: Mapping[str, Any] | None = None) -> "Not
 
     notebook = jupytext.read(source, fmt="py:percent")
     notebook.metadata.pop("jupytext", None)
+    notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3", "language": "python"}
     if metadata:
         notebook.metadata["lcmat"] = dict(metadata)
     return notebook
@@ -137,10 +138,11 @@ def _check_executed(notebook: "NotebookNode") -> None:
 
 
 def _summary(error: Exception) -> str:
-    """The error in a line: the cell and the last line for a failed cell."""
-    name, number = getattr(error, "ename", None), getattr(error, "cell_index", None)
-    if name is not None:
-        return f"cell {number} failed: {name}: {_ESCAPES.sub('', str(getattr(error, 'evalue', ''))).strip()}"
+    """The error in a line."""
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(error, PapermillExecutionError):
+        return f"cell {error.cell_index + 1} failed: {error.ename}: {_ESCAPES.sub('', error.evalue).strip()}"
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 

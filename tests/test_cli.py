@@ -1,0 +1,183 @@
+import pytest
+
+from lcmat import chapters, cli, records, runner
+from lcmat.config import SelectionParameters
+from lcmat.experiments import code_fingerprint
+from lcmat.runner import RunError
+from tests.test_records import make_record
+
+QUICK = SelectionParameters(method="uniform", selection_epochs=1, epochs=2)
+WORDS = ["-p", "method=uniform", "-p", "selection_epochs=1", "-p", "epochs=2"]
+
+
+@pytest.mark.parametrize(
+    ("assignment", "hint"),
+    [
+        ("fracton=0.1", "did you mean 'fraction'"),
+        ("seed=1_0", "expected a whole number"),
+        ("method=lcmatt", "did you mean 'lcmat-s'"),
+        ("fraction", "expected NAME=VALUE"),
+    ],
+)
+def test_impossible_parameters_are_refused_before_anything_starts(assignment, hint, monkeypatch, capsys):
+    monkeypatch.setattr(runner, "run_notebook", lambda _: pytest.fail("a notebook was started"))
+    assert cli.main(["run", "selection", "-p", assignment]) == 2
+    captured = capsys.readouterr()
+    assert hint in captured.err
+    assert captured.out == ""
+    assert not records.records_folder().exists()
+
+
+@pytest.mark.parametrize("words", [[], ["rnu"], ["run"], ["run", "selecton"], ["sweep"], ["chapters", "--jobs", "0"]])
+def test_impossible_words_are_refused(words, capsys):
+    with pytest.raises(SystemExit) as caught:
+        cli.main(words)
+    assert caught.value.code == 2
+
+
+def test_run_leaves_a_record_once(capsys):
+    assert cli.main(["run", "selection", "--no-notebook", *WORDS]) == 0
+    assert "done: test accuracy" in capsys.readouterr().out
+    before = records.path_of(QUICK).read_bytes()
+    assert cli.main(["run", "selection", *WORDS]) == 0
+    assert capsys.readouterr().out == f"already done: {records.path_of(QUICK)}\n"
+    assert records.path_of(QUICK).read_bytes() == before
+
+
+def test_run_with_a_number_in_scientific_notation(monkeypatch):
+    started = []
+    monkeypatch.setattr(runner, "run_notebook", lambda p: started.append(p) or records.write(make_record(p)))
+    assert cli.main(["run", "selection", "-p", "fraction=1e-3"]) == 0
+    assert [parameters.fraction for parameters in started] == [0.001]
+
+
+def test_a_record_of_other_code_is_kept_and_said_to_be(capsys):
+    records.write(make_record(QUICK))
+    assert cli.main(["run", "selection", *WORDS]) == 0
+    assert "Its code has changed since" in capsys.readouterr().out
+
+
+def test_a_diverged_run_says_so(monkeypatch, capsys):
+    record = make_record(QUICK, status="diverged", metrics={}, error="the training loss is nan in epoch 3")
+    monkeypatch.setattr(runner, "run_notebook", lambda _: records.write(record))
+    assert cli.main(["run", "selection", *WORDS]) == 0
+    assert "diverged: the training loss is nan in epoch 3" in capsys.readouterr().out
+
+
+def test_failures_are_one_line_and_status_1(monkeypatch, capsys):
+    def fail(_):
+        raise RunError("selection.py: cell 3 failed; log: here")
+
+    monkeypatch.setattr(runner, "run_notebook", fail)
+    assert cli.main(["run", "selection", *WORDS]) == 1
+    assert capsys.readouterr().err == "lcmat: selection.py: cell 3 failed; log: here\n"
+
+
+def test_damaged_record_is_named(capsys):
+    path = records.path_of(QUICK)
+    path.parent.mkdir(parents=True)
+    path.write_text("{")
+    assert cli.main(["run", "selection", *WORDS]) == 1
+    assert str(path) in capsys.readouterr().err
+    assert cli.main(["status"]) == 1
+    assert str(path) in capsys.readouterr().err
+
+
+def test_interruption_says_how_to_go_on(monkeypatch, capsys):
+    def interrupt(_):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(runner, "run_notebook", interrupt)
+    assert cli.main(["run", "selection", *WORDS]) == 130
+    assert "the same command goes on" in capsys.readouterr().err
+
+
+def test_status_counts_done_and_stale(capsys):
+    records.write(make_record(QUICK, fingerprint=code_fingerprint(QUICK)))
+    for seed in (1, 2):
+        records.write(make_record(SelectionParameters(seed=seed)))
+    assert cli.main(["status"]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    assert lines == [["selection", "digits", "done", "1"], ["selection", "digits", "stale", "2"]]
+
+
+@pytest.mark.parametrize(
+    ("command", "expected"),
+    [
+        ("methods", "LCMat-S"),
+        ("datasets", "fashion-mnist"),
+        ("parameters", "fraction          a number > 0 and <= 1"),
+    ],
+)
+def test_lists(command, expected, capsys):
+    assert cli.main([command]) == 0
+    assert expected in capsys.readouterr().out
+
+
+def test_sweep_reports_what_it_found(monkeypatch, capsys):
+    monkeypatch.setitem(cli.__dict__, "PROFILES", {"smoke": _Profile([QUICK])})
+    records.write(make_record(QUICK, fingerprint=code_fingerprint(QUICK)))
+    assert cli.main(["sweep", "--profile", "smoke"]) == 0
+    assert capsys.readouterr().out == "1 runs: 1 found, 0 computed, 0 failed\n"
+
+
+class _Profile:
+    description, disposable = "for a test", True
+
+    def __init__(self, runs):
+        self.runs = lambda: runs
+
+
+@pytest.fixture
+def project(tmp_path, monkeypatch):
+    """A project of three chapters, the first of which is a benchmark."""
+    for name, code in (("benchmarks/run", "x = 1"), ("start/good", "x = 2"), ("start/bad", "raise ValueError('no')")):
+        source = tmp_path / "notebooks" / f"{name}.py"
+        source.parent.mkdir(parents=True, exist_ok=True)
+        source.write_text(f"# %%\n{code}\n")
+    monkeypatch.setattr(chapters, "project_folder", lambda: tmp_path)
+    return tmp_path
+
+
+def test_chapters_are_executed_when_needed_and_failures_leave_no_page(project, capsys):
+    bad = project / "notebooks" / "start" / "bad.py"
+    page = project / "book" / "start" / "bad.ipynb"
+    page.parent.mkdir(parents=True)
+    page.write_text("an older success")
+    assert cli.main(["chapters", "--jobs", "2"]) == 1
+    captured = capsys.readouterr()
+    assert "chapters: 2 executed, 0 current, 1 failed" in captured.out
+    assert "bad.py: cell 1 failed: ValueError: no" in captured.err
+    assert not page.exists()
+    assert sorted(path.name for path in (project / "book").rglob("*.*")) == ["good.ipynb", "run.ipynb"]
+    bad.write_text("# %%\nx = 3\n")
+    assert cli.main(["chapters", "--jobs", "2"]) == 0
+    assert "chapters: 1 executed, 2 current, 0 failed" in capsys.readouterr().out
+
+
+def test_a_chapter_is_outdated_when_anything_it_shows_changes(project, tmp_path):
+    good, run = (project / "notebooks" / name for name in ("start/good.py", "benchmarks/run.py"))
+    seen = {chapters.chapter_fingerprint(good)}
+    before = chapters.chapter_fingerprint(run)
+    records.write(make_record(QUICK))
+    assert chapters.chapter_fingerprint(run) == before
+    seen.add(chapters.chapter_fingerprint(good))
+    (project / "requirements.lock").write_text("torch==0")
+    seen.add(chapters.chapter_fingerprint(good))
+    (project / "book").mkdir()
+    (project / "book" / "published.csv").write_text("1")
+    seen.add(chapters.chapter_fingerprint(good))
+    good.write_text("# %%\nx = 4\n")
+    seen.add(chapters.chapter_fingerprint(good))
+    assert len(seen) == 5
+
+
+def test_notebooks_are_exported_unexecuted(project, tmp_path, capsys):
+    assert cli.main(["notebooks", str(tmp_path / "out")]) == 0
+    written = capsys.readouterr().out.split()
+    assert [path.rsplit("/", 2)[-2:] for path in written] == [
+        ["benchmarks", "run.ipynb"],
+        ["start", "bad.ipynb"],
+        ["start", "good.ipynb"],
+    ]
+    assert all('"execution_count": null' in open(path).read() for path in written)

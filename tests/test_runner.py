@@ -1,0 +1,151 @@
+import json
+import os
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from lcmat import records, runner
+from lcmat.config import SelectionParameters
+from lcmat.records import RecordError
+from lcmat.runner import RunError, execute_notebook, run_directly, run_notebook
+from tests.test_records import make_record
+
+PARAMETERS = SelectionParameters(method="uniform", selection_epochs=1, epochs=2)
+HEADER = '# %% tags=["parameters"]\nseed = 0\n\n# %%\nprint("seed", seed)\n\n# %%\n'
+
+
+def write_source(folder, code):
+    source = folder / "chapter.py"
+    source.write_text(HEADER + code + "\n\n# %%\nlast = 1\n")
+    return source
+
+
+def test_executed_notebook_holds_parameters_metadata_and_outputs(tmp_path):
+    output = tmp_path / "deep" / "chapter.ipynb"
+    execute_notebook(write_source(tmp_path, "1 + 1"), output, {"seed": 7}, {"fingerprint": "abc"})
+    notebook = json.loads(output.read_text())
+    assert notebook["metadata"]["lcmat"] == {"fingerprint": "abc"}
+    assert "seed 7" in json.dumps([cell.get("outputs") for cell in notebook["cells"]])
+    assert [path.name for path in output.parent.iterdir()] == ["chapter.ipynb"]
+
+
+@pytest.mark.parametrize(
+    ("code", "message"),
+    [
+        ("raise ValueError('no luck')", r"cell 3 failed: ValueError: no luck"),
+        ("import sys\nsys.exit(0)", r"stopped at code cell"),
+        ("import os\nos.kill(os.getpid(), 9)", r"[Kk]ernel died"),
+    ],
+    ids=["failing cell", "exit 0", "dead kernel"],
+)
+def test_incomplete_execution_is_a_failure_with_a_log(tmp_path, code, message):
+    output = tmp_path / "out" / "chapter.ipynb"
+    output.parent.mkdir()
+    output.write_text("an older success")
+    with pytest.raises(RunError, match=message) as caught:
+        execute_notebook(write_source(tmp_path, code), output)
+    log = output.with_suffix(".log")
+    assert str(log) in str(caught.value)
+    assert "chapter.py" in log.read_text()
+    assert not output.exists()
+    assert sorted(path.name for path in output.parent.iterdir()) == ["chapter.failed.ipynb", "chapter.log"]
+
+
+def fake_experiment(tmp_path, monkeypatch, code):
+    """Make the runner find a benchmark notebook that consists of this code."""
+    source = tmp_path / "project" / "notebooks" / "benchmarks" / "selection.py"
+    source.parent.mkdir(parents=True)
+    source.write_text(f'# %% tags=["parameters"]\nseed = 0\n\n# %%\n{code}\n')
+    monkeypatch.setattr(runner, "project_folder", lambda: tmp_path / "project")
+
+
+def test_a_notebook_without_a_record_is_a_failure(tmp_path, monkeypatch):
+    fake_experiment(tmp_path, monkeypatch, "pass")
+    with pytest.raises(RunError, match="left no record") as caught:
+        run_notebook(PARAMETERS)
+    assert str(runner.notebook_of(PARAMETERS)) in str(caught.value)
+
+
+def test_a_notebook_with_an_invalid_record_is_a_failure(tmp_path, monkeypatch):
+    path = records.path_of(PARAMETERS)
+    code = f"from pathlib import Path\np = Path({str(path)!r})\np.parent.mkdir(parents=True)\np.write_text('half')"
+    fake_experiment(tmp_path, monkeypatch, code)
+    with pytest.raises(RecordError, match="is no valid record"):
+        run_notebook(PARAMETERS)
+
+
+def test_a_run_that_is_done_is_not_repeated(monkeypatch):
+    path = records.write(make_record(PARAMETERS))
+    monkeypatch.setattr(runner, "execute_notebook", lambda *_: pytest.fail("executed again"))
+    assert run_notebook(PARAMETERS) == path
+
+
+def test_a_damaged_record_is_not_overwritten():
+    path = records.path_of(PARAMETERS)
+    path.parent.mkdir(parents=True)
+    path.write_text("somebody's data")
+    with pytest.raises(RecordError, match="delete the file"):
+        run_directly(PARAMETERS)
+    assert path.read_text() == "somebody's data"
+
+
+def reproducible(record):
+    return record.parameters, record.metrics, record.series, record.fingerprint, record.data
+
+
+@pytest.fixture(scope="module")
+def notebook_record(tmp_path_factory):
+    """The record of the real notebook, executed by the runner."""
+    folder = tmp_path_factory.mktemp("notebook run")
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("LCMAT_RECORDS", str(folder / "records"))
+        patch.setenv("LCMAT_RUNS", str(folder / "runs"))
+        path = run_notebook(PARAMETERS)
+        assert runner.notebook_of(PARAMETERS).exists()
+    return records.read(path)
+
+
+def test_notebook_and_direct_run_leave_the_same_record(notebook_record, capsys):
+    direct = records.read(run_directly(PARAMETERS))
+    assert reproducible(direct) == reproducible(notebook_record)
+    assert "learner" in capsys.readouterr().err
+
+
+def test_plain_papermill_leaves_the_same_record(tmp_path, notebook_record):
+    source = runner.project_folder() / "notebooks" / "benchmarks" / "selection.py"
+    plain = tmp_path / "plain.ipynb"
+    subprocess.run(["jupytext", "--to", "ipynb", "-o", plain, source], check=True, env=with_scripts())
+    words = ["-p", "method", "uniform", "-p", "selection_epochs", "1", "-p", "epochs", "2"]
+    command = ["papermill", "-k", "python3", "--no-progress-bar", plain, tmp_path / "out.ipynb"]
+    subprocess.run([*command, *words], check=True, env=with_scripts())
+    assert reproducible(records.read(records.path_of(PARAMETERS))) == reproducible(notebook_record)
+    wrong = subprocess.run([*command, "-p", "fracton", "0.1"], capture_output=True, text=True, env=with_scripts())
+    assert wrong.returncode == 1
+    assert "did you mean 'fraction'" in wrong.stderr
+
+
+def with_scripts():
+    """The environment, with the commands of this Python's environment first on the path."""
+    return {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"}
+
+
+@pytest.mark.parametrize("number", range(2))
+def test_sigkill_leaves_no_record_or_a_whole_one(number):
+    """Kill a run at a random moment after its imports; the same command then completes."""
+    words = "method=uniform", f"seed={number + 1}", "epochs=300"
+    command = [sys.executable, "-m", "lcmat.cli", "run", "selection", "--no-notebook"]
+    command += [word for assignment in words for word in ("-p", assignment)]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE)
+    process.stderr.read(1)  # the first sign of the first training
+    time.sleep(random.Random(number).uniform(0, 1.5))
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    _, problems = records.load_all()
+    assert problems == []
+    assert subprocess.run(command, check=False).returncode == 0
+    found, problems = records.load_all()
+    assert (len(found), problems) == (1, [])
