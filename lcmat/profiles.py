@@ -75,9 +75,9 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
         "smoke": Profile(
             description="digits; minutes on a laptop",
             grids=(
-                Grid(("digits",), (0.01, 0.05, 0.1), range(5)),
+                Grid(("digits",), (0.01, 0.05), range(5)),
                 *(
-                    Grid(("digits",), (0.05,), range(5), lcmat_s(0.0, 0.1), {"selection_epochs": epochs})
+                    Grid(("digits",), (0.05,), range(5), lcmat_s(0.1), {"selection_epochs": epochs})
                     for epochs in SELECTOR_EPOCHS
                 ),
             ),

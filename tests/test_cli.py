@@ -1,3 +1,5 @@
+from pathlib import Path
+
 import pytest
 
 from lcmat import chapters, cli, records, runner
@@ -180,4 +182,4 @@ def test_notebooks_are_exported_unexecuted(project, tmp_path, capsys):
         ["start", "bad.ipynb"],
         ["start", "good.ipynb"],
     ]
-    assert all('"execution_count": null' in open(path).read() for path in written)
+    assert all('"execution_count": null' in Path(path).read_text() for path in written)

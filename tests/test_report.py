@@ -227,9 +227,9 @@ def test_ages_of_the_selecting_network_share_uniform_runs_and_fractions():
     assert set(report.with_default_selector(runs)["selection_epochs"]) == {default}
 
 
-def test_the_age_figure_has_a_line_for_each_radius_and_a_band_for_uniform():
+def test_the_age_figure_has_a_line_for_lcmat_s_and_a_band_for_uniform():
     sweep = make_sweep(fractions=(0.05,), seeds=2, rhos=(0.0, 0.1))
     ages = report.by_selector_age(report.runs_frame(sweep), "digits")
-    ax = report.plot_selector_age(Figure().gca(), ages, radii=(0.0, 0.1))
+    ax = report.plot_selector_age(Figure().gca(), ages, rho=0.1)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
-    assert labels == ["Uniform (n = 2)", "LCMat-S, ρ = 0 (n = 2)", "LCMat-S, ρ = 0.1 (n = 2)"]
+    assert labels == ["Uniform (n = 2)", "LCMat-S (n = 2)"]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 
 import pandas as pd
 from matplotlib.axes import Axes
@@ -23,25 +23,21 @@ def plot_setting(ax: Axes, setting: pd.DataFrame) -> Axes:
     return ax
 
 
-def plot_selector_age(ax: Axes, ages: Mapping[int, pd.DataFrame], radii: Sequence[float]) -> Axes:
-    """Draw accuracy against the age of the selecting network, as `lcmat.report.by_selector_age` sorts the runs.
+def plot_selector_age(ax: Axes, ages: Mapping[int, pd.DataFrame], *, rho: float) -> Axes:
+    """Draw LCMat-S against the age of the selecting network, as `lcmat.report.by_selector_age` sorts the runs.
 
     Args:
         ax: where to draw.
         ages: epochs -> runs of one data set; the smallest fraction they share is drawn.
-        radii: the values of rho, one line each; the first one dashed.
+        rho: the radius that is drawn.
     """
     grouped = {age: group_seeds(rows) for age, rows in ages.items()}
     first = next(iter(grouped.values()))
     fraction = first["fraction"].min()
-    uniform = first[(first["method"] == "uniform") & (first["fraction"] == fraction)][ACCURACY].iloc[0]
-    band = mean_interval(uniform)
+    band = mean_interval(first[(first["method"] == "uniform") & (first["fraction"] == fraction)][ACCURACY].iloc[0])
     ax.axhspan(band.low, band.high, color=figures.PAPER_GREY, alpha=0.4, label=f"Uniform (n = {band.n})", linewidth=0)
-    for rho, linestyle in zip(radii, ("--", "-", ":"), strict=False):
-        chosen = [rows[(rows["rho"] == rho) & (rows["fraction"] == fraction)] for rows in grouped.values()]
-        values = [rows[ACCURACY].iloc[0] for rows in chosen]
-        label = f"{method_label('lcmat-s', rho)} (n = {len(values[0])})"
-        figures.plot_accuracy(ax, list(grouped), values, method="LCMat-S", label=label, linestyle=linestyle)
+    chosen = [rows[(rows["rho"] == rho) & (rows["fraction"] == fraction)] for rows in grouped.values()]
+    figures.plot_accuracy(ax, list(grouped), [rows[ACCURACY].iloc[0] for rows in chosen], method="LCMat-S")
     ax.set_xticks(list(grouped), [str(age) for age in grouped])
     ax.xaxis.set_minor_formatter(NullFormatter())
     title = f"{first['dataset'].iloc[0]}, {100 * fraction:g} % of the images"

@@ -138,11 +138,11 @@ if against_gradient.empty:
 # wrong can dominate the sum over all images, and facility location then spends its budget on those. The paper trains the
 # selecting network for 10 epochs and varies that number in its Figure 3; here it is varied at one fraction.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy against the epochs of the selecting network on a logarithmic axis, one line for gradient matching alone and one for LCMat-S at the default radius, with uniform selection as a horizontal band."}, "figure": {"name": "fig-selection-age", "caption": "Accuracy on digits against the number of epochs for which the selecting network was trained, at the fraction in the title: mean and 95 % t interval over the n seeds in the legend. Uniform selection ignores that network: its interval is the grey band."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy against the epochs of the selecting network on a logarithmic axis, a line for LCMat-S at the default radius, with uniform selection as a horizontal band."}, "figure": {"name": "fig-selection-age", "caption": "Accuracy on digits against the number of epochs for which the selecting network was trained, at the fraction in the title: mean and 95 % t interval over the n seeds in the legend. Uniform selection ignores that network: its interval is the grey band."}}
 ages = report.by_selector_age(runs, "digits")
 if len(ages) > 1:
     figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.5, 3.0))
-    report.plot_selector_age(ax, ages, radii=(0.0, DEFAULT_RHO))
+    report.plot_selector_age(ax, ages, rho=DEFAULT_RHO)
     plt.show()
 else:
     display(report.not_run("Selecting networks of other ages have not been run: lcmat sweep --profile smoke"))
