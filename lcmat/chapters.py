@@ -29,7 +29,7 @@ def chapter_fingerprint(source: Path) -> str:
     The benchmarks' chapters make a record of their own and read none.
     """
     root = project_folder()
-    stored = (*root.glob("book/*.csv"), *root.glob("book/benchmarks/*.json"))
+    stored = (*root.glob("book/*.csv"), *root.glob("book/benchmarks/*.json"), *root.glob("book/measurements/*/*.json"))
     files = [source, root / "requirements.lock", *Path(__file__).parent.rglob("*.py"), *stored]
     if source.parent.name != BENCHMARKS:
         files += records_folder().rglob("*.json")

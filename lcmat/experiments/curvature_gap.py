@@ -1,0 +1,206 @@
+"""The curvature gap measured on real images: each inequality of the derivation, over many subsets and radii.
+
+`python -m lcmat.experiments.curvature_gap fashion-mnist` trains a network, measures, and writes what the chapters on
+the derivation show into `book/measurements/curvature-gap/`. On handwritten digits the chapters measure themselves.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import time
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lcmat import bound, data, models, training
+from lcmat.curvature import top_variance_dimensions
+from lcmat.fingerprint import fingerprint
+from lcmat.paths import atomic_write, project_folder
+from lcmat.selection import select
+
+RADII = (0.01, 0.05, 0.1, 0.5)
+RANDOM_SIZES = (10, 30, 60, 300)
+RANDOM_REPEATS = 42
+SELECTED_FRACTIONS = (0.01, 0.03, 0.06, 0.3)
+SELECTED_RHOS = (0.0, 0.05, 0.1, 0.5)
+TOP_K = 100
+SIGNIFICANT_DIGITS = 7
+
+Row = dict[str, Any]
+
+
+class Sample(NamedTuple):
+    """T as the last layer sees it: features (n, d), logits (n, c) and labels (n,), float64 and int64."""
+
+    features: Tensor
+    logits: Tensor
+    labels: Tensor
+
+
+class Subset(NamedTuple):
+    """S with its weights, or None for equal ones, and how it was chosen."""
+
+    origin: str
+    indices: Tensor
+    weights: Tensor | None
+
+
+def random_subsets(sample: Sample, sizes: tuple[int, ...], repeats: int, generator: torch.Generator) -> list[Subset]:
+    """Uniform draws without regard to classes, equally weighted."""
+    draws = (torch.randperm(len(sample.labels), generator=generator)[:size] for size in sizes for _ in range(repeats))
+    return [Subset("random", draw, None) for draw in draws]
+
+
+def selected_subsets(sample: Sample, fractions: tuple[float, ...], rhos: tuple[float, ...]) -> Iterator[Subset]:
+    """Coresets of LCMat-S, each with equal weights and with cluster sizes for weights."""
+    for fraction in fractions:
+        for rho in rhos:
+            chosen = select("lcmat-s", *sample, fraction=fraction, rho=rho, top_k=TOP_K)
+            yield Subset(f"lcmat-s, rho = {rho:g}", chosen.indices, None)
+            yield Subset(f"lcmat-s, rho = {rho:g}, weighted", chosen.indices, chosen.weights / chosen.weights.sum())
+
+
+def subset_row(sample: Sample, subset: Subset, difference: bound.LossDifference, ends: bound.Extremes) -> Row:
+    """Spectrum of one Hessian difference and what the diagonal and the K dimensions keep of it."""
+    dimensions = top_variance_dimensions(sample.features, sample.logits, TOP_K)
+    diagonal = bound.hessian_diagonal(difference).abs().flatten()
+    top_max, top_sum = bound.top_diagonal(difference, dimensions)
+    origin = torch.zeros(difference.shape, dtype=torch.float64)
+    return {
+        "origin": subset.origin,
+        "size": len(subset.indices),
+        "loss_difference": float(bound.difference_at(difference, origin)),
+        "gradient_gap": float(bound.gradient_gap(difference).norm()),
+        "largest_eigenvalue": ends.largest,
+        "smallest_eigenvalue": ends.smallest,
+        "largest_diagonal": float(diagonal.max()),
+        "top_k_holds_largest": bool((dimensions == diagonal.argmax()).any()),
+        "top_k_max": top_max,
+        "top_k_sum": top_sum,
+    }
+
+
+def gap_row(difference: bound.LossDifference, ends: bound.Extremes, rho: float, **search: Any) -> Row:
+    """All bounds of one difference at one radius, and the gap attained."""
+    gap = bound.certified_gap(difference, rho, ends=ends, **search)
+    names = ("attained", "upper", "theorem", "signed", "dominating", "printed", "diagonal", "model", "remainder_term")
+    return {"rho": rho, **{name: getattr(gap, name) for name in names}}
+
+
+def measure(sample: Sample, subsets: list[Subset], radii: tuple[float, ...], **search: Any) -> list[Row]:
+    """One row for each subset and radius, the subset's own columns repeated.
+
+    Args:
+        sample: the training set T.
+        subsets: the sets S.
+        radii: radii of the ball.
+        search: generator, num_starts and steps of `lcmat.bound.certified_gap`.
+    """
+    rows = []
+    for number, subset in enumerate(subsets):
+        difference = bound.subset_difference(*sample, subset.indices, subset.weights)
+        ends = bound.hessian_extremes(difference)
+        columns = {"subset": number, **subset_row(sample, subset, difference, ends)}
+        rows += [{**columns, **gap_row(difference, ends, rho, **search)} for rho in radii]
+    return rows
+
+
+def measurement_path(dataset: str) -> Path:
+    """Where the stored measurement of a data set lies."""
+    return project_folder() / "book" / "measurements" / "curvature-gap" / f"{dataset}.json"
+
+
+def stored(dataset: str) -> dict[str, Any]:
+    """Provenance and rows of a stored measurement.
+
+    Raises:
+        FileNotFoundError: there is none; the message tells how to make it.
+    """
+    path = measurement_path(dataset)
+    if not path.exists():
+        raise FileNotFoundError(f"{path} is missing; make it: python -m lcmat.experiments.curvature_gap {dataset}")
+    content = json.loads(path.read_text())
+    columns = content.pop("columns")
+    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
+    return {**content, "rows": rows}
+
+
+def save(dataset: str, provenance: Mapping[str, Any], rows: list[Row]) -> Path:
+    """Write a measurement, column by column, rounded to seven digits."""
+    columns = {name: [_rounded(row[name]) for row in rows] for name in rows[0]}
+    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(values)}" for name, values in columns.items())
+    head = json.dumps(dict(provenance), indent=1, allow_nan=False).removesuffix("\n}")
+    path = measurement_path(dataset)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    atomic_write(path, f'{head},\n "columns": {{\n{lines}\n }}\n}}\n'.encode())
+    return path
+
+
+def _rounded(value: Any) -> Any:
+    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
+
+
+def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: int = 0) -> tuple[Sample, Row]:
+    """A narrow ConvNet trained on all images of a data set, and its view of some of them, drawn at random.
+
+    Returns:
+        The sample, and its provenance in words and numbers.
+    """
+    splits = data.load(dataset)
+    shape = splits.train.images.shape
+    network = models.build(
+        "digits-net" if dataset == "digits" else "convnet",
+        num_classes=splits.train.num_classes,
+        in_channels=shape[1],
+        image_size=shape[2],
+        width=width,
+        seed=seed,
+    )
+    recipe = training.Recipe(epochs=epochs, schedule="constant", crop_padding=0, flip=False)
+    generator = torch.Generator().manual_seed(seed)
+    training.train(network, splits.train, recipe=recipe, generator=generator)
+    chosen = splits.train.subset(torch.randperm(shape[0], generator=generator)[:size])
+    view = training.embed(network, chosen)
+    details = {
+        "dataset": dataset,
+        "network": f"ConvNet, width {width}, {epochs} epochs on all training images",
+        "test_accuracy_percent": training.accuracy_percent(network, splits.test),
+        "samples": size,
+        "features": view.features.shape[1],
+        "mean_input_norm": float((view.features.double().square().sum(dim=1) + 1).sqrt().mean()),
+        "data": splits.train.provenance,
+        "content_hash": splits.train.content_hash,
+    }
+    return Sample(view.features.double(), view.logits.double(), chosen.labels), details
+
+
+def main() -> None:
+    """Measure one data set and store the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=5)
+    parser.add_argument("--samples", type=int, default=1000)
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    started = time.perf_counter()
+    sample, details = trained_sample(options.dataset, width=options.width, epochs=options.epochs, size=options.samples)
+    generator = torch.Generator().manual_seed(1)
+    subsets = random_subsets(sample, RANDOM_SIZES, RANDOM_REPEATS, generator)
+    subsets += selected_subsets(sample, SELECTED_FRACTIONS, SELECTED_RHOS)
+    rows = measure(sample, subsets, RADII, generator=generator, num_starts=2, steps=10)
+    provenance = {
+        **details,
+        "torch": torch.__version__,
+        "fingerprint": fingerprint("lcmat.experiments.curvature_gap"),
+        "wall_seconds": round(time.perf_counter() - started),
+    }
+    print(save(options.dataset, provenance, rows))
+
+
+if __name__ == "__main__":
+    main()
