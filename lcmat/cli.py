@@ -120,7 +120,7 @@ def _sweep(options: argparse.Namespace) -> int:
     note = f" ({discarded} outdated ones removed)" if discarded else ""
     print(f"{len(runs)} runs: {outcome.found} found{note}, {outcome.computed} computed, {failed} failed")
     for failure in outcome.failures:
-        print(f"  failed: {failure.parameters.key}, log {failure.log}", file=sys.stderr)
+        print(f"  failed: {failure.parameters.key}, see {failure.log}", file=sys.stderr)
     return 1 if failed else 0
 
 

@@ -23,7 +23,7 @@ SNAKEFILE = Path(__file__).with_name("sweep.smk")
 
 @dataclass(frozen=True)
 class Failure:
-    """A run without a record, and the file that says why."""
+    """A run without a valid record, and the file that says why."""
 
     parameters: Experiment
     log: Path
@@ -119,7 +119,9 @@ def _assignments(run: Experiment) -> list[str]:
 
 
 def _log(run: Experiment) -> Path:
-    """The run's own output where it got so far, else Snakemake's."""
+    """What says why: a record that is none, else the run's own output where it got so far, else Snakemake's."""
+    if records.path_of(run).exists():
+        return records.path_of(run)
     own = records.path_of(run, runs_folder()).with_suffix(".out")
     return own if own.exists() else _folder() / "snakemake.log"
 

@@ -30,7 +30,7 @@ def test_damaged_records_count_as_failures_and_are_left_alone():
     path = records.path_of(GOOD)
     path.parent.mkdir(parents=True)
     path.write_text("{")
-    assert [failure.parameters for failure in sweep([GOOD], jobs=1).failures] == [GOOD]
+    assert [(failure.parameters, failure.log) for failure in sweep([GOOD], jobs=1).failures] == [(GOOD, path)]
     assert path.read_text() == "{"
 
 
