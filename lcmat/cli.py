@@ -14,7 +14,6 @@ from lcmat import __version__
 from lcmat.config import EXPERIMENTS, Experiment, ParameterError, expected, parse_assignments
 from lcmat.paths import project_folder
 from lcmat.profiles import PROFILES
-from lcmat.records import RecordError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -24,7 +23,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except ParameterError as error:
         return _fail(error, 2)
-    except (RuntimeError, RecordError, OSError) as error:
+    except (RuntimeError, ValueError, OSError) as error:  # a damaged record is a ValueError
         return _fail(error, 1)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from here", 130)

@@ -1,7 +1,5 @@
 from pathlib import Path
 
-from pathlib import Path
-
 import pytest
 
 from lcmat import chapters, cli, records, runner
@@ -185,3 +183,9 @@ def test_notebooks_are_exported_unexecuted(project, tmp_path, capsys):
         ["start", "good.ipynb"],
     ]
     assert all('"execution_count": null' in Path(path).read_text() for path in written)
+
+
+def test_a_fraction_too_small_for_the_data_is_named_without_a_traceback(capsys):
+    words = ["-p", "fraction=1e-3", "-p", "selection_epochs=1", "-p", "epochs=1"]
+    assert cli.main(["run", "selection", "--no-notebook", *words]) == 1
+    assert "rounds to 0 samples: use a fraction above" in capsys.readouterr().err

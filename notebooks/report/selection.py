@@ -64,7 +64,7 @@ Markdown(f"{len(runs)} runs are recorded, {len(report.done_runs(runs))} of them 
 # ## Accuracy against the fraction kept
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy against the fraction of the training set on a logarithmic axis, one panel per data set, LCMat-S in vermillion circles and uniform selection in black squares, with error bars and faint single seeds."}, "figure": {"name": "fig-selection-accuracy", "caption": "Test accuracy of the last epoch against the fraction kept, for LCMat-S at its default radius and uniform selection. Error bars are 95 % t intervals over the number of seeds n in the legend; faint points are single seeds."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy against the fraction of the training set on a logarithmic axis, one panel per data set, LCMat-S in vermillion circles and uniform selection in black squares, with error bars and faint single seeds."}, "figure": {"name": "fig-selection-accuracy", "caption": "Test accuracy of the last epoch against the fraction kept, for LCMat-S at its default radius and uniform selection. Error bars are 95 % t intervals over the number of seeds n in the legend; faint points are single seeds. CIFAR-10 is the JPEG q75 copy where the provenance below says so."}}
 if settings:
     _, axes = plt.subplots(
         1, len(settings), figsize=(figures.NARROW_INCHES * max(len(settings), 1.4), 3.2), squeeze=False
