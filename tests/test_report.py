@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from lcmat import report
-from lcmat.config import DATASET_DEFAULTS
+from lcmat.config import DATASET_DEFAULTS, parse
+from lcmat.experiments import code_fingerprint
 from lcmat.records import Problem, write
 from lcmat.report import headline
 from lcmat.report.runs import ACCURACY
@@ -183,6 +184,14 @@ def test_difference_and_accuracy_tables_show_single_seeds_without_interval():
     text = report.differences_table(report.paired_to_baseline(runs), "d").as_raw_html()
     assert "LCMat-S, ρ = 0.5" in text
     assert "none (one seed)" in text
+
+
+def test_records_of_other_code_are_shown_as_stale():
+    old = make_record()
+    current = old.model_copy(update={"fingerprint": code_fingerprint(parse("selection", old.parameters))})
+    stale = report.provenance_table(report.runs_frame([old]), "p").as_raw_html()
+    assert "ffffffff (stale)" in stale
+    assert "(stale)" not in report.provenance_table(report.runs_frame([current]), "p").as_raw_html()
 
 
 def test_the_headline_shows_kept_data_sets_at_the_default_radius():

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from lcmat.config import DATASET_DEFAULTS, SelectionParameters
+from lcmat.experiments import stale_keys
 from lcmat.selection import METHODS
 
 if TYPE_CHECKING:
@@ -15,7 +16,8 @@ if TYPE_CHECKING:
 
 ACCURACY = "test_accuracy_percent"
 BEST_ACCURACY = "best_test_accuracy_percent"
-PROVENANCE = ("key", "status", "commit", "dirty", "fingerprint", "device", "wall_seconds", "started", "data")
+RECORDED = ("key", "status", "commit", "dirty", "fingerprint", "device", "wall_seconds", "started")
+PROVENANCE = (*RECORDED, "data", "stale")
 PARAMETERS = tuple(SelectionParameters.model_fields)
 METRICS = (ACCURACY, BEST_ACCURACY)
 
@@ -25,8 +27,11 @@ def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
 
     Returns:
         The columns `PARAMETERS`, `METRICS` and `PROVENANCE` at least, whatever the records; missing values are None.
+        `stale` says whether other code than today's made the record.
     """
-    rows = [_row(record) for record in records if record.experiment == SelectionParameters.experiment]
+    selected = [record for record in records if record.experiment == SelectionParameters.experiment]
+    stale = stale_keys(selected)
+    rows = [{**_row(record), "stale": record.key in stale} for record in selected]
     columns = list(dict.fromkeys([*PARAMETERS, *METRICS, *PROVENANCE, *(name for row in rows for name in row)]))
     return pd.DataFrame(rows, columns=columns, dtype=object)
 
@@ -90,7 +95,7 @@ def method_label(method: str, rho: float | None = None, default_rho: float | Non
 
 
 def _row(record: Record) -> dict[str, Any]:
-    provenance = {name: getattr(record, name) for name in PROVENANCE if name != "data"}
+    provenance = {name: getattr(record, name) for name in RECORDED}
     origins = {origin for split in record.data.values() if (origin := _origin(split))}
     return {
         **record.parameters,

@@ -101,8 +101,11 @@ def differences_table(differences: pd.DataFrame, name: str) -> GT:
 
 
 def provenance_table(runs: pd.DataFrame, name: str) -> GT:
-    """Show where runs come from and what they cost, one row for each data set, network, code and device."""
-    columns = ["dataset", "network", "precision", "data", "device", "commit", "dirty", "fingerprint"]
+    """Show where runs come from and what they cost, one row for each data set, network, code and device.
+
+    A row is stale if the code that makes such numbers has changed since.
+    """
+    columns = ["dataset", "network", "precision", "data", "device", "commit", "dirty", "fingerprint", "stale"]
     texts = runs.assign(**{column: runs[column].map(_text) for column in columns})
     rows = [_provenance_row(as_rows(group)) for _, group in texts.groupby(columns)]
     return _table(pd.DataFrame(rows), name, groupname_col="group")
@@ -150,7 +153,7 @@ def _provenance_row(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "Data": first["data"],
         "Device": first["device"],
         "Commit": first["commit"][:KEY_LETTERS] + (" (changed)" if first["dirty"] == "True" else ""),
-        "Code": first["fingerprint"][:KEY_LETTERS],
+        "Code": first["fingerprint"][:KEY_LETTERS] + (" (stale)" if first["stale"] == "True" else ""),
         "Runs": len(runs),
         "Not done": sum(run["status"] != "done" for run in runs),
         "Minutes": f"{sum(run['wall_seconds'] for run in runs) / 60:.1f}",
