@@ -242,3 +242,11 @@ def test_the_age_figure_has_a_line_for_lcmat_s_and_a_band_for_uniform():
     ax = report.plot_selector_age(Figure().gca(), ages, rho=0.1)
     labels = [text.get_text() for text in ax.get_legend().get_texts()]
     assert labels == ["Uniform (n = 2)", "LCMat-S (n = 2)"]
+
+
+def test_a_single_pair_is_shown_but_takes_no_part_in_the_correction():
+    sweep = make_sweep(fractions=(0.05,), seeds=3, rhos=(0.0, 0.1))
+    alone = make_record(10.0, method="lcmat-s", rho=0.5, fraction=0.05, seed=0)
+    without, together = (report.paired_to_baseline(report.runs_frame(r)) for r in (sweep, [*sweep, alone]))
+    assert list(together["rho"]) == [0.0, 0.1, 0.5]
+    assert list(together["adjusted_p"]) == [*without["adjusted_p"], 1.0]

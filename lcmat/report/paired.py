@@ -27,7 +27,8 @@ def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: st
 
     Returns:
         One row per configuration with at least one common seed: the setting, `label`, `method`, `rho`, the paired
-        `interval`, `p_value` and `adjusted_p`, the latter by Holm over all rows of one data set.
+        `interval`, `p_value` and `adjusted_p`, the latter by Holm over all rows of one data set that have two pairs or
+        more: one pair tests nothing, so it has p = 1 and costs the others nothing.
     """
     done = done_runs(runs).assign(setting=lambda table: _key(table, SETTING))
     bases = dict(list(done[done["method"] == baseline].groupby("setting")))
@@ -39,8 +40,10 @@ def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: st
         if len(pairs):
             rows.append(_difference(group.iloc[0], pairs, metric))
     table = pd.DataFrame(rows, columns=[*SETTING, "method", "rho", "label", "interval", "p_value"])
-    adjusted = table.groupby("dataset")["p_value"].transform(lambda values: pd.Series(holm(list(values)), values.index))
-    return table.assign(adjusted_p=adjusted.astype(float)).sort_values(
+    testable = table[table["interval"].map(lambda interval: interval.n > 1).astype(bool)]
+    adjusted = testable.groupby("dataset")["p_value"].transform(lambda p: pd.Series(holm(list(p)), p.index))
+    adjusted_p = adjusted.astype(float).reindex(table.index, fill_value=1.0)
+    return table.assign(adjusted_p=adjusted_p).sort_values(
         ["dataset", "network", "fraction", "rho"], kind="stable", ignore_index=True
     )
 
