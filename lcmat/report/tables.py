@@ -70,7 +70,7 @@ def accuracy_table(grouped: pd.DataFrame, name: str) -> GT:
         last, best = mean_interval(row[ACCURACY]), _present(row[BEST_ACCURACY])
         rows.append(
             {
-                "group": f"{row['dataset']}, {_network(row)}",
+                "group": f"{row['dataset']}, {_network(row)}, selecting network: {row['selection_epochs']} epochs",
                 "Method": method_label(row["method"], row["rho"]),
                 "Fraction": f"{100 * row['fraction']:g} %",
                 "n": last.n,

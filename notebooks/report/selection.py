@@ -80,7 +80,8 @@ else:
 #
 # Both methods of a pair share the seed, hence the initial weights of both networks and the order of the batches.
 # Intervals are paired t intervals of the difference; the sentence below {numref}`fig-selection-differences` is computed
-# from the corrected p-values {cite:p}`holm1979`.
+# from the corrected p-values {cite:p}`holm1979`. The correction counts the comparisons of one data set that have two seeds
+# or more; a single seed tests nothing, so it is shown with $p = 1$.
 
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Mean difference of LCMat-S to uniform selection in percentage points with its interval, one row for each radius, one panel for each fraction and data set, with a vertical line at zero."}, "figure": {"name": "fig-selection-differences", "caption": "Accuracy of LCMat-S minus that of uniform selection, in percentage points, for each radius: mean and 95 % paired t interval over the n seeds of each row; a single seed has no interval. Right of the line LCMat-S is better. The row of radius 0 is gradient matching alone."}}
