@@ -9,6 +9,7 @@ and ``n x c (d + 1)`` per-sample gradients are never built.  Everything is diffe
 keeps their dtype and device.  Weights are normalised here: only their proportions matter.
 """
 
+import torch
 from torch import Tensor
 
 from lcmat.curvature import augmented_features, bernoulli_variances, check_samples, residuals
@@ -128,7 +129,7 @@ def _normalised(weights: Tensor | None, like: Tensor) -> Tensor:
     if size == 0:
         raise ValueError("no samples: their mean gradient is undefined")
     if weights is None:
-        return like.new_full((size,), 1 / size)
+        return torch.full_like(like[:, 0], 1 / size)
     weights = weights.to(like)
     if weights.shape != (size,) or not (weights.isfinite().all() and (weights >= 0).all() and weights.sum() > 0):
         raise ValueError(f"weights must be {size} finite numbers, none negative and not all zero")
