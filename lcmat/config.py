@@ -11,7 +11,7 @@ import re
 from collections.abc import Mapping
 from difflib import get_close_matches
 from types import MappingProxyType, ModuleType, NoneType
-from typing import Any, ClassVar, Literal, Self, get_args
+from typing import Any, ClassVar, Literal, Self, get_args, get_origin
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 from pydantic.fields import FieldInfo
@@ -19,7 +19,7 @@ from pydantic.fields import FieldInfo
 Values = Mapping[str, Any]
 
 METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
-    {"uniform": {}, "lcmat-s": {"rho": 0.1, "top_k": 100}},
+    {"uniform": {}, "lcmat-s": {"rho": 0.1, "top_k": 100, "loss_reduction": None}},
 )
 
 NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
@@ -91,6 +91,12 @@ class SelectionParameters(Experiment):
     seed: int = Field(0, ge=0, lt=2**31, description="of both networks' initial weights and of every random draw")
     rho: float | None = Field(None, ge=0, description="radius of the parameter perturbation (lcmat-s)")
     top_k: int | None = Field(None, ge=1, description="Hessian dimensions of largest variance that count (lcmat-s)")
+    loss_reduction: Literal["mean-per-batch"] | None = Field(
+        None, description="scale the samples' losses as the official code does (gradient-based methods)"
+    )
+    batch_norm: Literal["batch"] | None = Field(
+        None, description="embed with the statistics of single-class batches, as the official code does"
+    )
     weighted: bool = Field(False, description="train with the weights of the coreset (the paper does not)")
     network: str | None = Field(None, description="architecture, of the selecting and of the trained network")
     width: int | None = Field(None, ge=1, description="channels of its first stage; the published width by default")
@@ -224,8 +230,9 @@ def expected(field: FieldInfo) -> str:
     'a number > 0 and <= 1'
     """
     kinds = _kinds(field)
-    if str not in kinds and not {int, float, bool} & kinds:
-        return "one of " + ", ".join(repr(choice) for choice in get_args(field.annotation))
+    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    if choices:
+        return "one of " + ", ".join(map(repr, choices)) if len(choices) > 1 else f"{choices[0]!r} or none"
     word = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     limits = [f"{sign} {getattr(rule, s)}" for rule in field.metadata for s, sign in signs.items() if hasattr(rule, s)]
@@ -238,7 +245,9 @@ def _entry(table: Mapping[str, Any], name: Any) -> Any:
 
 
 def _kinds(field: FieldInfo) -> set[Any]:
-    return set(get_args(field.annotation)) or {field.annotation}
+    """The alternatives of its annotation; a `Literal` is one."""
+    annotation = field.annotation
+    return {annotation} if get_origin(annotation) is Literal else set(get_args(annotation)) or {annotation}
 
 
 def _convert(name: str, value: Any, field: FieldInfo) -> Any:

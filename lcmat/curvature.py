@@ -12,12 +12,21 @@ a batch size.  Everything is differentiable, keeps the dtype and device of its i
 """
 
 from collections.abc import Callable
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
 ELEMENTS_PER_BLOCK = 1 << 20  # 8 MB of float64: a block's temporaries stay in the cache and off the peak memory
+
+
+class LastLayer(NamedTuple):
+    """What the last layer sees and says of n labelled samples."""
+
+    features: Tensor  # its inputs, (n, d)
+    logits: Tensor  # its outputs, (n, c)
+    labels: Tensor  # int64 (n,)
 
 
 def augmented_features(features: Tensor) -> Tensor:
@@ -92,7 +101,7 @@ def hessian_diagonals(features: Tensor, logits: Tensor) -> Tensor:
     return bernoulli_variances(logits)[:, :, None] * augmented_features(features).square()[:, None, :]
 
 
-def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int) -> Tensor:
+def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int, *, scales: Tensor | None = None) -> Tensor:
     """The ``top_k`` dimensions whose Hessian-diagonal entries vary most over the samples (the set K of paper Eq. 9).
 
     The variances come from two matrix products of moments, ``E[lambda^2] - E[lambda]^2`` in float64, so the
@@ -102,6 +111,7 @@ def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int) -> Ten
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         top_k: how many dimensions; all of them when there are fewer.
+        scales: positive factors of the samples' losses, ``(n,)``; None for 1.
 
     Returns:
         Flat positions in ``c x (d + 1)``, int64 ``(min(top_k, c (d + 1)),)``, largest variance first.
@@ -115,7 +125,7 @@ def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int) -> Ten
     check_samples(features, logits)
     if top_k < 1 or len(features) == 0:
         raise ValueError(f"top_k must be at least 1 and samples non-empty, got top_k={top_k}, n={len(features)}")
-    variances = bernoulli_variances(logits.double())
+    variances = _scaled(bernoulli_variances(logits.double()), scales)
     squares = augmented_features(features.double()).square()
     mean = variances.T @ squares / len(features)
     mean_of_squares = variances.square().T @ squares.square() / len(features)
@@ -123,13 +133,16 @@ def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int) -> Ten
     return torch.sort(spread, descending=True, stable=True).indices[:top_k]
 
 
-def hessian_diagonal_columns(features: Tensor, logits: Tensor, dimensions: Tensor) -> Tensor:
+def hessian_diagonal_columns(
+    features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None
+) -> Tensor:
     """The Hessian diagonals' entries in some dimensions only: ``(n, len(dimensions))``, as in `hessian_diagonals`.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         dimensions: flat positions in ``c x (d + 1)``, for instance from `top_variance_dimensions`.
+        scales: positive factors of the samples' losses, ``(n,)``; None for 1.
 
     >>> hessian_diagonal_columns(torch.tensor([[2.0]]), torch.zeros(1, 2), torch.tensor([0, 3]))
     tensor([[1.0000, 0.2500]])
@@ -138,7 +151,7 @@ def hessian_diagonal_columns(features: Tensor, logits: Tensor, dimensions: Tenso
     width = features.shape[1] + 1
     classes = torch.div(dimensions, width, rounding_mode="floor")
     squares = augmented_features(features).square()
-    return bernoulli_variances(logits)[:, classes] * squares[:, dimensions % width]
+    return _scaled(bernoulli_variances(logits), scales)[:, classes] * squares[:, dimensions % width]
 
 
 def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
@@ -193,10 +206,22 @@ def hessian_distances(features: Tensor, logits: Tensor, dimensions: Tensor) -> T
 Blocks = Callable[[slice, slice], Tensor]
 
 
-def gradient_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -> Blocks:
-    """The matrix of `gradient_distances`, computed block by block on demand."""
+def gradient_distance_blocks(
+    features: Tensor, logits: Tensor, labels: Tensor, *, scales: Tensor | None = None
+) -> Blocks:
+    """The matrix of `gradient_distances`, block by block on demand; ``scales`` multiply the samples' losses."""
     check_samples(features, logits, labels)
-    r, r_squared = _with_squared_norms(residuals(logits, labels))
+    return outer_product_distance_blocks(_scaled(residuals(logits, labels), scales), features)
+
+
+def outer_product_distance_blocks(factors: Tensor, features: Tensor) -> Blocks:
+    """Euclidean distances between outer products ``r_i a_i^T``, block by block on demand.
+
+    Args:
+        factors: the vectors ``r_i``, ``(n, c)``: ``p_i - y_i`` gives `gradient_distances`.
+        features: the ``h_i`` of ``a_i = [h_i; 1]``, ``(n, d)``.
+    """
+    r, r_squared = _with_squared_norms(factors)
     _, a_squared = _with_squared_norms(augmented_features(features))
     # Differences of augmented features are those of the features; centring them keeps the cancellation small.
     centred, centred_squared = _with_squared_norms(features - features.mean(dim=0))
@@ -214,9 +239,11 @@ def gradient_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -
     return block
 
 
-def hessian_distance_blocks(features: Tensor, logits: Tensor, dimensions: Tensor) -> Blocks:
-    """The matrix of `hessian_distances`, computed block by block on demand."""
-    values = hessian_diagonal_columns(features, logits, dimensions)
+def hessian_distance_blocks(
+    features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None
+) -> Blocks:
+    """The matrix of `hessian_distances`, block by block on demand; ``scales`` multiply the samples' losses."""
+    values = hessian_diagonal_columns(features, logits, dimensions, scales=scales)
     return lambda rows, columns: torch.cdist(values[rows], values[columns], p=1)
 
 
@@ -264,6 +291,10 @@ def _check_labels(logits: Tensor, labels: Tensor) -> None:
             f"labels must lie in 0 .. {logits.shape[1] - 1} (the logits have {logits.shape[1]} columns), "
             f"got {int(labels.min())} .. {int(labels.max())}"
         )
+
+
+def _scaled(rows: Tensor, scales: Tensor | None) -> Tensor:
+    return rows if scales is None else rows * scales[:, None]
 
 
 def _with_squared_norms(vectors: Tensor) -> tuple[Tensor, Tensor]:

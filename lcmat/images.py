@@ -2,21 +2,14 @@
 
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any, NamedTuple
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.utils.data import DataLoader, Dataset
 
+from lcmat.curvature import LastLayer
 from lcmat.selection import Coreset, select
-
-
-class LastLayer(NamedTuple):
-    """What `lcmat.select` needs of every sample."""
-
-    features: Tensor  # inputs of the last linear layer, (n, d)
-    logits: Tensor  # its outputs, (n, c)
-    labels: Tensor  # int64 (n,)
 
 
 def select_images(

@@ -43,6 +43,8 @@ from lcmat.config import (
         ("flip=1", r"flip=1: expected true or false"),
         ("compile=none", r"expected true or false"),
         ("precision=float16", r"expected one of 'float32', 'bfloat16'"),
+        ("batch_norm=eval", r"batch_norm=eval: expected 'batch' or none"),
+        ("loss_reduction=mean", r"expected 'mean-per-batch' or none"),
         ("fraction", r"'fraction' is no assignment; expected NAME=VALUE"),
         ("=0.1", r"is no assignment"),
     ],
@@ -134,7 +136,7 @@ def test_each_parameter_enters_the_key():
         "dataset": "mnist", "method": "uniform", "fraction": 0.1, "seed": 1, "rho": 0.2, "top_k": 99, "weighted": True,
         "network": "convnet", "width": 31, "selection_epochs": 99, "epochs": 99, "evaluate_every": 99,
         "batch_size": 127, "learning_rate": 0.2, "crop_padding": 2, "flip": True, "precision": "bfloat16",
-        "compile": True,
+        "compile": True, "loss_reduction": "mean-per-batch", "batch_norm": "batch",
     }  # fmt: skip
     assert different.keys() == SelectionParameters.model_fields.keys()
     keys = {SelectionParameters(**{name: value}).key for name, value in different.items()}

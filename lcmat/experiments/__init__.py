@@ -54,6 +54,19 @@ def training_fingerprint(network: str) -> str:
     return fingerprint(network_module(network), *_TRAINING, without=_NO_PART)
 
 
+def measurement_fingerprint(module: str, *methods: str, networks: Iterable[str] = ("convnet", "digits-net")) -> str:
+    """Fingerprint of the code behind a stored measurement.
+
+    Args:
+        module: dotted name of the module that makes it.
+        methods: selection methods that it calls.
+        networks: the networks that it trains.
+    """
+    selection = ["lcmat.selection.selector", *(f"lcmat.selection.{method_module(method)}" for method in methods)]
+    parts = (module, *(selection if methods else ()), *map(network_module, networks), *_TRAINING)
+    return fingerprint(*parts, without=_NO_PART)
+
+
 def method_module(method: str) -> str:
     """Module of `lcmat.selection` that defines a method.
 

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 
 from lcmat import bound, data, models, training
-from lcmat.curvature import top_variance_dimensions
-from lcmat.fingerprint import fingerprint
+from lcmat.curvature import LastLayer, top_variance_dimensions
+from lcmat.experiments import measurement_fingerprint
 from lcmat.paths import atomic_write, project_folder
 from lcmat.selection import select
 
@@ -28,17 +28,10 @@ RANDOM_REPEATS = 42
 SELECTED_FRACTIONS = (0.01, 0.03, 0.06, 0.3)
 SELECTED_RHOS = (0.0, 0.05, 0.1, 0.5)
 TOP_K = 100
+DATASETS = ("fashion-mnist", "cifar10")  # measured and stored
 SIGNIFICANT_DIGITS = 7
 
 Row = dict[str, Any]
-
-
-class Sample(NamedTuple):
-    """T as the last layer sees it: features (n, d), logits (n, c) and labels (n,), float64 and int64."""
-
-    features: Tensor
-    logits: Tensor
-    labels: Tensor
 
 
 class Subset(NamedTuple):
@@ -49,13 +42,13 @@ class Subset(NamedTuple):
     weights: Tensor | None
 
 
-def random_subsets(sample: Sample, sizes: tuple[int, ...], repeats: int, generator: torch.Generator) -> list[Subset]:
+def random_subsets(sample: LastLayer, sizes: tuple[int, ...], repeats: int, generator: torch.Generator) -> list[Subset]:
     """Uniform draws without regard to classes, equally weighted."""
     draws = (torch.randperm(len(sample.labels), generator=generator)[:size] for size in sizes for _ in range(repeats))
     return [Subset("random", draw, None) for draw in draws]
 
 
-def selected_subsets(sample: Sample, fractions: tuple[float, ...], rhos: tuple[float, ...]) -> Iterator[Subset]:
+def selected_subsets(sample: LastLayer, fractions: tuple[float, ...], rhos: tuple[float, ...]) -> Iterator[Subset]:
     """Coresets of LCMat-S, each with equal weights and with cluster sizes for weights."""
     for fraction in fractions:
         for rho in rhos:
@@ -64,7 +57,7 @@ def selected_subsets(sample: Sample, fractions: tuple[float, ...], rhos: tuple[f
             yield Subset(f"lcmat-s, rho = {rho:g}, weighted", chosen.indices, chosen.weights / chosen.weights.sum())
 
 
-def subset_row(sample: Sample, subset: Subset, difference: bound.LossDifference, ends: bound.Extremes) -> Row:
+def subset_row(sample: LastLayer, subset: Subset, difference: bound.LossDifference, ends: bound.Extremes) -> Row:
     """Spectrum of one Hessian difference and what the diagonal and the K dimensions keep of it."""
     dimensions = top_variance_dimensions(sample.features, sample.logits, TOP_K)
     diagonal = bound.hessian_diagonal(difference).abs().flatten()
@@ -78,6 +71,8 @@ def subset_row(sample: Sample, subset: Subset, difference: bound.LossDifference,
         "largest_eigenvalue": ends.largest,
         "smallest_eigenvalue": ends.smallest,
         "largest_diagonal": float(diagonal.max()),
+        "gershgorin": bound.gershgorin_bound(difference),
+        "frobenius": bound.frobenius_norm(difference),
         "top_k_holds_largest": bool((dimensions == diagonal.argmax()).any()),
         "top_k_max": top_max,
         "top_k_sum": top_sum,
@@ -91,7 +86,7 @@ def gap_row(difference: bound.LossDifference, ends: bound.Extremes, rho: float, 
     return {"rho": rho, **{name: getattr(gap, name) for name in names}}
 
 
-def measure(sample: Sample, subsets: list[Subset], radii: tuple[float, ...], **search: Any) -> list[Row]:
+def measure(sample: LastLayer, subsets: list[Subset], radii: tuple[float, ...], **search: Any) -> list[Row]:
     """One row for each subset and radius, the subset's own columns repeated.
 
     Args:
@@ -107,6 +102,11 @@ def measure(sample: Sample, subsets: list[Subset], radii: tuple[float, ...], **s
         columns = {"subset": number, **subset_row(sample, subset, difference, ends)}
         rows += [{**columns, **gap_row(difference, ends, rho, **search)} for rho in radii]
     return rows
+
+
+def current_fingerprint() -> str:
+    """Fingerprint of the present code; a stored measurement that has another one is stale."""
+    return measurement_fingerprint("lcmat.experiments.curvature_gap", "lcmat-s")
 
 
 def measurement_path(dataset: str) -> Path:
@@ -144,7 +144,7 @@ def _rounded(value: Any) -> Any:
     return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
 
 
-def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: int = 0) -> tuple[Sample, Row]:
+def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: int = 0) -> tuple[LastLayer, Row]:
     """A narrow ConvNet trained on all images of a data set, and its view of some of them, drawn at random.
 
     Returns:
@@ -175,7 +175,7 @@ def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: in
         "data": splits.train.provenance,
         "content_hash": splits.train.content_hash,
     }
-    return Sample(view.features.double(), view.logits.double(), chosen.labels), details
+    return LastLayer(view.features.double(), view.logits.double(), chosen.labels), details
 
 
 def main() -> None:
@@ -196,7 +196,7 @@ def main() -> None:
     provenance = {
         **details,
         "torch": torch.__version__,
-        "fingerprint": fingerprint("lcmat.experiments.curvature_gap"),
+        "fingerprint": current_fingerprint(),
         "wall_seconds": round(time.perf_counter() - started),
     }
     print(save(options.dataset, provenance, rows))

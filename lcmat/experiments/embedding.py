@@ -18,6 +18,7 @@ from lcmat import checkpoints
 from lcmat.config import SelectionParameters
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments import training_fingerprint
+from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import Network, build
 from lcmat.paths import cache_folder
@@ -134,7 +135,8 @@ def _compute(
         progress=progress,
     )
     started = time.perf_counter()
-    embedding = embed(network, splits.train, device=device)
+    see = embed_with_batch_statistics if parameters.batch_norm else embed
+    embedding = see(network, splits.train, device=device)
     seconds = result.wall_seconds + time.perf_counter() - started
     checkpoint.unlink()
     return SelectorView(embedding.features, embedding.logits, result.last_accuracy_percent, seconds)
@@ -162,6 +164,7 @@ def _identity(parameters: SelectionParameters, splits: Splits, device: str) -> d
         "network": parameters.network,
         "width": parameters.width,
         "recipe": asdict(selector_recipe(parameters)),
+        "batch_norm": parameters.batch_norm,
         "seed": parameters.seed,
         "code": training_fingerprint(parameters.network),
         "device": torch.device(device).type,

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from lcmat import records
-from lcmat.config import SelectionParameters
+from lcmat.config import METHOD_OPTIONS, SelectionParameters
 from lcmat.data import Splits, load
 from lcmat.experiments.embedding import (
     Progress,
@@ -40,7 +40,8 @@ def load_data(parameters: SelectionParameters) -> Splits:
 
 def choose(parameters: SelectionParameters, view: SelectorView, splits: Splits) -> Choice:
     """Select `round(fraction * n_c)` images of each class by the method."""
-    options = {name: parameters.canonical()[name] for name in ("rho", "top_k") if name in parameters.canonical()}
+    values = parameters.canonical()
+    options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values}
     started = time.perf_counter()
     coreset = select(
         parameters.method,

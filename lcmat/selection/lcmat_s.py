@@ -10,6 +10,7 @@ from lcmat.curvature import (
     top_variance_dimensions,
 )
 from lcmat.selection.coreset import Coreset
+from lcmat.selection.official import LossReduction, loss_scales
 from lcmat.submodular import cluster_sizes, facility_location
 
 
@@ -22,6 +23,7 @@ def lcmat_s(
     *,
     rho: float = 0.1,
     top_k: int = 100,
+    loss_reduction: LossReduction | None = None,
 ) -> Coreset:
     """LCMat-S: facility location on gradients and Hessian diagonals of the last layer (paper Eq. 12, Algorithm 1).
 
@@ -35,13 +37,17 @@ def lcmat_s(
         generator: unused; every method takes one.
         rho: radius of the parameter perturbation; 0 leaves gradient matching.
         top_k: how many Hessian dimensions count, K.
+        loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
     """
-    distances = lcmat_distances(features, logits, labels, rho=rho, top_k=top_k)
+    scales = loss_scales(len(labels), loss_reduction, like=features)
+    distances = lcmat_distances(features, logits, labels, rho=rho, top_k=top_k, scales=scales)
     indices, gains = facility_location(distances, budget)
     return Coreset(indices, cluster_sizes(distances, indices), gains)
 
 
-def lcmat_distances(features: Tensor, logits: Tensor, labels: Tensor, *, rho: float, top_k: int) -> Tensor:
+def lcmat_distances(
+    features: Tensor, logits: Tensor, labels: Tensor, *, rho: float, top_k: int, scales: Tensor | None = None
+) -> Tensor:
     """LCMat-S's distances ``||g_i - g_j||_2 + rho / 2 sum_{k in K} |lambda_ik - lambda_jk|`` (paper Eq. 10).
 
     Args:
@@ -50,6 +56,7 @@ def lcmat_distances(features: Tensor, logits: Tensor, labels: Tensor, *, rho: fl
         labels: class numbers, int64 ``(n,)``.
         rho: radius of the parameter perturbation, finite and not negative.
         top_k: size of K, the dimensions of largest variance over these n samples.
+        scales: positive factors of the samples' losses, ``(n,)``; None for 1.
 
     Returns:
         ``(n, n)``, symmetric, zero diagonal; one matrix is all the memory that it needs.
@@ -63,9 +70,9 @@ def lcmat_distances(features: Tensor, logits: Tensor, labels: Tensor, *, rho: fl
     """
     if not 0 <= rho < float("inf"):
         raise ValueError(f"rho must be a finite number >= 0, got {rho}")
-    dimensions = top_variance_dimensions(features, logits, top_k)
-    gradients = gradient_distance_blocks(features, logits, labels)
-    hessians = hessian_distance_blocks(features, logits, dimensions)
+    dimensions = top_variance_dimensions(features, logits, top_k, scales=scales)
+    gradients = gradient_distance_blocks(features, logits, labels, scales=scales)
+    hessians = hessian_distance_blocks(features, logits, dimensions, scales=scales)
 
     def block(rows: slice, columns: slice) -> Tensor:
         return gradients(rows, columns) + rho / 2 * hessians(rows, columns)

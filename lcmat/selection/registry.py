@@ -12,7 +12,11 @@ from lcmat.selection.uniform import uniform
 
 @dataclass(frozen=True)
 class Method:
-    """A selection method: ``function(features, logits, labels, budget, generator, **options)`` for one class."""
+    """A selection method: ``function(features, logits, labels, budget, generator, **options)`` for one class.
+
+    Keyword-only parameters with a default are options.  Those without are evidence: what the method must be told beyond
+    the last layer's view, either a tensor with a row for each sample or another set of samples as a `LastLayer`.
+    """
 
     title: str  # as the paper spells it
     function: Callable[..., Coreset]
@@ -21,8 +25,16 @@ class Method:
     @property
     def options(self) -> dict[str, Any]:
         """The method's options with their defaults."""
+        return {p.name: p.default for p in self._keywords() if p.default is not inspect.Parameter.empty}
+
+    @property
+    def evidence(self) -> tuple[str, ...]:
+        """Names of the evidence that the method needs."""
+        return tuple(p.name for p in self._keywords() if p.default is inspect.Parameter.empty)
+
+    def _keywords(self) -> list[inspect.Parameter]:
         parameters = inspect.signature(self.function).parameters.values()
-        return {p.name: p.default for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY}
+        return [p for p in parameters if p.kind is inspect.Parameter.KEYWORD_ONLY]
 
 
 METHODS: Mapping[str, Method] = {

@@ -2,15 +2,15 @@
 
 import numbers
 from collections.abc import Mapping
-from difflib import get_close_matches
 from typing import Any
 
 import torch
 from torch import Tensor
 
-from lcmat.curvature import check_samples
+from lcmat.curvature import LastLayer, check_samples
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.coreset import Coreset, concatenate
+from lcmat.selection.options import check_keywords, look_up
 from lcmat.selection.registry import METHODS
 
 
@@ -23,9 +23,10 @@ def select(
     fraction: float | None = None,
     size: int | None = None,
     seed: int = 0,
+    balanced: bool = True,
     **options: Any,
 ) -> Coreset:
-    """Select a class-balanced coreset from a network's last-layer inputs and outputs.
+    """Select a coreset from a network's last-layer inputs and outputs.
 
     Each class is selected from on its own, in float64.  Nothing global is seeded or read: the result is a function of
     the arguments.
@@ -38,51 +39,60 @@ def select(
         fraction: choose ``round(fraction * n_c)`` of each class; or
         size: choose this many in all, shared in proportion to the classes.
         seed: for methods that draw random numbers.
-        options: the method's own, for ``"lcmat-s"`` ``rho=0.1`` and ``top_k=100``.
+        balanced: whether each class gets its share; otherwise all samples compete, whatever their class.
+        options: the method's own, for ``"lcmat-s"`` ``rho=0.1`` and ``top_k=100``; and the evidence that it needs
+            beyond the last layer, tensors with a row for each sample or a `LastLayer` of other samples.
 
     Returns:
         The coreset: class by class, best first within a class.
 
     Raises:
-        ValueError: an unknown method or option, or an argument of the wrong shape, type or range; the message names it.
+        ValueError: an unknown method or option, missing evidence, or an argument of the wrong shape, type or range; the
+            message names it.
 
     >>> coreset = select("lcmat-s", torch.eye(4), torch.eye(4), torch.tensor([0, 0, 1, 1]), size=2, rho=0.5)
     >>> coreset.indices, coreset.weights
     (tensor([0, 2]), tensor([2., 2.], dtype=torch.float64))
     """
-    chosen = _look_up(method, METHODS, "method")
-    for name in options:
-        _look_up(name, chosen.options, f"option of method {method!r}")
-    _check_numbers(method, {"seed": seed, **options}, {"seed": 0, **chosen.options})
+    chosen = look_up(method, METHODS, "method")
+    check_keywords(method, chosen, options)
     features, logits = (_float64(name, values) for name, values in (("features", features), ("logits", logits)))
     labels = torch.as_tensor(labels)
     labels = labels.to(features.device, labels.dtype if labels.is_floating_point() else torch.int64)
     check_samples(features, logits, labels)
-    generator = torch.Generator().manual_seed(seed)
+    _check_evidence(options, len(labels))
+    generator = torch.Generator().manual_seed(_whole_number("seed", seed))
+    groups = labels if balanced else torch.zeros_like(labels)
     parts = []
-    for label, budget in class_budgets(labels, fraction=fraction, size=size).items():
-        members = (labels == label).nonzero().flatten()
-        part = chosen.function(features[members], logits[members], labels[members], budget, generator, **options)
+    for group, budget in class_budgets(groups, fraction=fraction, size=size).items():
+        members = (groups == group).nonzero().flatten()
+        own = {name: _of_group(name, value, members, group, balanced) for name, value in options.items()}
+        part = chosen.function(features[members], logits[members], labels[members], budget, generator, **own)
         parts.append(Coreset(members.cpu()[part.indices], part.weights, part.gains))
     return concatenate(parts)
 
 
-def _look_up(name: str, known: Mapping[str, Any], kind: str) -> Any:
-    if name in known:
-        return known[name]
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    raise ValueError(f"{name!r} is no {kind}; {hint}")
+def _of_group(name: str, value: Any, members: Tensor, group: int, balanced: bool) -> Any:
+    """An option as it is; of evidence the members' rows, or the other samples of the same class."""
+    if isinstance(value, LastLayer):
+        other = LastLayer(_float64(name, value.features), _float64(name, value.logits), value.labels)
+        keep = other.labels == group if balanced else torch.ones_like(other.labels, dtype=torch.bool)
+        return LastLayer(*(part[keep] for part in other))
+    if isinstance(value, Tensor):
+        return _float64(name, value)[members]
+    return value
 
 
-def _check_numbers(method: str, given: Mapping[str, Any], defaults: Mapping[str, Any]) -> None:
-    """A number option takes numbers only, a whole-number one whole numbers only."""
-    for name, value in given.items():
-        default = defaults[name]
-        wanted = numbers.Integral if isinstance(default, int) else numbers.Real
-        if isinstance(default, int | float) and (isinstance(value, bool) or not isinstance(value, wanted)):
-            form = "a whole number" if wanted is numbers.Integral else "a number"
-            raise ValueError(f"{name} of method {method!r} must be {form}, got {value!r}")
+def _check_evidence(options: Mapping[str, Any], size: int) -> None:
+    for name, value in options.items():
+        if isinstance(value, Tensor) and len(value) != size:
+            raise ValueError(f"{name} has {len(value)} rows for {size} samples")
+
+
+def _whole_number(name: str, value: Any) -> int:
+    if isinstance(value, bool) or not isinstance(value, numbers.Integral):
+        raise ValueError(f"{name} must be a whole number, got {value!r}")
+    return int(value)
 
 
 def _float64(name: str, values: Tensor) -> Tensor:

@@ -60,7 +60,6 @@ from IPython.display import Markdown
 
 from lcmat import bound, figures
 from lcmat.experiments import curvature_gap
-from lcmat.fingerprint import fingerprint
 from lcmat.literate import show_source
 from lcmat.report import read_published
 from lcmat.selection import METHODS, select
@@ -258,14 +257,14 @@ assert_certified(rows)
 # `python -m lcmat.experiments.curvature_gap fashion-mnist`.
 
 # %%
-measurements = {name: curvature_gap.stored(name) for name in ("fashion-mnist",)}
+measurements = {name: curvature_gap.stored(name) for name in curvature_gap.DATASETS}
 tables = {"digits": rows, **{name: pd.DataFrame(item["rows"]) for name, item in measurements.items()}}
 for table in tables.values():
     assert_certified(table)
 assert all(table.subset.nunique() >= 200 for table in tables.values())
 
 # %% tags=["hide-input"]
-current = fingerprint("lcmat.experiments.curvature_gap")
+current = curvature_gap.current_fingerprint()
 Markdown(
     "".join(
         f"{item['data']} {item['network']}, test accuracy {item['test_accuracy_percent']:.2f} %, {item['samples']} training "

@@ -1,0 +1,42 @@
+"""The selecting network's view as the official code takes it: batch norm sees batches of a single class."""
+
+import copy
+
+import torch
+from torch.nn.modules.batchnorm import _BatchNorm
+
+from lcmat.data import ImageDataset
+from lcmat.models import Network
+from lcmat.selection.official import OFFICIAL_BATCH_SIZE
+from lcmat.training import Embedding
+from lcmat.training.evaluation import on_device
+
+
+@torch.no_grad()
+def embed_with_batch_statistics(network: Network, data: ImageDataset, *, device: str = "cpu") -> Embedding:
+    """Features and logits of every image, normalised by its batch: 128 images of its class, in file order.
+
+    The official code never calls `eval()` before it takes the per-sample quantities, so batch norm uses these batches'
+    means and variances instead of the running ones: an image's features depend on its neighbours in the file. Dropout
+    stays off here.
+
+    Args:
+        network: left as it is.
+        data: n images, in whose order the rows are.
+        device: where to compute.
+
+    Raises:
+        ValueError: the network has no batch norm.
+    """
+    network = copy.deepcopy(network).to(device).eval()
+    layers = [module for module in network.modules() if isinstance(module, _BatchNorm)]
+    if not layers:
+        raise ValueError(f"batch_norm='batch' needs a network with batch norm, and {type(network).__name__} has none")
+    for layer in layers:
+        layer.train()
+    resident = on_device(data, device)
+    features = torch.empty(len(data), network.classifier.in_features, device=device)
+    for label in range(data.num_classes):
+        for batch in (resident.labels == label).nonzero().flatten().split(OFFICIAL_BATCH_SIZE):
+            features[batch] = network.features(resident.normalized(batch))
+    return Embedding(features.cpu(), network.classifier(features).cpu())
