@@ -70,7 +70,9 @@ display.parameter_table(parameters)
 # %%
 splits = selection.load_data(parameters)
 print(splits.train.provenance)
-print(f"{len(splits.train)} training and {len(splits.test)} test images, {splits.train.num_classes} classes")
+print(
+    f"{len(splits.train)} training and {len(splits.test)} test images, {splits.train.num_classes} classes"
+)
 
 # %% [markdown]
 # ## The selecting network
@@ -81,7 +83,9 @@ print(f"{len(splits.train)} training and {len(splits.test)} test images, {splits
 
 # %%
 view = selection.selector_view(parameters, splits, session.device)
-print(f"features {tuple(view.features.shape)}, test accuracy {view.test_accuracy_percent:.2f} %")
+print(
+    f"features {tuple(view.features.shape)}, test accuracy {view.test_accuracy_percent:.2f} %"
+)
 
 # %% [markdown]
 # ## The coreset

@@ -125,10 +125,14 @@ figures.use_style()
 
 # %%
 def calibrated_sets():
-    logits = torch.tensor([[math.log(3), 0.0]] * 4 + [[0.0, 0.0]] * 2, dtype=torch.float64)
+    logits = torch.tensor(
+        [[math.log(3), 0.0]] * 4 + [[0.0, 0.0]] * 2, dtype=torch.float64
+    )
     labels = torch.tensor([0, 0, 0, 1, 0, 1])
     nothing = torch.empty(6, 0, dtype=torch.float64)
-    return bound.set_difference((nothing[:4], logits[:4], labels[:4]), (nothing[4:], logits[4:], labels[4:]))
+    return bound.set_difference(
+        (nothing[:4], logits[:4], labels[:4]), (nothing[4:], logits[4:], labels[4:])
+    )
 
 
 generator = torch.Generator().manual_seed(seed)
@@ -231,11 +235,17 @@ show_source(bound.dominating_product, bound.dominating_bound)
 # at random, or chosen by LCMat-S, with equal weights as the paper trains and with cluster sizes as the theory needs.
 
 # %%
-sample, details = curvature_gap.trained_sample("digits", width=8, epochs=10, size=num_samples, seed=seed)
+sample, details = curvature_gap.trained_sample(
+    "digits", width=8, epochs=10, size=num_samples, seed=seed
+)
 subsets = curvature_gap.random_subsets(sample, (5, 15, 50, 150), num_subsets, generator)
 subsets += curvature_gap.selected_subsets(sample, (0.03, 0.1, 0.3), (0.0, 0.1, 0.5))
 radii = (0.01, 0.05, 0.5)
-rows = pd.DataFrame(curvature_gap.measure(sample, subsets, radii, generator=generator, num_starts=0, steps=3))
+rows = pd.DataFrame(
+    curvature_gap.measure(
+        sample, subsets, radii, generator=generator, num_starts=0, steps=3
+    )
+)
 len(subsets), len(rows)
 
 # %% [markdown]
@@ -258,7 +268,10 @@ assert_certified(rows)
 
 # %%
 measurements = {name: curvature_gap.stored(name) for name in curvature_gap.DATASETS}
-tables = {"digits": rows, **{name: pd.DataFrame(item["rows"]) for name, item in measurements.items()}}
+tables = {
+    "digits": rows,
+    **{name: pd.DataFrame(item["rows"]) for name, item in measurements.items()},
+}
 for table in tables.values():
     assert_certified(table)
 assert all(table.subset.nunique() >= 200 for table in tables.values())
@@ -283,13 +296,23 @@ def failures(table):
     beaten = {
         "printed (largest eigenvalue)": table.attained > table.printed * (1 + 1e-9),
         "diagonal (Eq. 7)": table.attained > table.diagonal * (1 + 1e-9),
-        "Theorem 1 without remainder": table.attained > (table.theorem - table.remainder_term) * (1 + 1e-9),
+        "Theorem 1 without remainder": table.attained
+        > (table.theorem - table.remainder_term) * (1 + 1e-9),
     }
-    return pd.DataFrame(beaten).groupby(table.rho).agg(lambda flags: f"{flags.sum()} of {len(flags)}").reset_index()
+    return (
+        pd.DataFrame(beaten)
+        .groupby(table.rho)
+        .agg(lambda flags: f"{flags.sum()} of {len(flags)}")
+        .reset_index()
+    )
 
 
-counts = pd.concat([failures(table).assign(data=name) for name, table in tables.items()])
-assert all((table.attained > table.printed * (1 + 1e-9)).any() for table in tables.values())
+counts = pd.concat(
+    [failures(table).assign(data=name) for name, table in tables.items()]
+)
+assert all(
+    (table.attained > table.printed * (1 + 1e-9)).any() for table in tables.values()
+)
 GT(counts, rowname_col="rho", groupname_col="data").tab_stubhead("radius")
 
 # %% [markdown]
@@ -304,21 +327,37 @@ def tightness(table):
             "dominating quadratics": table.dominating / table.attained,
         }
     )
-    texts = ratios.groupby(table.rho).agg(lambda column: f"{column.median():.3g} (worst {column.max():.3g})")
+    texts = ratios.groupby(table.rho).agg(
+        lambda column: f"{column.median():.3g} (worst {column.max():.3g})"
+    )
     return texts.reset_index()
 
 
-worst = {name: (table.upper / table.attained)[table.rho <= 0.05].max() for name, table in tables.items()}
-ratios = pd.concat([tightness(table).assign(data=name) for name, table in tables.items()])
+worst = {
+    name: (table.upper / table.attained)[table.rho <= 0.05].max()
+    for name, table in tables.items()
+}
+ratios = pd.concat(
+    [tightness(table).assign(data=name) for name, table in tables.items()]
+)
 GT(ratios, rowname_col="rho", groupname_col="data").tab_stubhead("radius")
 
 # %% tags=["hide-input"]
-loose = {name: ((table.upper > 1.5 * table.attained) & (table.rho <= 0.05)).sum() for name, table in tables.items()}
+loose = {
+    name: ((table.upper > 1.5 * table.attained) & (table.rho <= 0.05)).sum()
+    for name, table in tables.items()
+}
 small = {name: (table.rho <= 0.05).sum() for name, table in tables.items()}
-norms = {"digits": details["mean_input_norm"], **{name: item["mean_input_norm"] for name, item in measurements.items()}}
+norms = {
+    "digits": details["mean_input_norm"],
+    **{name: item["mean_input_norm"] for name, item in measurements.items()},
+}
 Markdown(
     "With $\\rho \\le 0.05$ the certified bound is more than 1.5 times the attained gap in "
-    + ", ".join(f"{loose[name]} of {small[name]} rows of {name} (largest ratio {worst[name]:.2f})" for name in tables)
+    + ", ".join(
+        f"{loose[name]} of {small[name]} rows of {name} (largest ratio {worst[name]:.2f})"
+        for name in tables
+    )
     + ". What loosens it at larger radii is the product $\\rho \\lVert\\tilde h\\rVert$, by which a perturbation may "
     "move a logit; the mean of $\\lVert\\tilde h\\rVert$ is "
     + ", ".join(f"{norm:.1f} ({name})" for name, norm in norms.items())
@@ -332,16 +371,27 @@ Markdown(
 # Random draws ignore the classes and are equally weighted; LCMat-S is balanced over the classes.
 
 # %% tags=["hide-input"]
-by_size = tables["fashion-mnist"].query("rho == 0.05").assign(size=lambda table: 5 * (table["size"] / 5).round())
-kinds = by_size.origin.map(lambda origin: "random" if origin == "random" else origin.rpartition(", ")[2])
+by_size = (
+    tables["fashion-mnist"]
+    .query("rho == 0.05")
+    .assign(size=lambda table: 5 * (table["size"] / 5).round())
+)
+kinds = by_size.origin.map(
+    lambda origin: "random" if origin == "random" else origin.rpartition(", ")[2]
+)
 kinds = kinds.where(kinds.isin(["random", "weighted"]), "LCMat-S, equal weights")
 kinds = kinds.replace("weighted", "LCMat-S, cluster sizes as weights")
 mean_gaps = by_size.groupby(["size", kinds]).attained.mean().unstack()
 relative = mean_gaps.div(mean_gaps.pop("random"), axis=0)
-above = [f"{size:g}" for size, ratio in relative["LCMat-S, equal weights"].items() if ratio > 1]
+above = [
+    f"{size:g}"
+    for size, ratio in relative["LCMat-S, equal weights"].items()
+    if ratio > 1
+]
 assert (relative["LCMat-S, cluster sizes as weights"] < 1).all()
 GT(relative.reset_index()).fmt_number(list(relative), decimals=2).tab_header(
-    title="Attained gap at radius 0.05, random draws = 1", subtitle="mean over four values of LCMat-S's rho"
+    title="Attained gap at radius 0.05, random draws = 1",
+    subtitle="mean over four values of LCMat-S's rho",
 )
 
 # %% tags=["hide-input"]
@@ -361,24 +411,57 @@ chosen = select("lcmat-s", *sample, fraction=0.1, rho=0.1)
 difference = bound.subset_difference(*sample, chosen.indices)
 ends = bound.hessian_extremes(difference)
 sweep = np.geomspace(1e-3, 0.5, 13)
-gaps = [bound.certified_gap(difference, rho, generator=generator, ends=ends) for rho in sweep]
+gaps = [
+    bound.certified_gap(difference, rho, generator=generator, ends=ends)
+    for rho in sweep
+]
 assert all(gap.attained <= gap.upper * (1 + 1e-9) for gap in gaps)
-assert any(gap.printed < gap.attained for gap in gaps) and any(gap.diagonal < gap.attained for gap in gaps)
+assert any(gap.printed < gap.attained for gap in gaps) and any(
+    gap.diagonal < gap.attained for gap in gaps
+)
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Bounds divided by the attained gap against the radius, both axes logarithmic. The certified bound starts at one and bends upwards beyond 0.1; Theorem 1 leaves one much earlier; the printed and the diagonal bound lie below one."}, "figure": {"name": "fig-ub-bounds", "caption": "Each bound divided by the gap that ascent attains, for one coreset of LCMat-S with equal weights (n = 1). Certified bounds stay above one, as they must. The printed and the diagonal bound fall below: a perturbation beats them."}}
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 3.2))
 attained = np.array([gap.attained for gap in gaps])
 curves = {
-    "Theorem 1 with explicit remainder": ([gap.theorem for gap in gaps], figures.BLUE, "-"),
-    "dominating quadratics (certified)": ([gap.dominating for gap in gaps], figures.GREEN, "-"),
-    "printed, largest eigenvalue": ([gap.printed for gap in gaps], figures.VERMILLION, "--"),
+    "Theorem 1 with explicit remainder": (
+        [gap.theorem for gap in gaps],
+        figures.BLUE,
+        "-",
+    ),
+    "dominating quadratics (certified)": (
+        [gap.dominating for gap in gaps],
+        figures.GREEN,
+        "-",
+    ),
+    "printed, largest eigenvalue": (
+        [gap.printed for gap in gaps],
+        figures.VERMILLION,
+        "--",
+    ),
     "diagonal, Eq. 7": ([gap.diagonal for gap in gaps], figures.ORANGE, ":"),
-    "exact maximum of the quadratic model": ([gap.model for gap in gaps], figures.PURPLE, "-."),
+    "exact maximum of the quadratic model": (
+        [gap.model for gap in gaps],
+        figures.PURPLE,
+        "-.",
+    ),
 }
 for label, (values, color, linestyle) in curves.items():
-    ax.plot(sweep, np.array(values) / attained, color=color, linestyle=linestyle, label=label)
+    ax.plot(
+        sweep,
+        np.array(values) / attained,
+        color=color,
+        linestyle=linestyle,
+        label=label,
+    )
 ax.axhline(1, color=figures.BLACK, linewidth=0.8)
-ax.set(xscale="log", yscale="log", ylim=(0.3, 30), xlabel="radius ρ", ylabel="bound / attained gap")
+ax.set(
+    xscale="log",
+    yscale="log",
+    ylim=(0.3, 30),
+    xlabel="radius ρ",
+    ylabel="bound / attained gap",
+)
 ax.legend(loc="upper left")
 plt.show()
 
@@ -388,11 +471,17 @@ plt.show()
 
 # %%
 short = np.geomspace(1e-4, 1e-2, 5)
-small_gaps = [bound.certified_gap(difference, rho, generator=generator, ends=ends) for rho in short]
+small_gaps = [
+    bound.certified_gap(difference, rho, generator=generator, ends=ends)
+    for rho in short
+]
 excess = np.array([abs(gap.attained - gap.gradient_term) for gap in small_gaps])
 slope = np.polyfit(np.log(short), np.log(excess), 1)[0]
 assert abs(slope - 1) < 0.1
-assert all(e <= gap.curvature_term + gap.remainder_term + 1e-9 for e, gap in zip(excess, small_gaps, strict=True))
+assert all(
+    e <= gap.curvature_term + gap.remainder_term + 1e-9
+    for e, gap in zip(excess, small_gaps, strict=True)
+)
 Markdown(f"Slope in logarithmic axes: {slope:.3f}.")
 
 # %% [markdown]
@@ -407,7 +496,10 @@ terms = []
 for name, method in METHODS.items():
     for repeat in range(5):
         picked = select(name, *sample, fraction=0.1, seed=repeat)
-        for weights in {None: None, "weighted": picked.weights / picked.weights.sum()}.items():
+        for weights in {
+            None: None,
+            "weighted": picked.weights / picked.weights.sum(),
+        }.items():
             item = bound.subset_difference(*sample, picked.indices, weights[1])
             spectrum = bound.hessian_extremes(item)
             terms.append(
@@ -418,11 +510,23 @@ for name, method in METHODS.items():
                     "curvature": 0.25 * spectrum.spectral_norm,
                 }
             )
-ours = pd.DataFrame(terms).groupby("method", sort=False).mean().assign(source="here, digits at 10 %").reset_index()
+ours = (
+    pd.DataFrame(terms)
+    .groupby("method", sort=False)
+    .mean()
+    .assign(source="here, digits at 10 %")
+    .reset_index()
+)
 
 # %% tags=["hide-input"]
-published = read_published().query("table == 'figure 2'").pivot(index="method", columns="metric", values="mean")
-published = published.rename(columns={"gradient_gap_l2": "gradient", "half_rho_lambda1": "printed curvature"})
+published = (
+    read_published()
+    .query("table == 'figure 2'")
+    .pivot(index="method", columns="metric", values="mean")
+)
+published = published.rename(
+    columns={"gradient_gap_l2": "gradient", "half_rho_lambda1": "printed curvature"}
+)
 published = published.reset_index().assign(source="paper, Figure 2")
 (
     GT(pd.concat([ours, published]), rowname_col="method", groupname_col="source")
@@ -453,7 +557,9 @@ same = torch.zeros(2, 2, dtype=torch.float64)
 tie = bound.subset_difference(pair, same, torch.tensor([0, 0]), torch.tensor([1]))
 tie_gap = bound.certified_gap(tie, 0.1, generator=generator)
 assert tie_gap.printed < tie_gap.attained <= tie_gap.signed + 1e-12
-print(f"printed {tie_gap.printed:.4f} < attained {tie_gap.attained:.4f} <= signed {tie_gap.signed:.4f}")
+print(
+    f"printed {tie_gap.printed:.4f} < attained {tie_gap.attained:.4f} <= signed {tie_gap.signed:.4f}"
+)
 
 # %% [markdown]
 # **2.** Prove the lower companion in {eq}`eq-ub-theorem`, and check it on all rows.
@@ -463,7 +569,9 @@ print(f"printed {tie_gap.printed:.4f} < attained {tie_gap.attained:.4f} <= signe
 for table in tables.values():
     norm = table[["largest_eigenvalue", "smallest_eigenvalue"]].abs().max(axis=1)
     lower = table.gradient_gap - table.rho / 2 * norm - table.remainder_term
-    assert (table.upper >= lower - 1e-6).all() and (table.attained >= lower - 1e-6).all()
+    assert (table.upper >= lower - 1e-6).all() and (
+        table.attained >= lower - 1e-6
+    ).all()
 
 # %% [markdown]
 # **3.** Break the certificate: replace $\psi(r)$ by its limit $\tfrac12$, that is, drop the remainder. How many rows of the

@@ -48,7 +48,9 @@ from lcmat.records import load_all
 from lcmat.statistics import ACCURACY_MARGIN_PERCENT, VERDICTS
 
 # %% tags=["hide-input"]
-Markdown(f"The margin is $\\delta$ = {ACCURACY_MARGIN_PERCENT:g} percentage points of accuracy.")
+Markdown(
+    f"The margin is $\\delta$ = {ACCURACY_MARGIN_PERCENT:g} percentage points of accuracy."
+)
 
 # %% [markdown]
 # ## Summary
@@ -88,9 +90,15 @@ assert total["all"] == len(published) == sum(total[name] for name in VERDICTS)
 
 # %% tags=["hide-input"]
 for table, rows in comparison.groupby("table", sort=False):
-    title = table[0].upper() + table[1:] if table.startswith("figure") else f"Table {table}"
+    title = (
+        table[0].upper() + table[1:] if table.startswith("figure") else f"Table {table}"
+    )
     display(Markdown(f"**{title}**"))
-    display(report.comparison_table(rows, "cells-" + table.replace(" ", "-").replace(".", "-")))
+    display(
+        report.comparison_table(
+            rows, "cells-" + table.replace(" ", "-").replace(".", "-")
+        )
+    )
 
 # %% [markdown]
 # ## Reduced protocol
@@ -110,7 +118,9 @@ report.accuracy_table(grouped, "reduced") if len(grouped) else report.not_run(
 # ## Provenance and cost
 
 # %% tags=["hide-input"]
-report.provenance_table(runs, "provenance") if len(runs) else report.not_run("No run has been recorded.")
+report.provenance_table(runs, "provenance") if len(runs) else report.not_run(
+    "No run has been recorded."
+)
 
 # %% [markdown]
 # ## Take-away

@@ -54,7 +54,9 @@ runs = report.runs_frame(records)
 benchmark = report.with_default_selector(runs)
 grouped = report.group_seeds(benchmark)
 differences = report.paired_to_baseline(benchmark)
-settings = list(grouped.groupby(["dataset", "network", "width", "epochs"], dropna=False, sort=False))
+settings = list(
+    grouped.groupby(["dataset", "network", "width", "epochs"], dropna=False, sort=False)
+)
 
 if problems:
     display(report.problems_notice(problems))
@@ -67,13 +69,22 @@ Markdown(f"{len(runs)} runs are recorded, {len(report.done_runs(runs))} of them 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy against the fraction of the training set on a logarithmic axis, one panel per data set, LCMat-S in vermillion circles and uniform selection in black squares, with error bars and faint single seeds."}, "figure": {"name": "fig-selection-accuracy", "caption": "Test accuracy of the last epoch against the fraction kept, for LCMat-S at its default radius and uniform selection. Error bars are 95 % t intervals over the number of seeds n in the legend; faint points are single seeds. CIFAR-10 is the JPEG q75 copy where the provenance below says so."}}
 if settings:
     _, axes = plt.subplots(
-        1, len(settings), figsize=(figures.NARROW_INCHES * max(len(settings), 1.4), 3.2), squeeze=False
+        1,
+        len(settings),
+        figsize=(figures.NARROW_INCHES * max(len(settings), 1.4), 3.2),
+        squeeze=False,
     )
     for ax, (_, setting) in zip(axes[0], settings, strict=True):
-        report.plot_setting(ax, setting[setting["rho"].isna() | (setting["rho"] == DEFAULT_RHO)])
+        report.plot_setting(
+            ax, setting[setting["rho"].isna() | (setting["rho"] == DEFAULT_RHO)]
+        )
     plt.show()
 else:
-    display(report.not_run("No record of the selection benchmark exists yet: lcmat sweep --profile smoke"))
+    display(
+        report.not_run(
+            "No record of the selection benchmark exists yet: lcmat sweep --profile smoke"
+        )
+    )
 
 # %% [markdown]
 # ## Difference to uniform selection, for each radius
@@ -95,11 +106,18 @@ def draw_differences(ax, rows):
     return ax
 
 
-panels = [rows for _, rows in differences.groupby(["dataset", "network", "width", "epochs", "fraction"], dropna=False)]
+panels = [
+    rows
+    for _, rows in differences.groupby(
+        ["dataset", "network", "width", "epochs", "fraction"], dropna=False
+    )
+]
 if panels:
     columns = 3
     lines = -(-len(panels) // columns)
-    figure, axes = plt.subplots(lines, columns, figsize=(figures.WIDE_INCHES, 1.9 * lines + 0.3), squeeze=False)
+    figure, axes = plt.subplots(
+        lines, columns, figsize=(figures.WIDE_INCHES, 1.9 * lines + 0.3), squeeze=False
+    )
     for ax in axes.flat[len(panels) :]:
         ax.set_axis_off()
     for ax, rows in zip(axes.flat, panels, strict=False):
@@ -107,7 +125,11 @@ if panels:
     figure.supxlabel("difference to uniform selection (percentage points)", fontsize=9)
     plt.show()
 else:
-    display(report.not_run("No method has been run with the same seeds as uniform selection."))
+    display(
+        report.not_run(
+            "No method has been run with the same seeds as uniform selection."
+        )
+    )
 
 # %% tags=["hide-input"]
 for dataset, rows in differences.groupby("dataset"):
@@ -127,11 +149,21 @@ gradient_only = benchmark["rho"] == 0
 renamed = benchmark[benchmark["rho"].notna()].assign(
     method=benchmark["method"].mask(gradient_only, "gradient matching alone")
 )
-against_gradient = report.paired_to_baseline(renamed, baseline="gradient matching alone")
+against_gradient = report.paired_to_baseline(
+    renamed, baseline="gradient matching alone"
+)
 for dataset, rows in against_gradient.groupby("dataset"):
-    display(Markdown(f"**{dataset}.** {report.describe_differences(rows, 'gradient matching alone')}"))
+    display(
+        Markdown(
+            f"**{dataset}.** {report.describe_differences(rows, 'gradient matching alone')}"
+        )
+    )
 if against_gradient.empty:
-    display(report.not_run("No radius above zero has been run with the same seeds as radius zero."))
+    display(
+        report.not_run(
+            "No radius above zero has been run with the same seeds as radius zero."
+        )
+    )
 
 # %% [markdown]
 # ## How far should the selecting network be trained?
@@ -151,18 +183,28 @@ if len(ages) > 1:
     report.plot_selector_age(ax, ages, rho=DEFAULT_RHO)
     plt.show()
 else:
-    display(report.not_run("Selecting networks of other ages have not been run: lcmat sweep --profile smoke"))
+    display(
+        report.not_run(
+            "Selecting networks of other ages have not been run: lcmat sweep --profile smoke"
+        )
+    )
 
 # %% tags=["hide-input"]
 for age, rows in ages.items():
     text = report.describe_differences(report.paired_to_baseline(rows))
-    display(Markdown(f"**{age} epoch{'s' if age > 1 else ''} of the selecting network.** {text}"))
+    display(
+        Markdown(
+            f"**{age} epoch{'s' if age > 1 else ''} of the selecting network.** {text}"
+        )
+    )
 
 # %% [markdown]
 # ## All means
 
 # %% tags=["hide-input"]
-report.accuracy_table(grouped, "means") if len(grouped) else report.not_run("No accuracy has been recorded.")
+report.accuracy_table(grouped, "means") if len(grouped) else report.not_run(
+    "No accuracy has been recorded."
+)
 
 # %% [markdown]
 # ## Check
@@ -179,7 +221,9 @@ read_again = {}
 for path in records_folder().glob("selection/*/*.json"):
     content = json.loads(path.read_text())
     if content["status"] == "done" and content["key"] in shown_keys:
-        configuration = json.dumps({**content["parameters"], "seed": None}, sort_keys=True)
+        configuration = json.dumps(
+            {**content["parameters"], "seed": None}, sort_keys=True
+        )
         read_again.setdefault(configuration, []).append(content["metrics"][ACCURACY])
 means = sorted(sum(values) / len(values) for values in read_again.values())
 shown = sorted(sum(values) / len(values) for values in grouped[ACCURACY])
@@ -190,7 +234,9 @@ assert all(abs(a - b) < 1e-9 for a, b in zip(means, shown, strict=True))
 # ## Provenance and cost
 
 # %% tags=["hide-input"]
-report.provenance_table(runs, "provenance") if len(runs) else report.not_run("No run has been recorded.")
+report.provenance_table(runs, "provenance") if len(runs) else report.not_run(
+    "No run has been recorded."
+)
 
 # %% [markdown]
 # ## Take-away

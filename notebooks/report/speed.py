@@ -59,9 +59,9 @@ rows = [
     for entry in result["budgets"]
 ]
 seconds = ["distances", "greedy", "naive distances", "naive greedy"]
-GT(DataFrame(rows)).fmt_number(seconds, decimals=2).fmt_number("faster by", decimals=0, pattern="{x} x").tab_spanner(
-    "seconds", seconds
-)
+GT(DataFrame(rows)).fmt_number(seconds, decimals=2).fmt_number(
+    "faster by", decimals=0, pattern="{x} x"
+).tab_spanner("seconds", seconds)
 
 # %% tags=["hide-input"]
 Markdown(
@@ -83,7 +83,9 @@ assert all(row["faster by"] > 1 for row in rows)
 # ## Environment
 
 # %% tags=["hide-input"]
-versions = ", ".join(f"{name} {version}" for name, version in environment["versions"].items())
+versions = ", ".join(
+    f"{name} {version}" for name, version in environment["versions"].items()
+)
 Markdown(
     f"Measured {environment['measured']} with {environment['threads']} thread(s) on {environment['machine']} "
     f"({environment['processor']}), load average {environment['load_average_at_start']:.1f} when it began; {versions}."

@@ -63,9 +63,17 @@ figures.use_style()
 
 # %%
 train_set, test_set = data.load("digits")
-network = models.build("digits-net", num_classes=train_set.num_classes, in_channels=1, image_size=8, seed=seed)
+network = models.build(
+    "digits-net",
+    num_classes=train_set.num_classes,
+    in_channels=1,
+    image_size=8,
+    seed=seed,
+)
 recipe = training.Recipe(epochs=5, schedule="constant", crop_padding=0, flip=False)
-training.train(network, train_set, recipe=recipe, generator=torch.Generator().manual_seed(seed))
+training.train(
+    network, train_set, recipe=recipe, generator=torch.Generator().manual_seed(seed)
+)
 embedding = training.embed(network, train_set)
 features, logits = embedding.features.double(), embedding.logits.double()
 labels = train_set.labels
@@ -109,10 +117,17 @@ features.shape, logits.shape
 # %%
 steps = torch.linspace(-rho, rho, 101, dtype=torch.float64)
 sharpness = float((steps.square() / 2).max() / rho)  # |D| = theta^2 / 2, and D(0) = 0
-largest_eigenvalue = spectral_norm = torch.linalg.eigvalsh(torch.tensor([[-1.0]], dtype=torch.float64))
-printed, corrected = float(rho / 2 * largest_eigenvalue.max()), float(rho / 2 * spectral_norm.abs().max())
+largest_eigenvalue = spectral_norm = torch.linalg.eigvalsh(
+    torch.tensor([[-1.0]], dtype=torch.float64)
+)
+printed, corrected = (
+    float(rho / 2 * largest_eigenvalue.max()),
+    float(rho / 2 * spectral_norm.abs().max()),
+)
 assert printed < sharpness <= corrected + 1e-12
-Markdown(f"Sharpness {sharpness:g}; the printed bound says at most {printed:g}, the corrected one {corrected:g}.")
+Markdown(
+    f"Sharpness {sharpness:g}; the printed bound says at most {printed:g}, the corrected one {corrected:g}."
+)
 
 # %% [markdown]
 # ## Closed forms of the last layer
@@ -137,7 +152,9 @@ Markdown(f"Sharpness {sharpness:g}; the printed bound says at most {printed:g}, 
 # the diagonal can only underestimate the curvature term.
 
 # %% tags=["hide-input"]
-show_source(curvature.residuals, curvature.per_sample_gradients, curvature.hessian_diagonals)
+show_source(
+    curvature.residuals, curvature.per_sample_gradients, curvature.hessian_diagonals
+)
 
 # %% [markdown]
 # **Check 1.** Differentiate the loss of some samples automatically, once for the gradient and twice for the diagonal.
@@ -149,20 +166,35 @@ def loss_of_one(weight, h, y):
     return torch.nn.functional.cross_entropy(z[None], y[None])
 
 
-weight = torch.cat([network.classifier.weight, network.classifier.bias[:, None]], dim=1).detach().double()
+weight = (
+    torch.cat([network.classifier.weight, network.classifier.bias[:, None]], dim=1)
+    .detach()
+    .double()
+)
 some = torch.arange(0, len(labels), 300)
 exact_logits = features[some] @ weight[:, :-1].T + weight[:, -1]
 gradients = [torch.func.grad(loss_of_one)(weight, features[i], labels[i]) for i in some]
 hessians = [
-    torch.autograd.functional.hessian(lambda w, i=i: loss_of_one(w, features[i], labels[i]), weight, vectorize=True)
+    torch.autograd.functional.hessian(
+        lambda w, i=i: loss_of_one(w, features[i], labels[i]), weight, vectorize=True
+    )
     for i in some
 ]
-diagonals = [hessian.flatten(2).flatten(0, 1).diagonal().reshape(weight.shape) for hessian in hessians]
+diagonals = [
+    hessian.flatten(2).flatten(0, 1).diagonal().reshape(weight.shape)
+    for hessian in hessians
+]
 
-closed_gradients = curvature.per_sample_gradients(features[some], exact_logits, labels[some])
+closed_gradients = curvature.per_sample_gradients(
+    features[some], exact_logits, labels[some]
+)
 closed_diagonals = curvature.hessian_diagonals(features[some], exact_logits)
-torch.testing.assert_close(closed_gradients, torch.stack(gradients), rtol=1e-10, atol=1e-12)
-torch.testing.assert_close(closed_diagonals, torch.stack(diagonals), rtol=1e-10, atol=1e-12)
+torch.testing.assert_close(
+    closed_gradients, torch.stack(gradients), rtol=1e-10, atol=1e-12
+)
+torch.testing.assert_close(
+    closed_diagonals, torch.stack(diagonals), rtol=1e-10, atol=1e-12
+)
 
 # %% [markdown]
 # ## From the bound to distances between samples
@@ -214,7 +246,9 @@ torch.testing.assert_close(closed_diagonals, torch.stack(diagonals), rtol=1e-10,
 show_source(lcmat_distances, lcmat_s)
 
 # %%
-coreset = lcmat.select("lcmat-s", features, logits, labels, fraction=fraction, rho=rho, top_k=top_k)
+coreset = lcmat.select(
+    "lcmat-s", features, logits, labels, fraction=fraction, rho=rho, top_k=top_k
+)
 len(coreset), len(train_set)
 
 # %% [markdown]
@@ -224,7 +258,13 @@ len(coreset), len(train_set)
 # %%
 weights = coreset.weights / coreset.weights.sum()
 difference = bound.subset_difference(features, logits, labels, coreset.indices, weights)
-gap = bound.certified_gap(difference, rho, generator=torch.Generator().manual_seed(seed), num_starts=4, steps=30)
+gap = bound.certified_gap(
+    difference,
+    rho,
+    generator=torch.Generator().manual_seed(seed),
+    num_starts=4,
+    steps=30,
+)
 assert 0 < gap.attained <= gap.theorem * (1 + 1e-9)
 two_terms = gap.gradient_term + gap.curvature_term
 Markdown(
@@ -245,15 +285,18 @@ def naive_distances(features, logits, labels):
     gradients = curvature.per_sample_gradients(features, logits, labels).flatten(1)
     diagonals = curvature.hessian_diagonals(features, logits).flatten(1)
     top = diagonals.var(dim=0).sort(descending=True, stable=True).indices[:top_k]
-    return torch.cdist(gradients, gradients, compute_mode="donot_use_mm_for_euclid_dist") + rho / 2 * torch.cdist(
-        diagonals[:, top], diagonals[:, top], p=1
-    )
+    return torch.cdist(
+        gradients, gradients, compute_mode="donot_use_mm_for_euclid_dist"
+    ) + rho / 2 * torch.cdist(diagonals[:, top], diagonals[:, top], p=1)
 
 
 def naive_greedy(distances, budget):
     chosen = []
     for _ in range(budget):
-        costs = [distances[:, [*chosen, j]].min(dim=1).values.sum() for j in range(len(distances))]
+        costs = [
+            distances[:, [*chosen, j]].min(dim=1).values.sum()
+            for j in range(len(distances))
+        ]
         chosen.append(int(torch.stack(costs).argmin()))
     return chosen
 
@@ -261,7 +304,9 @@ def naive_greedy(distances, budget):
 for label in (0, 1):
     members = (labels == label).nonzero().flatten()
     budget = round(fraction * len(members))
-    expected = naive_greedy(naive_distances(features[members], logits[members], labels[members]), budget)
+    expected = naive_greedy(
+        naive_distances(features[members], logits[members], labels[members]), budget
+    )
     ours = coreset.indices[torch.isin(coreset.indices, members)]
     assert members[expected].tolist() == ours.tolist()
 
@@ -282,7 +327,9 @@ def sides(label):
     left = (gradients.mean(0) - gamma @ gradients[local]).norm() + rho / 2 * (
         diagonals.mean(0) - gamma @ diagonals[local]
     ).abs().sum()
-    right = lcmat_distances(*parts, rho=rho, top_k=top_k)[:, local].min(dim=1).values.mean()
+    right = (
+        lcmat_distances(*parts, rho=rho, top_k=top_k)[:, local].min(dim=1).values.mean()
+    )
     return float(left), float(right)
 
 
@@ -297,7 +344,9 @@ assert all(left <= right * (1 + 1e-9) for left, right in both)
 
 # %%
 members = (labels == 0).nonzero().flatten()
-distances = lcmat_distances(features[members], logits[members], labels[members], rho=rho, top_k=top_k)
+distances = lcmat_distances(
+    features[members], logits[members], labels[members], rho=rho, top_k=top_k
+)
 budgets = [1, 2, 4, 8, 16, 32, 64]
 ranking = facility_location(distances, max(budgets)).indices
 generator = torch.Generator().manual_seed(seed)
@@ -315,16 +364,27 @@ assert all(cost <= min(costs) for cost, costs in zip(greedy, random, strict=True
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Mean distance of the samples of class 0 to the nearest chosen one against the number chosen, both axes logarithmic: the greedy choice lies below the random ones at every budget."}, "figure": {"name": "fig-ten-minutes-cost", "caption": "Mean distance from a sample of class 0 to the nearest chosen one, against the number chosen: greedy facility location covers the class with fewer samples than random choices do. Random: mean and 95 % t interval over the n draws in the legend; the greedy choice is deterministic."}}
 figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.4, 3.0))
 figures.plot_accuracy(ax, budgets, random, method="Uniform")
-figures.plot_accuracy(ax, budgets, [[cost] for cost in greedy], method="LCMat-S", label="LCMat-S, greedy")
-ax.set(xlabel="samples chosen from class 0", ylabel="mean distance to the nearest", yscale="log")
+figures.plot_accuracy(
+    ax, budgets, [[cost] for cost in greedy], method="LCMat-S", label="LCMat-S, greedy"
+)
+ax.set(
+    xlabel="samples chosen from class 0",
+    ylabel="mean distance to the nearest",
+    yscale="log",
+)
 ax.legend()
 plt.show()
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "A grid of handwritten digits, one column for each class, showing the first samples that LCMat-S chose, best first."}, "figure": {"name": "fig-ten-minutes-digits", "caption": "The first samples chosen by LCMat-S, one column for each class, best first (n = 1 selection). The choice begins with samples that stand for many others."}}
-rows = [coreset.indices[labels[coreset.indices] == label][:5] for label in range(train_set.num_classes)]
+rows = [
+    coreset.indices[labels[coreset.indices] == label][:5]
+    for label in range(train_set.num_classes)
+]
 order = torch.stack(rows, dim=1).flatten()
 _, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.4, 2.4))
-figures.image_grid(ax, 255 - train_set.images[order, 0].numpy(), columns=train_set.num_classes)
+figures.image_grid(
+    ax, 255 - train_set.images[order, 0].numpy(), columns=train_set.num_classes
+)
 plt.show()
 
 # %% [markdown]
@@ -346,7 +406,9 @@ plt.show()
 
 # %% tags=["hide-cell"]
 for other in (0.0, 5.0):
-    again = lcmat.select("lcmat-s", features, logits, labels, fraction=fraction, rho=other, top_k=top_k)
+    again = lcmat.select(
+        "lcmat-s", features, logits, labels, fraction=fraction, rho=other, top_k=top_k
+    )
     common = len(set(again.indices.tolist()) & set(coreset.indices.tolist()))
     print(f"rho = {other:g}: {common} of {len(coreset)} are the same")
 
@@ -366,7 +428,10 @@ print(f"cost {cost:g}, error of the unweighted mean {unweighted_error:g}")
 # **3.** Break the code and watch check 1 fail: use $p$ in place of $p - y$ in {eq}`eq-gradient`.
 
 # %% tags=["hide-cell"]
-broken = logits[some].softmax(1)[:, :, None] * curvature.augmented_features(features[some])[:, None]
+broken = (
+    logits[some].softmax(1)[:, :, None]
+    * curvature.augmented_features(features[some])[:, None]
+)
 try:
     torch.testing.assert_close(broken, torch.stack(gradients), rtol=1e-10, atol=1e-12)
 except AssertionError as error:
