@@ -651,10 +651,11 @@ ax.text(relative[-1], 1.1, "trivial bound B", ha="right", va="bottom", fontsize=
 ax.set(
     xscale="log",
     yscale="log",
+    ylim=(1e-3, 50),
     xlabel="radius ρ / norm of θ",
     ylabel="added to the bound / B",
 )
-ax.legend(loc="upper right", bbox_to_anchor=(1.0, 0.98))
+ax.legend(loc="lower left")
 plt.show()
 
 # %% [markdown]
