@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lcmat.augmentation import random_crop_flip
+from lcmat.augmentation.crop_flip import random_crop_flip
 from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
 from lcmat.training.evaluation import accuracy_percent, on_device
