@@ -1,0 +1,105 @@
+"""The errata: every chapter, test and equation its tables name exists, and its own counterexamples stand."""
+
+import ast
+import math
+import re
+from pathlib import Path
+
+import jupytext
+import numpy as np
+import pytest
+import torch
+
+from lcmat.curvature import gradient_distances, per_sample_gradients
+from lcmat.report import read_published
+from tests.test_curvature import random_samples
+
+ROOT = Path(__file__).parents[1]
+CHAPTERS = ROOT / "notebooks/derivation"
+SOURCE = CHAPTERS / "08_errata.py"
+TEXT = SOURCE.read_text()
+
+
+def literal(name):
+    """The string that the chapter assigns to a name, without running the chapter."""
+    for cell in jupytext.read(SOURCE).cells:
+        if cell.cell_type == "code":
+            for node in ast.parse(cell.source).body:
+                if isinstance(node, ast.Assign) and getattr(node.targets[0], "id", None) == name:
+                    return ast.literal_eval(node.value)
+    raise AssertionError(f"{SOURCE} assigns no {name}")
+
+
+ENTRIES = [line.split(" | ") for line in literal("ERRATA").splitlines() if " | " in line]
+CHECKS = [line.split(" | ") for line in literal("CHECKS").strip().splitlines()]
+
+
+def test_every_error_and_every_check_has_its_row():
+    numbers = {entry[0] for entry in ENTRIES}
+    assert len(numbers) == len(ENTRIES)
+    assert numbers >= {f"E{i}" for i in range(1, 15)} | {"V12"}
+    assert [check[0] for check in CHECKS] == [f"V{i}" for i in range(1, 15)]
+    assert {check[2] for check in CHECKS} == {"always", "may fail"}
+
+
+@pytest.mark.parametrize("check", CHECKS, ids=lambda check: check[0])
+def test_a_check_names_a_chapter_with_that_check_and_a_test_that_exists(check):
+    chapter, place, file, function = check[3:]
+    source = (CHAPTERS / f"{chapter}.py").read_text()
+    if place.startswith("check "):
+        assert re.search(rf"\b{place}\b", source, re.I), f"{chapter} has no {place}"
+    tree = ast.parse((ROOT / "tests" / file).read_text())
+    assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_link_has_its_target():
+    for target in set(re.findall(r"\{doc\}`([^`]+)`", TEXT)):
+        candidates = ((CHAPTERS / target).with_suffix(".py"), (ROOT / "book/derivation" / target).with_suffix(".md"))
+        assert any(path.resolve().is_file() for path in candidates), target
+    everything = "".join(path.read_text() for path in (ROOT / "notebooks").rglob("*.py"))
+    labels = set(re.findall(r":label: (\S+)|^# \$\$ \((\S+)\)", everything, re.M))
+    for name in set(re.findall(r"\{eq\}`([^`]+)`", TEXT)):
+        assert any(name in pair for pair in labels), name
+
+
+def official_distances(vectors):
+    """The formula of the official code, in the precision of its argument, NaN set to zero."""
+    squares = (vectors**2).sum(axis=1)
+    with np.errstate(invalid="ignore"):
+        return np.nan_to_num(np.sqrt(squares[:, None] + squares - 2 * vectors @ vectors.T))
+
+
+@pytest.mark.parametrize("seed", range(5))
+def test_the_official_distance_loses_no_more_than_the_root_of_the_precision(seed):
+    generator = torch.Generator().manual_seed(seed)
+    vectors = torch.randn(50, 200, generator=generator)
+    vectors[25:] = vectors[:25] * (1 + 1e-5 * torch.randn(25, 200, generator=generator))
+    exact = torch.cdist(vectors.double(), vectors.double(), compute_mode="donot_use_mm_for_euclid_dist").numpy()
+    error = np.abs(official_distances(vectors.numpy()) - exact)
+    assert error.max() <= 4 * math.sqrt(np.finfo(np.float32).eps) * float(vectors.norm(dim=1).max())
+    assert (error > 0.5 * exact).diagonal(25).any()  # a near-duplicate's distance is lost
+
+
+def test_the_package_keeps_the_distance_of_near_duplicates_in_the_precision_it_selects_in():
+    features, logits, labels = (part.repeat(2, *[1] * (part.ndim - 1)) for part in random_samples(n=20, d=30, c=4))
+    features[20:] *= 1 + 1e-5
+    gradients = per_sample_gradients(features, logits, labels).flatten(1)
+    exact = (gradients[:20] - gradients[20:]).norm(dim=1)
+    ours = gradient_distances(features, logits, labels).diagonal(offset=20)
+    official = torch.from_numpy(official_distances(gradients.float().numpy())).diagonal(offset=20)
+    assert float(((ours - exact).abs() / exact).max()) < 1e-4
+    assert float(((official - exact).abs() / exact).max()) > 0.5
+
+
+def test_the_minimisers_of_the_cubic_example_differ_although_its_objective_is_small():
+    """L(T) = t^2 / 2, L(S) = t^2 / 2 - c (t - 1)^3: the minimiser of L(S) solves t = 3 c (t - 1)^2."""
+    c, rho = 0.1, 0.1
+    roots = np.roots([3 * c, -6 * c - 1, 3 * c])
+    minimiser = min(roots.real, key=abs)
+    assert minimiser - 3 * c * (minimiser - 1) ** 2 == pytest.approx(0, abs=1e-12)
+    assert abs(minimiser) > 100 * c * rho**2
+
+
+def test_the_published_wins_of_the_two_directions_add_up():
+    wins = read_published().query("table == 'figure 3'").set_index(["method", "budget"])["mean"]
+    assert all(wins[a, b] + wins[b, a] == 90 for a, b in wins.index)
