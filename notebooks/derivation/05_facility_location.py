@@ -91,8 +91,8 @@ figures.use_style()
 # therefore taken over the sum of the two distances, not over each.
 #
 # **The normalisation.** Paper Eq. 8 writes $\tfrac{1}{|S|} \sum_j \gamma_j g_j$, and appendix A.3 sets $\gamma_j$ to the
-# cluster sizes. These sum to $n$, so that this is $n / |S|$ times a mean. Eq. 10 has a mean on the left
-# and a sum on the right, and minimises over $S$ on the left only. Three equal samples, $g_i = 1$, one of them chosen,
+# cluster sizes. These sum to $n$, so that this is $n / |S|$ times a mean. Eq. 10 has a mean on the left and
+# a sum on the right, $n$ times more than needed, and minimises over $S$ on the left only. Three equal samples, $g_i = 1$, one of them chosen,
 # tell the readings apart:
 
 # %%
@@ -798,7 +798,7 @@ assert (
 Markdown(
     f"Largest distance in class 0: {reach:.3f}. With a budget of {steps[3]} greedy attains {curve[3]:.4f}, where "
     f"$d_e / e$ is {reach / math.e:.3f} for $d_e = \\max d_{{ij}}$. A single random sample attains {one_random:.3f} in the mean, "
-    f"{'without any choosing less than is guaranteed' if one_random < reach / math.e else 'more than is guaranteed'}.\n\n"
+    f"{'which is already less than is guaranteed' if one_random < reach / math.e else 'which is more than is guaranteed'}.\n\n"
     f"The official code divides distances by 128 and has $d_e = 10$, so that its guarantee for the mean distance is "
     f"{10 / math.e:.3f} at best. No distance exceeds {reach / 128:.3f} in these units: the guarantee holds for *every* set and says "
     f"nothing. Greedy attains {curve[3] / 128:.5f}."

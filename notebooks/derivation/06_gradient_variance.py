@@ -362,7 +362,7 @@ rows = [
     for seed in seeds
     for row in measurement.trajectory(train_set, seed=seed, **settings)
 ]
-stored = {name: measurement.stored(name) for name in ()}
+stored = {name: measurement.stored(name) for name in ("fashion-mnist",)}
 tables = {
     "digits": pd.DataFrame(rows),
     **{name: pd.DataFrame(item["rows"]) for name, item in stored.items()},
@@ -531,14 +531,15 @@ for ax, (name, table) in zip(panels[0], tables.items(), strict=True):
             capsize=2,
             label=label,
         )
-    ax.axhline(0, color=figures.BLACK, linewidth=0.8)
     means = {
         column: values.mean() for column, values in part[list(CURVES)].mean().items()
     }
     assert means["variance_rank_sum_10"] < means["gradient_rank_10"]
-    ax.set(title=f"{name}, n = {intervals[0].n}", xlabel="epoch", ylim=(-0.2, 1.05))
+    ax.set(title=f"{name}, n = {intervals[0].n}", xlabel="epoch", ylim=(0, 1.05))
 panels[0, 0].set_ylabel("rank correlation with\nthe Hessian gap")
-panels[0, -1].legend(loc="lower right")
+figure.legend(
+    *panels[0, 0].get_legend_handles_labels(), loc="outside lower center", ncols=3
+)
 plt.show()
 
 
