@@ -46,8 +46,9 @@ def test_every_error_and_every_check_has_its_row():
 def test_a_check_names_a_chapter_with_that_check_and_a_test_that_exists(check):
     chapter, place, file, function = check[3:]
     source = (CHAPTERS / f"{chapter}.py").read_text()
-    if place.startswith("check "):
-        assert re.search(rf"\b{place}\b", source, re.I), f"{chapter} has no {place}"
+    kind, _, name = place.partition(" ")
+    pattern = rf"\b{place}\b" if kind == "check" else rf"^# ## {re.escape(name)}$"
+    assert re.search(pattern, source, re.IGNORECASE | re.MULTILINE), f"{chapter} has no {place}"
     tree = ast.parse((ROOT / "tests" / file).read_text())
     assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
 

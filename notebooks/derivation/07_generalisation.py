@@ -38,8 +38,8 @@
 # where $k$ counts the parameters. Corollary 3.5 states the same for the sharpness, if moreover
 # $L_{abs}(T, S; \theta) \le L_{abs}(D, S; \theta)$.
 #
-# The idea stands. The proof has five gaps; each is shown below by a computation, and then a statement that can be proved
-# is proved, with every constant. Its value decides what it is worth.
+# The idea stands. The proof has five gaps, (a) to (e), and the corollary assumes one thing more, (f). Each is shown below by
+# a computation. Then a statement that can be proved is proved, with every constant. Its value decides what it is worth.
 #
 # **What would count as failing**, and is checked on this page:
 #
@@ -479,9 +479,9 @@ for k in settings.k:
 
 # %% [markdown]
 # **Check 2.** The bound over many draws of $T$, where it is *not* trivially true. Inputs are Gaussian in $k = 100$
-# dimensions and labels are coins, so the error rate on $D$ is exactly one half for every $\theta$. $\theta$ is fitted to $T$:
-# it is the mean of $y x$, the direction that explains these coins best. The same root without $\mathcal C$, right for a
-# $\theta$ chosen beforehand, must fail here.
+# dimensions and labels are coins, so the error rate on $D$ is exactly one half for every $\theta$, and no difference can exceed
+# one half. $\theta$ is fitted to $T$: the mean of $y x$, of length one. The same root without $\mathcal C$, right for a $\theta$
+# chosen beforehand, must fail here.
 
 
 # %%
@@ -495,7 +495,7 @@ def coin_gap(sigma, dimension=100, size=200):
 
 
 rows = []
-for sigma in (0.03, 0.06, 0.1):
+for sigma in (0.06, 0.08, 0.1):
     gaps = np.array([coin_gap(sigma) for _ in range(500)])
     with_complexity = pac_bayes_gap(1.0, sigma, 100, 200, delta)
     without = math.sqrt(math.log(2 * 200 / delta) / (2 * 199))
@@ -520,7 +520,7 @@ coins = pd.DataFrame(
         "fails without C",
     ],
 )
-assert (coins["bound fails"] <= 500 * delta).all() and (coins.bound < 1).all()
+assert (coins["bound fails"] <= 500 * delta).all() and (coins.bound < 0.5).all()
 assert coins["fails without C"].max() > 10 * 500 * delta * 0.9
 GT(coins, rowname_col="sigma").fmt_number(
     ["mean gap", "largest gap", "bound"], n_sigfig=3
@@ -576,7 +576,7 @@ GT(digits.groupby("sigma").mean().reset_index(), rowname_col="sigma").fmt_number
 # under noise, the value at a perturbation found by ascent, and the certificate of {doc}`03_upper_bound`.
 
 # %%
-sigma = 0.01
+sigma = 0.005
 radius = ball_radius(sigma, num_parameters, 1 / num_samples)
 assert bool(
     (
@@ -592,7 +592,8 @@ gap = bound.certified_gap(
     difference, radius, generator=generator, num_starts=2, steps=10
 )
 at_theta = abs(float(bound.difference_at(difference, torch.zeros_like(theta))))
-under_noise = float(bound.difference_at(difference, noise(sigma, theta)).abs().mean())
+values = clipped(theta + noise(sigma, theta))[:, drawn]
+under_noise = float((values.mean(dim=1) - values[:, subset].mean(dim=1)).abs().mean())
 attained, certified = at_theta + radius * gap.attained, at_theta + radius * gap.upper
 root = largest_loss * pac_bayes_gap(
     squared_norm, sigma, num_parameters, num_samples, delta
@@ -673,7 +674,7 @@ def needed(k, n):
     )
     return {
         "excess at 0.1": excess_of(0.1, k, n),
-        "radius for B": math.exp(radius),
+        "radius for B": f"{math.exp(radius):.2g}",
         "n for B/10": math.exp(samples),
     }
 
@@ -685,7 +686,7 @@ assert (values["excess at 0.1"] > 1)[settings.parameters.isin(whole)].all()
 (
     GT(values, rowname_col="parameters")
     .fmt_integer(["k", "n"])
-    .fmt_number(["excess at 0.1", "radius for B"], n_sigfig=3)
+    .fmt_number("excess at 0.1", n_sigfig=3)
     .fmt_scientific("n for B/10", decimals=1)
     .cols_label(
         {
@@ -699,7 +700,7 @@ assert (values["excess at 0.1"] > 1)[settings.parameters.isin(whole)].all()
 # %% tags=["hide-input"]
 resnet_row, last_row = values.iloc[0], values.iloc[1]
 Markdown(
-    f"For a whole ResNet-18 the theorem is **vacuous** unless the noise is {resnet_row['radius for B']:.1f} times as long as "
+    f"For a whole ResNet-18 the theorem is **vacuous** unless the noise is {resnet_row['radius for B']} times as long as "
     f"the parameters; at a tenth of their length it would take "
     f"{resnet_row['n for B/10'] / resnet_row['n']:,.0f} times the data. For the last layer alone it adds "
     f"{last_row['excess at 0.1']:.2f} $B$, which is not vacuous, but it "
@@ -764,8 +765,8 @@ for name, centre in (("zero", torch.zeros_like(start)), ("initial weights", star
 # then zero. Watch check 2 fail.
 
 # %% tags=["hide-cell"]
-illegal = pac_bayes_gap(0.0, 0.03, 100, 200, delta)
-beaten = sum(coin_gap(0.03) > illegal for _ in range(200))
+illegal = pac_bayes_gap(0.0, 0.06, 100, 200, delta)
+beaten = sum(coin_gap(0.06) > illegal for _ in range(200))
 assert beaten > 200 * delta
 print(
     f"{beaten} of 200 draws of T exceed the 'bound' {illegal:.3f}; {200 * delta:.0f} were allowed"
