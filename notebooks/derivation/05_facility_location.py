@@ -136,6 +136,7 @@ def class_view(sample, label):
     return gradients, diagonals, distances
 
 
+# %%
 every_view = {
     age: [class_view(sample, label) for label in classes]
     for age, sample in samples.items()
@@ -217,6 +218,7 @@ def extra_term(view, chosen, shares):
     return float((shares - 1 / len(chosen)).abs() @ from_mean)
 
 
+# %%
 def bound_row(epochs, view, origin, chosen):
     distances = view[2][rho]
     shares = cluster_sizes(distances, chosen) / len(distances)
@@ -433,12 +435,13 @@ Markdown(
 # %% [markdown]
 # ## Facility location
 #
-# Let $L(S) = \sum_i \min_{j \in S} d_{ij}$, $n$ times the right side of {eq}`eq-craig`. It is infinite for the empty set. The
-# paper adds an *auxiliary element* $e$, at distance $d_e$ from every sample, and maximises
+# Let the *cost* $C(S) = \sum_i \min_{j \in S} d_{ij}$ be $n$ times the right side of {eq}`eq-craig`. (The paper calls it $L(S)$;
+# here $L$ is the cross-entropy.) It is infinite for the empty set. The paper adds an *auxiliary element*
+# $e$, at distance $d_e$ from every sample, and maximises
 #
 # ```{math}
 # :label: eq-fl-auxiliary
-# F(S) = L(\{e\}) - L(S \cup \{e\}) = \sum_i \bigl( d_e - \min(d_e, \min_{j \in S} d_{ij}) \bigr)
+# F(S) = C(\{e\}) - C(S \cup \{e\}) = \sum_i \bigl( d_e - \min(d_e, \min_{j \in S} d_{ij}) \bigr)
 #      = \sum_i \max_{j \in S} \, (d_e - d_{ij})_+ ,
 # ```
 #
@@ -460,6 +463,7 @@ def covered(distances, chosen, offset):
     return float(values.max(dim=1).values.sum()) if len(chosen) else 0.0
 
 
+# %%
 def gains_of_a_triple(distances, offset):
     order = torch.randperm(len(distances), generator=generator).tolist()
     inner, outer = sorted(
@@ -493,7 +497,7 @@ assert all(
 # If $d_e \ge \max d_{ij}$, nothing is cut off. The first choice maximises $n d_e - \sum_i d_{ij}$, in which $d_e$ is a
 # constant; from then on every sample has a chosen one nearer than $e$, and $d_e$ is gone. **The choice does not depend
 # on $d_e$.** The official code takes the similarity $10 - d_{ij}$ and counts only what exceeds 0, which is $d_e = 10$: right
-# as long as no distance exceeds 10. Below that, far samples count for nothing.
+# as long as no distance exceeds 10. With a smaller offset the samples beyond it count for nothing.
 
 
 # %%
@@ -647,18 +651,18 @@ assert (
 # The paper promises a *logarithmic* approximation. That one belongs to another problem, to reach a given $F$ with as few
 # elements as possible {cite:p}`wolsey1982submodular`; here their number is given.
 #
-# **In terms of the loss.** Insert $F = n d_e - L$, valid for $d_e \ge \max d_{ij}$:
+# **In terms of the cost.** Insert $F = n d_e - C$, valid for $d_e \ge \max d_{ij}$:
 #
 # ```{math}
 # :label: eq-fl-loss
-# L(S_m) \;\le\; \frac{n\, d_e}{e} + \Bigl(1 - \frac1e\Bigr) L^* .
+# C(S_m) \;\le\; \frac{n\, d_e}{e} + \Bigl(1 - \frac1e\Bigr) C^* .
 # ```
 #
 # The right side grows with $d_e$, a number on which the choice does not depend. The best guarantee is that for $d_e =
 # \max d_{ij}$, and even it says only that the mean distance is at most $d_e / e$, if the best set has none at all.
 #
-# The following instance shows that there is no better bound on the loss. On a line $k$ samples at 0, one at 1, $k$ at 2;
-# two are to be chosen.
+# No factor is guaranteed: for no constant does $C(S_m) \le \text{constant} \cdot C^*$ hold always. On a line lie $k$ samples at
+# 0, one at 1, $k$ at 2; two are to be chosen.
 
 
 # %%
@@ -671,6 +675,7 @@ def cost_of(distances, chosen):
     return float(distances[:, list(chosen)].min(dim=1).values.sum())
 
 
+# %% tags=["hide-input"]
 k = 50
 middle_first = facility_location(line(k), 2).indices.tolist()
 best_pair = (0, 2 * k)
@@ -682,7 +687,7 @@ assert (
 ratio = covered(line(k), middle_first, 2.0) / covered(line(k), best_pair, 2.0)
 assert ratio >= 1 - (1 - 1 / 2) ** 2
 Markdown(
-    f"With $k = {k}$: greedy takes the middle first and ends at a loss of {cost_of(line(k), middle_first):g}; the best pair, "
+    f"With $k = {k}$: greedy takes the middle first and ends at a cost of {cost_of(line(k), middle_first):g}; the best pair, "
     f"one from each heap, has {cost_of(line(k), best_pair):g}. In terms of $F$, with $d_e = 2$, greedy reaches {ratio:.4f} of the "
     f"maximum, and {1 - (1 - 1 / 2) ** 2:g} is guaranteed for two elements."
 )
@@ -702,6 +707,7 @@ def tiny_instance(number):
     return "samples of a class", view[some][:, some]
 
 
+# %%
 def against_all(origin, distances, size):
     subsets = torch.tensor(list(itertools.combinations(range(len(distances)), size)))
     costs = distances[:, subsets].min(dim=2).values.sum(dim=0)
@@ -713,7 +719,7 @@ def against_all(origin, distances, size):
         "origin": origin,
         "size": size,
         "F": (len(distances) * offset - mine) / most,
-        "loss": mine / least,
+        "cost": mine / least,
     }
 
 
@@ -731,10 +737,10 @@ parts = tiny.groupby(["origin", "size"])
 table = parts.agg(
     instances=("F", "size"),
     F_worst=("F", "min"),
-    loss_median=("loss", "median"),
-    loss_worst=("loss", "max"),
+    cost_median=("cost", "median"),
+    cost_worst=("cost", "max"),
 )
-table["optimal"] = parts.loss.agg(
+table["optimal"] = parts.cost.agg(
     lambda ratios: f"{int((ratios < 1 + 1e-9).sum())} of {len(ratios)}"
 )
 (
@@ -744,11 +750,11 @@ table["optimal"] = parts.loss.agg(
         groupname_col="origin",
     )
     .tab_stubhead("elements")
-    .fmt_number(["F_worst", "loss_median", "loss_worst"], decimals=4)
+    .fmt_number(["F_worst", "cost_median", "cost_worst"], decimals=4)
     .cols_label(
         F_worst="F / best F, worst",
-        loss_median="loss / best loss, median",
-        loss_worst="loss / best loss, worst",
+        cost_median="cost / best cost, median",
+        cost_worst="cost / best cost, worst",
         optimal="greedy is optimal",
     )
     .tab_header(title="Greedy against all sets of that many elements out of twelve")
@@ -757,10 +763,10 @@ table["optimal"] = parts.loss.agg(
 # %% [markdown]
 # ## What the objective does with the budget
 #
-# The guarantee beside what happens, for one class of digits: the mean distance to the nearest chosen sample, $L / n$.
-# Here $L^*$ is unknown; the line shows the guarantee for $L^* = 0$, its most favourable case.
+# The guarantee beside what happens, for one class of digits: the mean distance to the nearest chosen sample, $C / n$.
+# Here $C^*$ is unknown; the line shows the guarantee for $C^* = 0$, its most favourable case.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean distance to the nearest chosen sample against the number chosen, logarithmic axes. Greedy lies below random draws and both fall steadily; a horizontal line, the guarantee, stands above greedy throughout."}, "figure": {"name": "fig-fl-budget", "caption": "Mean distance from a sample of class 0 to the nearest chosen one against the budget. Random: mean and 95 % t interval over n = 20 draws; greedy is deterministic. The guarantee, drawn for a best set without any loss, lies above what greedy attains at every budget."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean distance to the nearest chosen sample against the number chosen, logarithmic axes. Greedy lies below random draws and both fall steadily; a horizontal line, the guarantee, stands above greedy throughout."}, "figure": {"name": "fig-fl-budget", "caption": "Mean distance from a sample of class 0 to the nearest chosen one against the budget. Random: mean and 95 % t interval over n = 20 draws; greedy is deterministic. The guarantee, drawn for a best set without any cost, lies above what greedy attains at every budget."}}
 steps = [1, 2, 4, 8, 16, 32, 64]
 curve = [
     cost_of(distances, full.indices[:step].tolist()) / len(distances) for step in steps
@@ -809,7 +815,7 @@ Markdown(
 #
 # - **Shown:** the assignment bound is elementary and holds for weights $\gamma_j / n$, on every subset tried. For equal
 #   weights it needs an extra term, which facility location does not control.
-# - **Shown:** greedy has its guarantee $1 - 1/e$ in terms of $F$. In terms of the loss, which is what bounds the gap, no
+# - **Shown:** greedy has its guarantee $1 - 1/e$ in terms of $F$. In terms of the cost, which is what bounds the gap, no
 #   factor is guaranteed, and the instance on the line attains any. How near greedy comes on tiny sets of digits is in
 #   the table.
 # - **Not shown:** that a smaller bound means a smaller gap of the unweighted set; on this page LCMat-S has the smaller bound
@@ -841,16 +847,16 @@ print("mean of T {:.4f}, mean of S {:.4f}, geometric median {:.4f}".format(*term
 
 # %% [markdown]
 # **2.** Let $k$ grow in the instance on the line. Which value does $F(S_2) / F^*$ approach, and what becomes of
-# $L(S_2) / L^*$?
+# $C(S_2) / C^*$?
 
 # %% tags=["hide-cell"]
-# F* = 2 (2k + 1) - 1 = 4k + 1 and F(S_2) = 2 (2k + 1) - k = 3k + 2: the ratio tends to 3/4, the loss ratio is k itself.
+# F* = 2 (2k + 1) - 1 = 4k + 1 and F(S_2) = 2 (2k + 1) - k = 3k + 2: the ratio tends to 3/4, the cost ratio is k itself.
 for k in (1, 10, 100, 1000):
     pair = facility_location(line(k), 2).indices.tolist()
     value = covered(line(k), pair, 2.0) / covered(line(k), (0, 2 * k), 2.0)
     assert abs(value - (3 * k + 2) / (4 * k + 1)) < 1e-12
     print(
-        f"k = {k}: F ratio {value:.4f}, loss ratio {cost_of(line(k), pair) / cost_of(line(k), (0, 2 * k)):g}"
+        f"k = {k}: F ratio {value:.4f}, cost ratio {cost_of(line(k), pair) / cost_of(line(k), (0, 2 * k)):g}"
     )
 
 # %% [markdown]
