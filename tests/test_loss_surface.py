@@ -122,3 +122,14 @@ def test_a_measurement_that_is_missing_is_named_with_its_command(monkeypatch, tm
     path.parent.mkdir(parents=True)
     path.write_text(json.dumps({"planes": []}))
     assert loss_surface.stored("cifar10") == {"planes": []}
+
+
+def test_the_stored_measurement_holds_together():
+    stored = loss_surface.stored("fashion-mnist")
+    points, middle = stored["count"] ** 2, stored["count"] ** 2 // 2
+    for plane in stored["planes"]:
+        assert len(plane["loss"]) == points
+        assert [len(row) for row in plane["difference"]] == [points] * len(stored["sets"])
+        # The centre of the square and the separate evaluation at the origin are the same point.
+        np.testing.assert_allclose(np.array(plane["difference"])[:, middle], plane["difference_at_origin"], rtol=1e-5)
+        assert plane["loss"][middle] == min(plane["loss"])

@@ -20,7 +20,7 @@ from torch.func import functional_call
 
 from lcmat import bound, data, models, training
 from lcmat.data.dataset import ImageDataset, Splits
-from lcmat.fingerprint import fingerprint
+from lcmat.experiments import measurement_fingerprint
 from lcmat.models import Network
 from lcmat.paths import atomic_write, project_folder
 from lcmat.selection import Coreset, select
@@ -216,6 +216,11 @@ def _rounded(values: Tensor) -> list[float]:
     return [float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values.tolist()]
 
 
+def current_fingerprint() -> str:
+    """Fingerprint of the present code; a stored measurement that has another one is stale."""
+    return measurement_fingerprint("lcmat.experiments.loss_surface", "lcmat-s", "uniform")
+
+
 def measurement_path(dataset: str) -> Path:
     """Where the stored measurement of a data set lies."""
     return project_folder() / "book" / "measurements" / "loss-surface" / f"{dataset}.json"
@@ -266,7 +271,7 @@ def main() -> None:
         "data": splits.train.provenance,
         "content_hash": splits.train.content_hash,
         "torch": torch.__version__,
-        "fingerprint": fingerprint("lcmat.experiments.loss_surface"),
+        "fingerprint": current_fingerprint(),
         "wall_seconds": round(time.perf_counter() - started),
         "sets": rows,
         "planes": planes,
