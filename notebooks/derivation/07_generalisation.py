@@ -237,6 +237,8 @@ inside = [chi2.logcdf(1.0, k) for k in settings.k]
 assert (settings["radius / deviation"] > settings.k.pow(0.5)).all() and max(
     inside
 ) < math.log(1e-100)
+
+# %% tags=["hide-input"]
 GT(settings, rowname_col="parameters").fmt_integer(["k", "n"]).fmt_number(
     ["norm", "radius / deviation"], n_sigfig=3
 ).cols_label(norm="norm at initialisation").tab_header(
@@ -287,6 +289,8 @@ terms = pd.DataFrame(
 )
 terms["divided by rho"] = terms["with the hidden factor"] / rho
 assert (terms["with the hidden factor"] > 1)[settings.k > settings.n].all()
+
+# %% tags=["hide-input"]
 GT(terms, rowname_col="parameters").fmt_number(list(terms)[1:], n_sigfig=3).tab_header(
     title=f"The root of Theorem 3.4, and of Corollary 3.5, at rho = {rho:g}",
     subtitle="a loss in [0, 1] would make a value above one say nothing; norms at initialisation",
@@ -325,6 +329,8 @@ def assumption_holds(theta):
 decays = (1e-3, 1.0)
 held = {decay: assumption_holds(fit(drawn, decay)) for decay in decays}
 assert not held[1.0].all()
+
+# %% tags=["hide-input"]
 GT(
     pd.DataFrame(
         {
@@ -494,6 +500,7 @@ def coin_gap(sigma, dimension=100, size=200):
     return float((errors - 0.5).abs().mean())
 
 
+# %%
 rows = []
 for sigma in (0.06, 0.08, 0.1):
     gaps = np.array([coin_gap(sigma) for _ in range(500)])
@@ -522,6 +529,8 @@ coins = pd.DataFrame(
 )
 assert (coins["bound fails"] <= 500 * delta).all() and (coins.bound < 0.5).all()
 assert coins["fails without C"].max() > 10 * 500 * delta * 0.9
+
+# %% tags=["hide-input"]
 GT(coins, rowname_col="sigma").fmt_number(
     ["mean gap", "largest gap", "bound"], n_sigfig=3
 ).tab_stubhead("sigma").tab_header(
@@ -555,6 +564,7 @@ def sides(rows, sigma):
     }
 
 
+# %%
 draw = [
     torch.randint(len(labels), (num_samples,), generator=generator) for _ in range(10)
 ]
@@ -563,6 +573,8 @@ digits = pd.DataFrame(
 )
 assert (digits["on D"] <= digits["on T"] + digits["D to T"] + 1e-12).all()
 assert (digits["D to T"] <= digits["bound on D to T"]).all()
+
+# %% tags=["hide-input"]
 GT(digits.groupby("sigma").mean().reset_index(), rowname_col="sigma").fmt_number(
     list(digits)[1:], n_sigfig=3
 ).tab_stubhead("sigma").tab_header(
@@ -584,6 +596,8 @@ assert bool(
         <= largest_loss
     ).all()
 )
+
+# %%
 subset = torch.randperm(num_samples, generator=generator)[:20]
 difference = bound.subset_difference(
     features[drawn], (inputs @ theta.T)[drawn], labels[drawn], subset
@@ -602,6 +616,8 @@ assert (
     under_noise <= certified + largest_loss / num_samples
     and attained <= certified * (1 + 1e-9)
 )
+
+# %% tags=["hide-input"]
 Markdown(
     f"σ = {sigma:g}, ρ = {radius:.3f}: $L_{{abs}}(T, S)$ is {at_theta:.3f} at $\\theta$, {under_noise:.3f} on average under "
     f"noise, {attained:.3f} at the worst perturbation found, certified below {certified:.3f}. To this the theorem adds "
@@ -683,6 +699,8 @@ values = settings[["parameters", "k", "n"]].join(
     pd.DataFrame([needed(row.k, row.n) for row in settings.itertuples()])
 )
 assert (values["excess at 0.1"] > 1)[settings.parameters.isin(whole)].all()
+
+# %% tags=["hide-input"]
 (
     GT(values, rowname_col="parameters")
     .fmt_integer(["k", "n"])

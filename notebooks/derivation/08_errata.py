@@ -317,6 +317,7 @@ def errors(features, logits, labels):
     )
 
 
+# %%
 generator = torch.Generator().manual_seed(seed)
 near = []
 for moved in torch.logspace(-6, -1, 11, dtype=torch.float64):
@@ -358,6 +359,8 @@ one, other = (
     set(facility_location(matrix, budget).indices.tolist())
     for matrix in (plain_distances(gradients), gram_distances(gradients.float()))
 )
+
+# %% tags=["hide-input"]
 effect["V12"] = (
     f"near-duplicates: median error {100 * float(official_error[close].median()):.0f} % below a relative distance of "
     f"$10^{{-4}}$; distinct digits: {int(off.sum())} of {len(off)} pairs of one class are wrong by more than 1 %; "
@@ -453,6 +456,8 @@ effect["P3"] = (
     f"{within} of {len(small)} radii; at 5 %: {gains['0.05'].min():.2f} to {gains['0.05'].max():.2f}"
 )
 
+
+# %%
 wins = published[published.table == "figure 3"].set_index(["method", "budget"])["mean"]
 assert all(wins[a, b] + wins[b, a] == 90 for a, b in wins.index)
 table_1 = by_method("1", dataset="cifar10")
@@ -482,6 +487,8 @@ effect["P6"] = "; ".join(
     f"{name}: ahead at {(margin > 0).sum()} of {len(margin)} fractions, by more than its spread at {clear.sum()}"
     for name, (margin, clear) in lead.items()
 )
+
+# %%
 same = {
     table: accuracies(table, dataset="cifar100", test_network="resnet18")
     .query("budget in ['0.01', '0.05']")
@@ -495,6 +502,8 @@ effect["P7"] = (
     f"{len(shared)} cells appear twice and differ by up to {moved.max():.2f} points; {zero_spreads} of them have a printed "
     "spread of zero in Table 2"
 )
+
+# %%
 terms = published[published.table == "figure 2"].pivot(
     index="method", columns="metric", values="mean"
 )
