@@ -4,7 +4,6 @@ import pytest
 import torch
 
 from lcmat.curvature import LastLayer
-from lcmat.experiments import curvature_gap
 from lcmat.experiments.curvature_gap import measure, random_subsets, selected_subsets
 from tests.test_curvature import random_samples
 
@@ -30,9 +29,3 @@ def test_what_always_holds_holds(rows):
         assert row["top_k_max"] <= row["largest_diagonal"] * (1 + 1e-12) <= norm * (1 + 1e-8)
         assert norm <= min(row["gershgorin"], row["frobenius"]) * (1 + 1e-8)
         assert row["top_k_max"] <= row["top_k_sum"] * (1 + 1e-12)
-
-
-def test_a_measurement_that_is_missing_is_named_with_its_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(curvature_gap, "project_folder", lambda: tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"python -m lcmat\.experiments\.curvature_gap cifar10"):
-        curvature_gap.stored("cifar10")

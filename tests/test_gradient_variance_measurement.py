@@ -1,4 +1,4 @@
-"""The stored measurement of the gradient variance: its numbers against plain arithmetic, and the file."""
+"""The stored measurement of the gradient variance: its numbers against plain arithmetic."""
 
 import math
 
@@ -60,19 +60,3 @@ def test_a_trajectory_measures_before_the_first_and_after_every_epoch():
     losses = [row["loss"] for row in rows if row["label"] == measurement.ALL_CLASSES]
     assert losses[-1] < losses[0]
     assert rows == measurement.trajectory(train_set, seed=0, **settings)
-
-
-def test_a_measurement_survives_its_file(monkeypatch, tmp_path, rows):
-    monkeypatch.setattr(measurement, "project_folder", lambda: tmp_path)
-    measurement.save("toy", {"dataset": "toy"}, rows)
-    content = measurement.stored("toy")
-    assert content["dataset"] == "toy"
-    assert content["rows"][0].keys() == rows[0].keys()
-    for read, written in zip(content["rows"], rows, strict=True):
-        assert read == pytest.approx(written, rel=1e-4)
-
-
-def test_a_measurement_that_is_missing_is_named_with_its_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(measurement, "project_folder", lambda: tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"python -m lcmat\.experiments\.gradient_variance cifar10"):
-        measurement.stored("cifar10")

@@ -7,19 +7,16 @@ the derivation show into `book/measurements/curvature-gap/`. On handwritten digi
 from __future__ import annotations
 
 import argparse
-import json
 import time
-from collections.abc import Iterator, Mapping
-from pathlib import Path
+from collections.abc import Iterator
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
 
-from lcmat import bound, data, models, training
+from lcmat import bound, data, measurements, models, training
 from lcmat.curvature import LastLayer, top_variance_dimensions
 from lcmat.experiments import measurement_fingerprint
-from lcmat.paths import atomic_write, project_folder
 from lcmat.selection import select
 
 RADII = (0.01, 0.05, 0.1, 0.5)
@@ -29,9 +26,9 @@ SELECTED_FRACTIONS = (0.01, 0.03, 0.06, 0.3)
 SELECTED_RHOS = (0.0, 0.05, 0.1, 0.5)
 TOP_K = 100
 DATASETS = ("fashion-mnist", "cifar10")  # measured and stored
-SIGNIFICANT_DIGITS = 7
+KIND = "curvature-gap"
 
-Row = dict[str, Any]
+Row = measurements.Row
 
 
 class Subset(NamedTuple):
@@ -109,41 +106,6 @@ def current_fingerprint() -> str:
     return measurement_fingerprint("lcmat.experiments.curvature_gap", "lcmat-s")
 
 
-def measurement_path(dataset: str) -> Path:
-    """Where the stored measurement of a data set lies."""
-    return project_folder() / "book" / "measurements" / "curvature-gap" / f"{dataset}.json"
-
-
-def stored(dataset: str) -> dict[str, Any]:
-    """Provenance and rows of a stored measurement.
-
-    Raises:
-        FileNotFoundError: there is none; the message tells how to make it.
-    """
-    path = measurement_path(dataset)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; make it: python -m lcmat.experiments.curvature_gap {dataset}")
-    content = json.loads(path.read_text())
-    columns = content.pop("columns")
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return {**content, "rows": rows}
-
-
-def save(dataset: str, provenance: Mapping[str, Any], rows: list[Row]) -> Path:
-    """Write a measurement, column by column, rounded to seven digits."""
-    columns = {name: [_rounded(row[name]) for row in rows] for name in rows[0]}
-    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(values)}" for name, values in columns.items())
-    head = json.dumps(dict(provenance), indent=1, allow_nan=False).removesuffix("\n}")
-    path = measurement_path(dataset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, f'{head},\n "columns": {{\n{lines}\n }}\n}}\n'.encode())
-    return path
-
-
-def _rounded(value: Any) -> Any:
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
-
-
 def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: int = 0) -> tuple[LastLayer, Row]:
     """A narrow ConvNet trained on all images of a data set, and its view of some of them, drawn at random.
 
@@ -187,7 +149,7 @@ def main() -> None:
     parser.add_argument("--samples", type=int, default=1000)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    started = time.perf_counter()
+    started, code = time.perf_counter(), current_fingerprint()
     sample, details = trained_sample(options.dataset, width=options.width, epochs=options.epochs, size=options.samples)
     generator = torch.Generator().manual_seed(1)
     subsets = random_subsets(sample, RANDOM_SIZES, RANDOM_REPEATS, generator)
@@ -196,10 +158,10 @@ def main() -> None:
     provenance = {
         **details,
         "torch": torch.__version__,
-        "fingerprint": current_fingerprint(),
+        "fingerprint": code,
         "wall_seconds": round(time.perf_counter() - started),
     }
-    print(save(options.dataset, provenance, rows))
+    print(measurements.write(KIND, options.dataset, provenance, rows, digits=7))
 
 
 if __name__ == "__main__":

@@ -8,28 +8,25 @@ chapter measures itself.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Mapping
-from pathlib import Path
-from typing import Any
 
 import torch
 from scipy.stats import spearmanr
 from torch import Tensor
 
-from lcmat import data, models, training
+from lcmat import data, measurements, models, training
 from lcmat.data.dataset import ImageDataset
-from lcmat.fingerprint import fingerprint
+from lcmat.experiments import measurement_fingerprint
 from lcmat.gradient_variance import gradient_variance, mean_gradient, mean_hessian_diagonal, second_moment
-from lcmat.paths import atomic_write, project_folder
 
 ALL_CLASSES = -1
 SUBSET_SIZES = (10, 50)
 NUM_SUBSETS = 100
-SIGNIFICANT_DIGITS = 5
+KIND = "gradient-variance"
+DATASETS = ("fashion-mnist", "cifar10")  # measured and stored
 
-Row = dict[str, Any]
+Row = measurements.Row
 Samples = tuple[Tensor, Tensor, Tensor]
 """What the last layer sees of a set: features (n, d), logits (n, c) in float64 and labels (n,)."""
 
@@ -165,39 +162,9 @@ def trajectory(
     return rows
 
 
-def measurement_path(dataset: str) -> Path:
-    """Where the stored measurement of a data set lies."""
-    return project_folder() / "book" / "measurements" / "gradient-variance" / f"{dataset}.json"
-
-
-def stored(dataset: str) -> dict[str, Any]:
-    """Provenance and rows of a stored measurement.
-
-    Raises:
-        FileNotFoundError: there is none; the message tells how to make it.
-    """
-    path = measurement_path(dataset)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; make it: python -m lcmat.experiments.gradient_variance {dataset}")
-    content = json.loads(path.read_text())
-    columns = content.pop("columns")
-    rows = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]
-    return {**content, "rows": rows}
-
-
-def save(dataset: str, provenance: Mapping[str, Any], rows: list[Row]) -> Path:
-    """Write a measurement, column by column, rounded to five digits."""
-    columns = {name: [_rounded(row[name]) for row in rows] for name in rows[0]}
-    lines = ",\n".join(f"  {json.dumps(name)}: {json.dumps(values)}" for name, values in columns.items())
-    head = json.dumps(dict(provenance), indent=1, allow_nan=False).removesuffix("\n}")
-    path = measurement_path(dataset)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    atomic_write(path, f'{head},\n "columns": {{\n{lines}\n }}\n}}\n'.encode())
-    return path
-
-
-def _rounded(value: Any) -> Any:
-    return float(f"{value:.{SIGNIFICANT_DIGITS}g}") if isinstance(value, float) else value
+def current_fingerprint() -> str:
+    """Fingerprint of the present code; a stored measurement that has another one is stale."""
+    return measurement_fingerprint("lcmat.experiments.gradient_variance")
 
 
 def main() -> None:
@@ -211,7 +178,7 @@ def main() -> None:
     parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
     options = parser.parse_args()
     torch.set_num_threads(1)
-    started = time.perf_counter()
+    started, code = time.perf_counter(), current_fingerprint()
     full = data.load(options.dataset).train
     order = torch.randperm(len(full), generator=torch.Generator().manual_seed(0))
     images = full.subset(order[: options.images])
@@ -228,10 +195,10 @@ def main() -> None:
         "data": full.provenance,
         "content_hash": full.content_hash,
         "torch": torch.__version__,
-        "fingerprint": fingerprint("lcmat.experiments.gradient_variance"),
+        "fingerprint": code,
         "wall_seconds": round(time.perf_counter() - started),
     }
-    print(save(options.dataset, provenance, rows))
+    print(measurements.write(KIND, options.dataset, provenance, rows, digits=5))
 
 
 if __name__ == "__main__":

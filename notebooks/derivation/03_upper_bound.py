@@ -58,7 +58,7 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import bound, figures
+from lcmat import bound, figures, measurements
 from lcmat.experiments import curvature_gap
 from lcmat.literate import show_source
 from lcmat.report import read_published
@@ -263,27 +263,28 @@ def assert_certified(table):
 assert_certified(rows)
 
 # %% [markdown]
-# The same rows for a ConvNet on Fashion-MNIST, measured before by
-# `python -m lcmat.experiments.curvature_gap fashion-mnist`.
+# The same rows for two ConvNets on real images, measured before.
 
 # %%
-measurements = {name: curvature_gap.stored(name) for name in curvature_gap.DATASETS}
+stored = {
+    name: measurements.read(curvature_gap.KIND, name) for name in curvature_gap.DATASETS
+}
 tables = {
     "digits": rows,
-    **{name: pd.DataFrame(item["rows"]) for name, item in measurements.items()},
+    **{name: pd.DataFrame(item["rows"]) for name, item in stored.items()},
 }
 for table in tables.values():
     assert_certified(table)
 assert all(table.subset.nunique() >= 200 for table in tables.values())
 
 # %% tags=["hide-input"]
-current = curvature_gap.current_fingerprint()
+code = curvature_gap.current_fingerprint()
 Markdown(
-    "".join(
-        f"{item['data']} {item['network']}, test accuracy {item['test_accuracy_percent']:.2f} %, {item['samples']} training "
-        f"images as $T$; measured in {item['wall_seconds'] / 60:.0f} minutes, by "
-        f"{'the present code' if item['fingerprint'] == current else '**other code than the present (stale)**'}."
-        for item in measurements.values()
+    "\n".join(
+        f"- {item['data']} {item['network']}, test accuracy {item['test_accuracy_percent']:.2f} %, {item['samples']} "
+        f"training images as $T$; measured in {item['wall_seconds'] / 60:.0f} minutes by "
+        f"`python -m lcmat.experiments.curvature_gap {name}`, with {measurements.made_by(item, code)}."
+        for name, item in stored.items()
     )
 )
 
@@ -350,7 +351,7 @@ loose = {
 small = {name: (table.rho <= 0.05).sum() for name, table in tables.items()}
 norms = {
     "digits": details["mean_input_norm"],
-    **{name: item["mean_input_norm"] for name, item in measurements.items()},
+    **{name: item["mean_input_norm"] for name, item in stored.items()},
 }
 Markdown(
     "With $\\rho \\le 0.05$ the certified bound is more than 1.5 times the attained gap in "

@@ -63,10 +63,9 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import bound, curvature, figures, hessian_distances
+from lcmat import bound, curvature, figures, hessian_distances, measurements
 from lcmat.benchmarks import spectral_norm
 from lcmat.experiments import curvature_gap
-from lcmat.fingerprint import fingerprint
 from lcmat.literate import show_source
 from lcmat.paths import project_folder
 from lcmat.selection import select
@@ -185,8 +184,8 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-stored = json.loads((project_folder() / spectral_norm.RESULT).read_text())
-speed, where = stored["result"], stored["environment"]
+benchmark = json.loads((project_folder() / spectral_norm.RESULT).read_text())
+speed, where = benchmark["result"], benchmark["environment"]
 assert speed["relative_difference"] < 1e-8 and speed["ratio"] >= 10
 Markdown(
     "At the size of a ResNet-18's last layer on CIFAR-10 "
@@ -319,18 +318,16 @@ def prepared(rows):
     return table
 
 
-measurements = {
-    name: curvature_gap.stored(name)
-    for name in ("fashion-mnist", "cifar10")
-    if curvature_gap.measurement_path(name).exists()
+stored = {
+    name: measurements.read(curvature_gap.KIND, name) for name in curvature_gap.DATASETS
 }
 tables = {"digits": prepared([describe(subset) for subset in subsets])}
-for name, item in measurements.items():
+for name, item in stored.items():
     tables[name] = prepared(item["rows"]).drop_duplicates("subset")
 assert all(len(table) >= 200 for table in tables.values())
 
 # %% tags=["hide-input"]
-current = fingerprint("lcmat.experiments.curvature_gap")
+code = curvature_gap.current_fingerprint()
 Markdown(
     "Digits: network of width 16, test accuracy "
     f"{details['test_accuracy_percent']:.1f} %, {num_samples} training images "
@@ -339,10 +336,9 @@ Markdown(
         f"{item['data']} {item['network']}, test accuracy "
         f"{item['test_accuracy_percent']:.1f} %, {item['samples']} training "
         f"images as $T$, {10 * (item['features'] + 1)} dimensions, {len(tables[name])} "
-        "subsets; measured by "
-        f"{'the present code' if item['fingerprint'] == current else '**other code than the present (stale)**'}, "
+        f"subsets; measured by {measurements.made_by(item, code)}, "
         f"`python -m lcmat.experiments.curvature_gap {name}`."
-        for name, item in measurements.items()
+        for name, item in stored.items()
     )
 )
 

@@ -62,10 +62,9 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import curvature, data, figures
+from lcmat import curvature, data, figures, measurements
 from lcmat.experiments import curvature_gap
 from lcmat.experiments import gradient_variance as measurement
-from lcmat.fingerprint import fingerprint
 from lcmat.gradient_variance import (
     gradient_variance,
     mean_gradient,
@@ -367,19 +366,21 @@ rows = [
     for seed in seeds
     for row in measurement.trajectory(train_set, seed=seed, **settings)
 ]
-stored = {name: measurement.stored(name) for name in ("fashion-mnist", "cifar10")}
+stored = {
+    name: measurements.read(measurement.KIND, name) for name in measurement.DATASETS
+}
 tables = {
     "digits": pd.DataFrame(rows),
     **{name: pd.DataFrame(item["rows"]) for name, item in stored.items()},
 }
 
 # %% tags=["hide-input"]
-current = fingerprint("lcmat.experiments.gradient_variance")
+code = measurement.current_fingerprint()
 Markdown(
     "\n\n".join(
         f"**{item['dataset']}:** {item['data']} {item['network']}, {len(item['seeds'])} "
         f"seed{'s' if len(item['seeds']) > 1 else ''}; measured in {item['wall_seconds'] / 60:.0f} minutes, by "
-        f"{'the present code' if item['fingerprint'] == current else '**other code than the present (stale)**'}: "
+        f"{measurements.made_by(item, code)}: "
         f"`python -m lcmat.experiments.gradient_variance {item['dataset']} --width {item['width']} "
         f"--epochs {item['epochs']} --images {item['images']} --measured {item['measured']} "
         f"--seeds {' '.join(map(str, item['seeds']))}`"

@@ -55,7 +55,7 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from lcmat import curvature, figures, gradient_variance, models
+from lcmat import curvature, figures, gradient_variance, measurements, models
 from lcmat.experiments import curvature_gap
 from lcmat.pac_bayes import ball_radius, pac_bayes_gap
 from lcmat.report import read_published
@@ -73,7 +73,7 @@ figures.use_style()
 sample, details = curvature_gap.trained_sample(
     "digits", width=8, epochs=10, size=num_samples, seed=seed
 )
-stored = curvature_gap.stored("fashion-mnist")
+stored = measurements.read(curvature_gap.KIND, "fashion-mnist")
 rows = pd.DataFrame(stored["rows"])
 rows["norm"] = rows[["largest_eigenvalue", "smallest_eigenvalue"]].abs().max(axis=1)
 subsets = rows.drop_duplicates("subset")
