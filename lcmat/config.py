@@ -1,7 +1,7 @@
 """The parameters of the experiments: their only definition, validated before anything runs.
 
 This module imports neither torch nor the rest of the package, so that a misspelt parameter is refused at once. The
-three tables below repeat what the registries of data sets, networks and methods say; a test keeps them in agreement.
+four tables below repeat what the registries of data sets, networks and methods say; a test keeps them in agreement.
 """
 
 import hashlib
@@ -21,6 +21,9 @@ Values = Mapping[str, Any]
 METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
     {"uniform": {}, "lcmat-s": {"rho": 0.1, "top_k": 100, "loss_reduction": None}},
 )
+
+METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType({})
+"""What a method must be told beyond the last layer's view; those that need nothing are left out."""
 
 NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
     {"digits-net": 32, "convnet": 128, "resnet18": 64, "vgg16": 64, "wrn16-8": 128},

@@ -90,11 +90,16 @@ print(
 # %% [markdown]
 # ## The coreset
 #
+# Most methods need no more than this view. Some are told beyond it how training went (`lcmat methods` says which):
+# how often each image was forgotten, how wrong other networks were about it, how far it is from the decision boundary,
+# or what the network makes of training images that were held out. This evidence is kept like the view.
+#
 # `round(fraction * n_c)` images of each class. The figure shows the first of each class, one row per class, in the
 # order in which the method chose them.
 
 # %%
-choice = selection.choose(parameters, view, splits)
+evidence = selection.gather(parameters, splits, session.device)
+choice = selection.choose(parameters, view, splits, evidence)
 print(f"{len(choice.coreset)} images chosen in {choice.seconds:.2f} s")
 
 # %%
