@@ -92,6 +92,8 @@ METHOD_STYLES: Mapping[str, MethodStyle] = {
     "L-Conf": MethodStyle(ORANGE, "<"),
     "Entropy": MethodStyle(ORANGE, ">"),
     "Margin": MethodStyle(ORANGE, "s"),
+    "Facility location": MethodStyle(BLUE, "h"),
+    "Graph cut": MethodStyle(BLUE, "X"),
     "KIP": MethodStyle(GREEN, "s"),
     "DM": MethodStyle(BLUE, "o"),
     "DSA": MethodStyle(PURPLE, "o"),
