@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from lcmat.blocks import Part, symmetric_matrix
 from lcmat.curvature import (
     gradient_distance_blocks,
     hessian_distance_blocks,
-    symmetric_matrix,
     top_variance_dimensions,
 )
 from lcmat.selection.coreset import Coreset
@@ -74,7 +74,7 @@ def lcmat_distances(
     gradients = gradient_distance_blocks(features, logits, labels, scales=scales)
     hessians = hessian_distance_blocks(features, logits, dimensions, scales=scales)
 
-    def block(rows: slice, columns: slice) -> Tensor:
+    def block(rows: Part, columns: Part) -> Tensor:
         return gradients(rows, columns) + rho / 2 * hessians(rows, columns)
 
     return symmetric_matrix(len(features), gradients if rho == 0 else block, like=features)
