@@ -34,6 +34,18 @@ METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
         "adacore": {"damping": 0.1, "official_kernel": False},
         "facility-location": {"double_softmax": False},
         "graph-cut": {"cut_lambda": 1.0, "double_softmax": False},
+        "least-confidence": {"raw_logits": False},
+        "entropy": {},
+        "margin": {},
+        "herding": {"official_order": False},
+        "k-center": {},
+        "contextual-diversity": {},
+        "moderate": {},
+        "cal": {"num_neighbours": 10, "official_order": False},
+        "forgetting": {},
+        "el2n": {},
+        "grand": {},
+        "deepfool": {},
     },
 )
 
@@ -41,6 +53,10 @@ METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "gradmatch-val": ("validation",),
         "glister-val": ("validation",),
+        "forgetting": ("forgetting_events",),
+        "el2n": ("error_norms",),
+        "grand": ("gradient_norms",),
+        "deepfool": ("boundary_distances",),
     }
 )
 """What a method must be told beyond the last layer's view; those that need nothing are left out."""
@@ -129,6 +145,13 @@ class SelectionParameters(Experiment):
     damping: float | None = Field(None, ge=0, description="added to Hessians, as a share of their mean (adacore)")
     official_kernel: bool | None = Field(None, description="divide by Hessians as the official code does (adacore)")
     cut_lambda: float | None = Field(None, ge=0, description="likeness to all against likeness inside (graph-cut)")
+    raw_logits: bool | None = Field(
+        None, description="compare logits, not probabilities, as the official code does (least-confidence)"
+    )
+    official_order: bool | None = Field(
+        None, description="choose from the wrong end as the official code does (herding, cal)"
+    )
+    num_neighbours: int | None = Field(None, ge=1, description="samples that predictions are compared with (cal)")
     batch_norm: Literal["batch"] | None = Field(
         None, description="embed with the statistics of single-class batches, as the official code does"
     )

@@ -139,7 +139,7 @@ def test_each_parameter_enters_the_key():
         "batch_size": 127, "learning_rate": 0.2, "crop_padding": 2, "flip": True, "precision": "bfloat16",
         "compile": True, "loss_reduction": "mean-per-batch", "batch_norm": "batch",
         "double_softmax": True, "gradients": "last-layer", "ridge": 0.1, "eta": 0.2, "rounds": 3, "damping": 0.3,
-        "official_kernel": True, "cut_lambda": 0.4,
+        "official_kernel": True, "cut_lambda": 0.4, "raw_logits": True, "official_order": True, "num_neighbours": 5,
     }  # fmt: skip
     assert different.keys() == SelectionParameters.model_fields.keys()
     method_of = {option: method for method, options in METHOD_OPTIONS.items() for option in options}
