@@ -14,9 +14,9 @@ def deepfool_distances(
     """Norms of the perturbations that DeepFool finds (Moosavi-Dezfooli et al. 2016, Algorithm 2).
 
     Until the predicted class k changes, the classifier is linearised and the input moved onto the nearest of the
-    linearised boundaries between k and another class l,
+    linearised boundaries between k and another class l (with w the gradients of f)::
 
-        l = argmin |f_l - f_k| / ||w_l - w_k||,    r = |f_l - f_k| / ||w_l - w_k||^2 (w_l - w_k),   w = gradients of f.
+        l = argmin |f_l - f_k| / ||w_l - w_k||        r = |f_l - f_k| / ||w_l - w_k||^2 (w_l - w_k)
 
     The distance is the norm of the sum of the steps r, without the overshoot that carries the input across: exact for
     an affine classifier.  The class is the predicted one, right or wrong.

@@ -20,10 +20,11 @@ def cal(
     num_neighbours: int = 10,
     official_order: bool = False,
 ) -> Coreset:
-    """Largest mean ``KL(p_j || p_i)`` over the k nearest neighbours j first (Margatina et al., EMNLP 2021, Eq. 1-2).
+    """Largest mean ``KL(p_j || p_i)`` over the k nearest neighbours j first (Margatina et al. 2021, Algorithm 1).
 
     Neighbours are the nearest in feature space (Euclidean) of the other samples that are selected from: those of the
-    class; in active learning they are the labelled ones, here all are.  Deterministic.
+    class.  (In active learning they are the labelled ones; here all are.  DeepCore looks for them in the features of a
+    network trained on ImageNet, and takes symmetric divergences; no option imitates that.)  Deterministic.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.

@@ -16,7 +16,7 @@ def deepfool(
     *,
     boundary_distances: Tensor,
 ) -> Coreset:
-    """Smallest distance to the decision boundary first (Ducoffe & Precioso 2018, Sec. 3).  Deterministic.
+    """Smallest distance to the decision boundary first (Ducoffe & Precioso 2018).  Deterministic.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``; not used.

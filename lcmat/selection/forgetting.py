@@ -18,6 +18,8 @@ def forgetting(
 ) -> Coreset:
     """Largest number of forgetting events first (Toneva et al., ICLR 2019, Sec. 3).  Deterministic.
 
+    Most images are never forgotten, or equally often: among them the order of the file decides.
+
     Args:
         features: inputs of the last linear layer, ``(n, d)``; not used.
         logits: its outputs, ``(n, c)``; not used.

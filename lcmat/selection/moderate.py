@@ -8,10 +8,11 @@ from lcmat.selection.scores import best
 
 
 def moderate(features: Tensor, logits: Tensor, labels: Tensor, budget: int, generator: torch.Generator) -> Coreset:
-    """Smallest ``|d_i - median(d)|`` first, ``d_i = ||h_i - centre of its class||`` (Xia et al., ICLR 2023, Sec. 3.2).
+    """Smallest ``|d_i - median(d)|`` first, ``d_i = ||h_i - centre of its class||`` (Xia et al., ICLR 2023).
 
-    The centre is the mean of the class; of an even number of distances the median is the mean of the middle two, which
-    are then equally near to it.  Deterministic.
+    The centre is the mean of the class, as in the paper; its authors' code takes the median of each coordinate, and the
+    ranks next to the middle one instead of the nearest values.  Of an even number of distances the median is the mean
+    of the middle two, which are then equally near to it.  Deterministic.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
