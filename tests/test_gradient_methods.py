@@ -6,8 +6,9 @@ import torch
 from torch.nn import functional
 
 from lcmat import select
+from lcmat.blocks import symmetric_matrix
 from lcmat.curvature import LastLayer
-from lcmat.selection.adacore import official_distances, preconditioned_distances
+from lcmat.selection.adacore import official_distance_blocks, preconditioned_distance_blocks
 from lcmat.selection.gradient_factors import double_softmax_residuals, gradient_factors
 from tests.test_curvature import dense_by_autograd, random_samples
 from tests.test_omp import dense_pursuit
@@ -206,6 +207,10 @@ def test_wrong_options_of_glister_are_named(options):
         select("glister", *random_samples(n=20), size=3, **options)
 
 
+def preconditioned_distances(*samples, damping):
+    return symmetric_matrix(len(samples[0]), preconditioned_distance_blocks(*samples, damping=damping), samples[0])
+
+
 @pytest.mark.parametrize("damping", [0.001, 0.1, 10.0])
 def test_adacore_equals_naive_greedy_on_dense_quantities(damping):
     features, logits, labels = random_samples(n=50, d=6, c=3)
@@ -259,7 +264,7 @@ def test_with_zero_features_the_official_adacore_takes_the_first_images():
 def test_without_zero_features_the_official_adacore_still_clips():
     features, logits, labels = random_samples(n=40, d=3, c=3)
     features, labels = features + 0.5, torch.zeros_like(labels)
-    distances = official_distances(features, logits, labels)
+    distances = official_distance_blocks(features, logits, labels)(slice(0, 40), slice(0, 40))
     assert 0.1 < (distances == 10).double().mean() < 0.9
     coreset = select("adacore", features, logits, labels, size=8, official_kernel=True)
     assert coreset.indices.tolist() == official_choice(features, logits, labels, 8)
@@ -269,3 +274,37 @@ def test_without_zero_features_the_official_adacore_still_clips():
 def test_damping_must_be_a_number_that_damps(damping):
     with pytest.raises(ValueError, match="damping must be a finite number >= 0"):
         select("adacore", *random_samples(n=10), size=2, damping=damping)
+
+
+greedy_methods = pytest.mark.parametrize(
+    "method", ["craig", "gradmatch", "glister", "adacore", "facility-location", "graph-cut"]
+)
+
+
+@greedy_methods
+def test_a_prefix_is_the_choice_of_a_smaller_budget(method):
+    samples = one_class()[:3]
+    whole = select(method, *samples, size=60).indices.tolist()
+    for size in (1, 10, 59):
+        assert select(method, *samples, size=size).indices.tolist() == whole[:size]
+
+
+@greedy_methods
+def test_permuting_the_samples_permutes_the_choice_up_to_ties(method):
+    """Two samples that would each cover the other gain exactly the same: such a tie is broken by position."""
+    samples = one_class(n=50)[:3]
+    order = torch.randperm(50, generator=torch.Generator().manual_seed(3))
+    original = select(method, *samples, size=10)
+    permuted = select(method, *(part[order] for part in samples), size=10)
+    torch.testing.assert_close(permuted.gains, original.gains, rtol=1e-8, atol=1e-12)
+    assert sum(a != b for a, b in zip(order[permuted.indices].tolist(), original.indices.tolist(), strict=True)) <= 1
+
+
+@pytest.mark.parametrize("method", ["craig", "adacore", "facility-location"])
+def test_of_equal_samples_one_is_chosen_before_any_second(method):
+    features, logits, labels = (torch.cat([part, part]) for part in one_class(n=20)[:3])
+    coreset = select(method, features, logits, labels, size=40)
+    assert coreset.indices[:20].sort().values.tolist() == list(range(20))
+    assert coreset.gains[20:].abs().max() < 1e-9
+    if method != "facility-location":  # it has equal weights
+        assert coreset.weights[:20].tolist() == [2.0] * 20

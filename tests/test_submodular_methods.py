@@ -9,7 +9,7 @@ import torch
 from lcmat import select
 from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.graph_cut import graph_cut_ranking
-from lcmat.selection.similarity import cosine_similarities
+from lcmat.selection.similarity import cosine_distance_blocks
 from tests.test_curvature import dense_by_autograd, random_samples
 from tests.test_gradient_methods import dense_gradients, one_class
 from tests.test_submodular import naive_greedy
@@ -24,6 +24,10 @@ def cut(similarities, chosen, cut_lambda):
     return float(cut_lambda * similarities[:, chosen].sum() - similarities[chosen][:, chosen].sum())
 
 
+def ranking(similarities, budget, cut_lambda):
+    return graph_cut_ranking(similarities.__getitem__, similarities.sum(dim=0), budget, cut_lambda=cut_lambda)
+
+
 def random_similarities(n, seed):
     points = torch.randn(n, 3, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
     return dense_similarities(points)
@@ -31,17 +35,30 @@ def random_similarities(n, seed):
 
 def test_similarities_equal_those_of_dense_gradients():
     features, logits, labels = random_samples(n=30)
-    ours = cosine_similarities(gradient_factors(logits, labels), features)
-    torch.testing.assert_close(ours, dense_similarities(dense_by_autograd(features, logits, labels)[0].flatten(1)))
-    assert ours.min() >= 0 and ours.max() == 1
+    ours = cosine_distance_blocks(gradient_factors(logits, labels), features)(slice(0, 30), slice(0, 30))
+    torch.testing.assert_close(1 - ours, dense_similarities(dense_by_autograd(features, logits, labels)[0].flatten(1)))
+    assert ours.min() >= 0 and ours.max() <= 1
 
 
 def test_a_vanishing_gradient_is_at_right_angles_to_all():
     features, logits, labels = random_samples(n=6)
     factors = gradient_factors(logits, labels)
     factors[2] = 0
-    similarities = cosine_similarities(factors, features)
-    assert similarities[2].tolist() == similarities[:, 2].tolist() == [0.5, 0.5, 1.0, 0.5, 0.5, 0.5]
+    distances = cosine_distance_blocks(factors, features)(slice(0, 6), torch.tensor([2, 0]))
+    assert distances[:, 0].tolist() == [0.5] * 6
+    assert distances[0, 1] == pytest.approx(0, abs=1e-15)
+
+
+def test_the_graph_cut_counts_a_vanishing_gradient_as_like_itself():
+    features, logits, _ = random_samples(n=6)
+    logits[2] = torch.tensor([0.0, 1e4, 0.0, 0.0])
+    coreset = select("graph-cut", features, logits, torch.ones(6, dtype=torch.int64), size=6)
+    rows = gradient_factors(logits, torch.ones(6, dtype=torch.int64))[:, :, None] * torch.cat(
+        [features, torch.ones(6, 1, dtype=torch.float64)], dim=1
+    ).unsqueeze(1)
+    similarities = dense_similarities(rows.flatten(1)).fill_diagonal_(1)
+    assert coreset.gains.sum() == pytest.approx(cut(similarities, range(6), 1.0), abs=1e-9)
+    assert coreset.gains[0] == pytest.approx(max(float(row.sum() - 1) for row in similarities))
 
 
 @pytest.mark.parametrize("double_softmax", [False, True])
@@ -76,7 +93,7 @@ def test_graph_cut_equals_a_greedy_that_evaluates_the_function(cut_lambda, doubl
 
 def test_gains_of_the_graph_cut_do_not_increase_and_add_up():
     similarities = random_similarities(25, seed=1)
-    indices, gains = graph_cut_ranking(similarities, 25, cut_lambda=1.0)
+    indices, gains = ranking(similarities, 25, 1.0)
     assert (gains[1:] <= gains[:-1] + 1e-12).all()
     for budget in (1, 7, 25):
         assert gains[:budget].sum() == pytest.approx(cut(similarities, indices[:budget].tolist(), 1.0), abs=1e-9)
@@ -84,7 +101,7 @@ def test_gains_of_the_graph_cut_do_not_increase_and_add_up():
 
 @pytest.mark.parametrize(("cut_lambda", "monotone"), [(0.5, False), (1.0, False), (2.0, True), (3.0, True)])
 def test_the_graph_cut_is_monotone_from_lambda_two_on(cut_lambda, monotone):
-    _, gains = graph_cut_ranking(random_similarities(25, seed=2), 25, cut_lambda=cut_lambda)
+    _, gains = ranking(random_similarities(25, seed=2), 25, cut_lambda)
     assert bool((gains >= -1e-12).all()) is monotone
 
 
@@ -93,7 +110,7 @@ def test_a_monotone_graph_cut_reaches_its_guarantee_against_brute_force(seed):
     similarities = random_similarities(9, seed)
     for budget in (1, 2, 3, 4):
         best = max(cut(similarities, chosen, 2.0) for chosen in itertools.combinations(range(9), budget))
-        greedy = float(graph_cut_ranking(similarities, budget, cut_lambda=2.0)[1].sum())
+        greedy = float(ranking(similarities, budget, 2.0)[1].sum())
         assert best * (1 - 1 / math.e) - 1e-9 <= greedy <= best + 1e-9
 
 

@@ -1,14 +1,15 @@
 """AdaCore: facility location on gradients that are preconditioned by the diagonal of the Hessian."""
 
 import functools
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 
 import torch
 from torch import Tensor
 
+from lcmat.blocks import Blocks, Part
 from lcmat.curvature import augmented_features, bernoulli_variances, residuals
 from lcmat.selection.coreset import Coreset
-from lcmat.submodular import cluster_sizes, facility_location
+from lcmat.streaming import facility_location_of_blocks
 
 OFFICIAL_OFFSET = 10.0  # the official similarity is 10 - distance, and facility location clips it at 0
 
@@ -27,7 +28,8 @@ def adacore(
 
     Gradient and Hessian diagonal are those of the last layer, in closed form.  The source estimates the diagonal with
     random vectors and smooths it over the steps of a training; here it is exact and there is one network, so nothing is
-    left to smooth but its zeros: `preconditioned_distances` adds a damping.  Deterministic: the generator is not used.
+    left to smooth but its zeros: `preconditioned_distance_blocks` adds a damping.
+    Deterministic: the generator is not used.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
@@ -36,21 +38,21 @@ def adacore(
         budget: how many samples to choose.
         generator: unused; every method takes one.
         damping: added to every entry of the Hessian diagonals, as a share of their mean over these samples.
-        official_kernel: take `official_distances` instead; damping then has no effect.
+        official_kernel: take `official_distance_blocks` instead; damping then has no effect.
 
     Returns:
         Indices in greedy order, a prefix being the choice of a smaller budget; weights ``gamma_j``, the number of
         samples nearest to each; gains in the unit of the distances.
     """
     if official_kernel:
-        distances = official_distances(features, logits, labels)
+        blocks = official_distance_blocks(features, logits, labels)
     else:
-        distances = preconditioned_distances(features, logits, labels, damping=damping)
-    indices, gains = facility_location(distances, budget)
-    return Coreset(indices, cluster_sizes(distances, indices), gains)
+        blocks = preconditioned_distance_blocks(features, logits, labels, damping=damping)
+    indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+    return Coreset(indices, sizes, gains)
 
 
-def preconditioned_distances(features: Tensor, logits: Tensor, labels: Tensor, *, damping: float) -> Tensor:
+def preconditioned_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor, *, damping: float) -> Blocks:
     """Distances ``|u_i - u_j|_2`` of preconditioned gradients ``u_i = g_i / (lambda_i + damping mean(lambda))``.
 
     The mean is over all samples and dimensions, so that the result does not depend on the unit of the features.
@@ -64,30 +66,41 @@ def preconditioned_distances(features: Tensor, logits: Tensor, labels: Tensor, *
         damping: finite and not negative.
 
     Returns:
-        ``(n, n)``, symmetric, zero diagonal.
+        Blocks of a symmetric ``(n, n)`` matrix, on demand.
 
     Raises:
         ValueError: damping is negative or not finite.
 
-    >>> preconditioned_distances(torch.zeros(2, 1), torch.zeros(2, 2), torch.tensor([0, 1]), damping=0.0)
+    >>> block = preconditioned_distance_blocks(torch.zeros(2, 1), torch.zeros(2, 2), torch.tensor([0, 1]), damping=0.0)
+    >>> block(slice(0, 2), slice(0, 2))
     tensor([[0.0000, 5.6569],
             [5.6569, 0.0000]])
     """
     if not 0 <= damping < float("inf"):
         raise ValueError(f"damping must be a finite number >= 0, got {damping}")
-    variances, squares = bernoulli_variances(logits), augmented_features(features).square()
-    added = damping * (variances.mean(dim=1) * squares.mean(dim=1)).mean()
+    added = (
+        damping * (bernoulli_variances(logits).mean(dim=1) * augmented_features(features).square().mean(dim=1)).mean()
+    )
 
-    def centred(gradient: Tensor, curvature: Tensor) -> Tensor:
-        entries = torch.where(curvature + added > 0, gradient / (curvature + added), 0.0)
-        return entries - entries.mean(dim=0)  # leaves the distances, and less to cancel
+    def ratio(gradient: Tensor, curvature: Tensor) -> Tensor:
+        return torch.where(curvature + added > 0, gradient / (curvature + added), 0.0)
 
-    squared, scale = _squared_distances(map(centred, *_gradients_and_hessians(features, logits, labels)))
-    noise = 64 * torch.finfo(features.dtype).eps * scale
-    return torch.where(squared > noise, squared, 0.0).sqrt().fill_diagonal_(0.0)
+    columns = _columns(features, logits, labels, ratio)
+    centres = [columns(label, slice(None)).mean(dim=0) for label in range(logits.shape[1])]
+
+    def centred(label: int, rows: Part) -> Tensor:
+        return columns(label, rows) - centres[label]  # leaves the distances, and less to cancel
+
+    squared_distances = _squared_distances(centred, logits.shape[1])
+
+    def block(rows: Part, columns: Part) -> Tensor:
+        squared, scale = squared_distances(rows, columns)
+        return torch.where(squared > 64 * torch.finfo(squared.dtype).eps * scale, squared, 0.0).sqrt()
+
+    return block
 
 
-def official_distances(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -> Blocks:
     """The distances behind the official code's similarities ``10 - |g_i / lambda_i - g_j / lambda_j|_2``.
 
     There is no damping.  A feature that is exactly 0 makes 0 / 0, hence all distances of that sample NaN, and those are
@@ -101,30 +114,52 @@ def official_distances(features: Tensor, logits: Tensor, labels: Tensor) -> Tens
         labels: class numbers, int64 ``(n,)``.
 
     Returns:
-        ``(n, n)``, in 0 .. 10.
+        Blocks of an ``(n, n)`` matrix, in 0 .. 10, on demand.
 
-    >>> official_distances(torch.tensor([[0.0], [1.0], [1.0]]), torch.zeros(3, 2), torch.tensor([0, 0, 1]))
+    >>> features = torch.tensor([[0.0], [1.0], [1.0]])
+    >>> official_distance_blocks(features, torch.zeros(3, 2), torch.tensor([0, 0, 1]))(slice(0, 3), slice(0, 3))
     tensor([[0., 0., 0.],
             [0., 0., 8.],
             [0., 8., 0.]])
     """
-    ratios = map(torch.div, *_gradients_and_hessians(features, logits, labels))
-    squared, _ = _squared_distances(ratios)
-    return squared.sqrt().nan_to_num(nan=0.0, posinf=OFFICIAL_OFFSET).clamp(max=OFFICIAL_OFFSET)
+    squared_distances = _squared_distances(_columns(features, logits, labels, torch.div), logits.shape[1])
+
+    def block(rows: Part, columns: Part) -> Tensor:
+        distances = squared_distances(rows, columns)[0].sqrt()
+        return distances.nan_to_num(nan=0.0, posinf=OFFICIAL_OFFSET).clamp(max=OFFICIAL_OFFSET)
+
+    return block
 
 
-def _gradients_and_hessians(
-    features: Tensor, logits: Tensor, labels: Tensor
-) -> tuple[Iterator[Tensor], Iterator[Tensor]]:
-    """Gradients and Hessian diagonals, class by class: ``(n, d + 1)`` each, so that they are never there at once."""
-    augmented = augmented_features(features)
-    squares = augmented.square()
-    gradients = (part[:, None] * augmented for part in residuals(logits, labels).unbind(dim=1))
-    return gradients, (part[:, None] * squares for part in bernoulli_variances(logits).unbind(dim=1))
+def _columns(
+    features: Tensor, logits: Tensor, labels: Tensor, ratio: Callable[[Tensor, Tensor], Tensor]
+) -> Callable[[int, Part], Tensor]:
+    """From a class and some samples to their ratios of gradient and curvature in the weights of that class.
+
+    All classes at once would be the ``n x c (d + 1)`` matrix.
+    """
+    augmented, factors, variances = augmented_features(features), residuals(logits, labels), bernoulli_variances(logits)
+
+    def columns(label: int, rows: Part) -> Tensor:
+        inputs = augmented[rows]
+        return ratio(factors[rows, label, None] * inputs, variances[rows, label, None] * inputs.square())
+
+    return columns
 
 
-def _squared_distances(blocks: Iterable[Tensor]) -> tuple[Tensor, Tensor]:
-    """Squared distances of vectors given as blocks of their columns, and the sums of squares that they come from."""
-    gram = functools.reduce(torch.add, (block @ block.T for block in blocks))
-    scale = gram.diagonal()[:, None] + gram.diagonal()
-    return scale - 2 * gram, scale
+def _squared_distances(
+    columns: Callable[[int, Part], Tensor], num_classes: int
+) -> Callable[[Part, Part], tuple[Tensor, Tensor]]:
+    """Blocks of squared distances of vectors given by class, and of the sums of squares that they are the rest of."""
+    squares = _total(columns(label, slice(None)).square().sum(dim=1) for label in range(num_classes))
+
+    def block(rows: Part, others: Part) -> tuple[Tensor, Tensor]:
+        products = _total(columns(label, rows) @ columns(label, others).T for label in range(num_classes))
+        scale = squares[rows, None] + squares[others]
+        return scale - 2 * products, scale
+
+    return block
+
+
+def _total(parts: Iterable[Tensor]) -> Tensor:
+    return functools.reduce(torch.add, parts)

@@ -5,11 +5,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lcmat.curvature import outer_product_distance_blocks, symmetric_matrix
+from lcmat.curvature import outer_product_distance_blocks
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.official import LossReduction
-from lcmat.submodular import cluster_sizes, facility_location
+from lcmat.streaming import facility_location_of_blocks
 
 
 def craig(
@@ -48,6 +48,6 @@ def craig(
     factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
     # The gradient in the logits is that of the bias: the last layer's without any features.
     seen = features if gradients == "last-layer" else features[:, :0]
-    distances = symmetric_matrix(len(labels), outer_product_distance_blocks(factors, seen), like=features)
-    indices, gains = facility_location(distances, budget)
-    return Coreset(indices, cluster_sizes(distances, indices), gains)
+    blocks = outer_product_distance_blocks(factors, seen)
+    indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+    return Coreset(indices, sizes, gains)

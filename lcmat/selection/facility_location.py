@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from lcmat import submodular
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors
-from lcmat.selection.similarity import cosine_similarities
+from lcmat.selection.similarity import cosine_distance_blocks
+from lcmat.streaming import facility_location_of_blocks
 
 
 def facility_location(
@@ -35,7 +35,7 @@ def facility_location(
         Indices in greedy order, a prefix being the choice of a smaller budget; equal weights, for the method defines
         none; gains of `lcmat.submodular.facility_location` on the distances ``1 - s_ij``.
     """
-    similarities = cosine_similarities(gradient_factors(logits, labels, double_softmax=double_softmax), features)
-    indices, gains = submodular.facility_location(1 - similarities, budget)
+    blocks = cosine_distance_blocks(gradient_factors(logits, labels, double_softmax=double_softmax), features)
+    indices, gains, _ = facility_location_of_blocks(blocks, len(labels), budget, like=features)
     weights = torch.full((budget,), len(labels) / max(budget, 1), dtype=torch.float64)
     return Coreset(indices, weights, gains)
