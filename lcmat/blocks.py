@@ -6,6 +6,7 @@ import torch
 from torch import Tensor
 
 TILE = 256  # rows and columns of a block: its temporaries (0.5 MB of float64 each) stay in the processor's caches
+LARGEST_MATRIX = 16_384  # samples whose float64 matrix takes 2 GiB; for more of them no (n, n) matrix is made
 
 # A function from rows and columns, each a slice or int64 positions, to that block of an (n, n) matrix.
 Part = slice | Tensor

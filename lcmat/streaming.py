@@ -12,7 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lcmat.blocks import TILE, Blocks, symmetric_matrix
+from lcmat.blocks import LARGEST_MATRIX, TILE, Blocks, symmetric_matrix
 from lcmat.greedy import (
     EPSILON,
     Entries,
@@ -27,7 +27,6 @@ from lcmat.greedy import (
 )
 from lcmat.submodular import cluster_sizes, facility_location
 
-LARGEST_MATRIX = 16_384  # samples whose float64 distances take 2 GiB; more of them are streamed
 STORED_BYTES = 1 << 31  # what the stored pairs may take while they are being sorted, about
 BYTES_PER_PAIR = 40  # row, column and distance as found, then grouped by row, then grouped by column
 SAMPLED_ROWS = 64  # from which the number of pairs left is estimated
@@ -44,7 +43,7 @@ class Clusters(NamedTuple):
 def facility_location_of_blocks(block: Blocks, size: int, budget: int, *, like: Tensor) -> Clusters:
     """Greedily choose ``budget`` of n samples by facility location on the distances between them.
 
-    Up to `LARGEST_MATRIX` samples the matrix is assembled, and the result is that of
+    Up to `lcmat.blocks.LARGEST_MATRIX` samples the matrix is assembled, and the result is that of
     `lcmat.submodular.facility_location` and `lcmat.submodular.cluster_sizes`. For more samples the result is the same
     but for gains that tie within rounding; each pair is then computed about four times, and memory is bounded by
     `STORED_BYTES` and the factors of the distances.

@@ -4,6 +4,7 @@ import torch
 from torch import Tensor
 
 from lcmat.curvature import augmented_features
+from lcmat.gram import gram_rows
 from lcmat.omp import orthogonal_matching_pursuit
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, products_with
@@ -62,9 +63,10 @@ def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, rid
     augmented = augmented_features(features)
     squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)
     size = len(factors)
+    products_of_features = gram_rows(augmented, budget)
 
     def gram_row(index: int) -> Tensor:
-        return (factors @ factors[index]) * (augmented @ augmented[index])
+        return (factors @ factors[index]) * products_of_features(index)
 
     products = size * products_with(target, factors, features)
     indices, gains, weights = orthogonal_matching_pursuit(gram_row, squares, products, budget, ridge=ridge)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.gram import gram_rows
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import equally_weighted
 from lcmat.ties import first_best
@@ -26,8 +27,8 @@ def herding(
         argmin_x || mu - (h_x + sum_{j in S} h_j) / (t + 1) ||,
 
     Welling's ``argmax_x <w_t, h_x>``, ``w_t = (t + 1) mu - sum_{j in S} h_j``, where the features have equal norms.
-    Centred features make it ``argmin 2 <s, h_x> + |h_x|^2`` with s the sum of the chosen ones: a matrix-vector product
-    a step.  A prefix is the choice of a smaller budget.  Deterministic.
+    Centred features make it ``argmin 2 <s, h_x> + |h_x|^2`` with s the sum of the chosen ones: one row of the Gram
+    matrix a step.  A prefix is the choice of a smaller budget.  Deterministic.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
@@ -40,12 +41,14 @@ def herding(
     centred = features - features.mean(dim=0)
     squares = centred.square().sum(dim=1)
     largest = float(squares.max().sqrt())
-    chosen_sum, free = torch.zeros_like(centred[0]), torch.ones_like(squares, dtype=torch.bool)
+    products, free = gram_rows(centred, budget), torch.ones_like(squares, dtype=torch.bool)
+    chosen_sum, to_sum = torch.zeros_like(centred[0]), torch.zeros_like(squares)
     indices = []
     for _ in range(budget):
-        costs = 2 * (centred @ chosen_sum) + squares
+        costs = 2 * to_sum + squares
         rounding = _ROUNDING * largest * (2 * float(chosen_sum.norm()) + largest)
         indices.append(first_best(costs if official_order else -costs, free, rounding=rounding))
         free[indices[-1]] = False
         chosen_sum += centred[indices[-1]]
+        to_sum += products(indices[-1])
     return equally_weighted(torch.tensor(indices, dtype=torch.int64), len(features))

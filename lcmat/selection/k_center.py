@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.gram import gram_rows
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.farthest_first import farthest_first
 
@@ -13,7 +14,7 @@ def k_center(features: Tensor, logits: Tensor, labels: Tensor, budget: int, gene
     """Greedy k-center in feature space with Euclidean distances (Sener & Savarese, ICLR 2018, Algorithm 1).
 
     They start from images that are labelled already, here there are none: the first is drawn by the generator, as in
-    DeepCore.  One matrix-vector product a step.
+    DeepCore.  One row of the Gram matrix a step.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
@@ -24,9 +25,10 @@ def k_center(features: Tensor, logits: Tensor, labels: Tensor, budget: int, gene
     """
     centred = features - features.mean(dim=0)
     squares = centred.square().sum(dim=1)
+    products = gram_rows(centred, budget)
 
     def squared_distances_to(index: int) -> Tensor:
-        return (squares + squares[index] - 2 * (centred @ centred[index])).clamp_(min=0)
+        return (squares + squares[index] - 2 * products(index)).clamp_(min=0)
 
     rounding = _ROUNDING * float(squares.max())
     return farthest_first(squared_distances_to, len(features), budget, generator, rounding=rounding)

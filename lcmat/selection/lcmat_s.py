@@ -24,7 +24,7 @@ def lcmat_s(
     """LCMat-S: facility location on gradients and Hessian diagonals of the last layer (paper Eq. 12, Algorithm 1).
 
     Weights are the cluster sizes ``gamma_j`` of CRAIG's assignment.  Deterministic: the generator is not used.  Above
-    `lcmat.streaming.LARGEST_MATRIX` samples the distances are computed on demand instead of stored.
+    `lcmat.blocks.LARGEST_MATRIX` samples the distances are computed on demand instead of stored.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
