@@ -180,6 +180,13 @@ def test_images_held_out_are_not_selected_and_budgets_stay(splits, monkeypatch, 
     assert chosen.weights.sum().item() == pytest.approx(len(splits.train) - len(held_out))
 
 
+def test_a_fraction_too_large_beside_the_images_held_out_is_named(splits, monkeypatch):
+    needing_validation(monkeypatch)
+    everything = QUICK.model_copy(update={"fraction": 0.95})
+    with pytest.raises(ValueError, match="fraction 0.95 of 1437 images .* are held out for validation"):
+        selection.choose(everything, embedding.selector_view(QUICK, splits, "cpu"), splits)
+
+
 def test_methods_without_evidence_gather_nothing(splits):
     assert evidence.gather(QUICK, splits, "cpu") == {}
     assert evidence.held_out(QUICK, splits) is None

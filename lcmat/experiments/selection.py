@@ -83,6 +83,11 @@ def _select(
         return select(parameters.method, *samples, fraction=fraction, seed=seed, **options)
     rows = remaining_rows(train, kept_out)
     size = sum(class_budgets(train.labels, fraction=fraction).values())
+    if size > len(rows):
+        raise ValueError(
+            f"fraction {fraction:g} of {len(train)} images cannot be selected by {parameters.method!r}: "
+            f"{len(kept_out)} of them are held out for validation"
+        )
     samples = LastLayer(view.features[rows], view.logits[rows], train.labels[rows])
     chosen = select(parameters.method, *samples, size=size, seed=seed, **options)
     return replace(chosen, indices=rows[chosen.indices])
