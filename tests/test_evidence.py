@@ -183,7 +183,7 @@ def test_images_held_out_are_not_selected_and_budgets_stay(splits, monkeypatch, 
 def test_a_fraction_too_large_beside_the_images_held_out_is_named(splits, monkeypatch):
     needing_validation(monkeypatch)
     everything = QUICK.model_copy(update={"fraction": 0.95})
-    with pytest.raises(ValueError, match="fraction 0.95 of 1437 images .* are held out for validation"):
+    with pytest.raises(ValueError, match=r"fraction 0\.95 of 1437 images .* are held out for validation"):
         selection.choose(everything, embedding.selector_view(QUICK, splits, "cpu"), splits)
 
 
