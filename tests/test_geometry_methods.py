@@ -56,6 +56,13 @@ def test_herding_is_wellings_for_features_of_equal_norm():
     assert order("herding", (features, logits, labels), 20) == chosen
 
 
+def test_of_equal_samples_herding_takes_the_first_however_many_went_before():
+    doubled = [torch.cat([part, part]) for part in one_class(n=400, d=30)]
+    found = order("herding", doubled)
+    position = {i: place for place, i in enumerate(found)}
+    assert all(position[i] < position[i + 400] for i in range(400))
+
+
 def test_herding_does_not_depend_on_where_the_features_are():
     features, logits, labels = one_class()
     assert order("herding", (features + 1e6, logits, labels), 20) == order("herding", (features, logits, labels), 20)

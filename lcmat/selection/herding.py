@@ -46,7 +46,8 @@ def herding(
     indices = []
     for _ in range(budget):
         costs = 2 * to_sum + squares
-        rounding = _ROUNDING * largest * (2 * float(chosen_sum.norm()) + largest)
+        accumulated = largest * (1 + len(indices)) ** 0.5  # each step adds the errors of a row of products
+        rounding = _ROUNDING * largest * (2 * float(chosen_sum.norm()) + accumulated)
         indices.append(first_best(costs if official_order else -costs, free, rounding=rounding))
         free[indices[-1]] = False
         chosen_sum += centred[indices[-1]]
