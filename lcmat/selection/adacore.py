@@ -1,13 +1,12 @@
 """AdaCore: facility location on gradients that are preconditioned by the diagonal of the Hessian."""
 
-import functools
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 
 import torch
 from torch import Tensor
 
 from lcmat.blocks import Blocks, Part
-from lcmat.curvature import augmented_features, bernoulli_variances, residuals
+from lcmat.curvature import hessian_diagonals, per_sample_gradients
 from lcmat.selection.coreset import Coreset
 from lcmat.streaming import facility_location_of_blocks
 
@@ -29,7 +28,7 @@ def adacore(
     Gradient and Hessian diagonal are those of the last layer, in closed form.  The source estimates the diagonal with
     random vectors and smooths it over the steps of a training; here it is exact and there is one network, so nothing is
     left to smooth but its zeros: `preconditioned_distance_blocks` adds a damping.
-    Deterministic: the generator is not used.
+    Deterministic: the generator is not used.  Memory holds a few matrices of all samples and dimensions.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
@@ -78,20 +77,11 @@ def preconditioned_distance_blocks(features: Tensor, logits: Tensor, labels: Ten
     """
     if not 0 <= damping < float("inf"):
         raise ValueError(f"damping must be a finite number >= 0, got {damping}")
-    added = (
-        damping * (bernoulli_variances(logits).mean(dim=1) * augmented_features(features).square().mean(dim=1)).mean()
-    )
-
-    def ratio(gradient: Tensor, curvature: Tensor) -> Tensor:
-        return torch.where(curvature + added > 0, gradient / (curvature + added), 0.0)
-
-    columns = _columns(features, logits, labels, ratio)
-    centres = [columns(label, slice(None)).mean(dim=0) for label in range(logits.shape[1])]
-
-    def centred(label: int, rows: Part) -> Tensor:
-        return columns(label, rows) - centres[label]  # leaves the distances, and less to cancel
-
-    squared_distances = _squared_distances(centred, logits.shape[1])
+    gradients, diagonals = _gradients_and_hessians(features, logits, labels)
+    diagonals += damping * diagonals.mean()
+    vectors = torch.where(diagonals > 0, gradients.div_(diagonals), 0.0)
+    vectors -= vectors.mean(dim=0)  # leaves the distances, and less to cancel
+    squared_distances = _squared_distances(vectors)
 
     def block(rows: Part, columns: Part) -> Tensor:
         squared, scale = squared_distances(rows, columns)
@@ -122,7 +112,8 @@ def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -
             [0., 0., 8.],
             [0., 8., 0.]])
     """
-    squared_distances = _squared_distances(_columns(features, logits, labels, torch.div), logits.shape[1])
+    gradients, diagonals = _gradients_and_hessians(features, logits, labels)
+    squared_distances = _squared_distances(gradients / diagonals)
 
     def block(rows: Part, columns: Part) -> Tensor:
         distances = squared_distances(rows, columns)[0].sqrt()
@@ -131,35 +122,18 @@ def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -
     return block
 
 
-def _columns(
-    features: Tensor, logits: Tensor, labels: Tensor, ratio: Callable[[Tensor, Tensor], Tensor]
-) -> Callable[[int, Part], Tensor]:
-    """From a class and some samples to their ratios of gradient and curvature in the weights of that class.
-
-    All classes at once would be the ``n x c (d + 1)`` matrix.
-    """
-    augmented, factors, variances = augmented_features(features), residuals(logits, labels), bernoulli_variances(logits)
-
-    def columns(label: int, rows: Part) -> Tensor:
-        inputs = augmented[rows]
-        return ratio(factors[rows, label, None] * inputs, variances[rows, label, None] * inputs.square())
-
-    return columns
+def _gradients_and_hessians(features: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients and Hessian diagonals, ``(n, c (d + 1))`` each: their ratio is no outer product once it is damped."""
+    gradients = per_sample_gradients(features, logits, labels).flatten(1)
+    return gradients, hessian_diagonals(features, logits).flatten(1)
 
 
-def _squared_distances(
-    columns: Callable[[int, Part], Tensor], num_classes: int
-) -> Callable[[Part, Part], tuple[Tensor, Tensor]]:
-    """Blocks of squared distances of vectors given by class, and of the sums of squares that they are the rest of."""
-    squares = _total(columns(label, slice(None)).square().sum(dim=1) for label in range(num_classes))
+def _squared_distances(vectors: Tensor) -> Callable[[Part, Part], tuple[Tensor, Tensor]]:
+    """Blocks of the squared distances of some vectors, and of the sums of squares that they are the rest of."""
+    squares = vectors.square().sum(dim=1)
 
-    def block(rows: Part, others: Part) -> tuple[Tensor, Tensor]:
-        products = _total(columns(label, rows) @ columns(label, others).T for label in range(num_classes))
-        scale = squares[rows, None] + squares[others]
-        return scale - 2 * products, scale
+    def block(rows: Part, columns: Part) -> tuple[Tensor, Tensor]:
+        scale = squares[rows, None] + squares[columns]
+        return scale - 2 * vectors[rows] @ vectors[columns].T, scale
 
     return block
-
-
-def _total(parts: Iterable[Tensor]) -> Tensor:
-    return functools.reduce(torch.add, parts)
