@@ -43,7 +43,7 @@ def herding(
     largest = float(squares.max().sqrt())
     products, free = gram_rows(centred, budget), torch.ones_like(squares, dtype=torch.bool)
     chosen_sum, to_sum = torch.zeros_like(centred[0]), torch.zeros_like(squares)
-    indices = []
+    indices: list[int] = []
     for _ in range(budget):
         costs = 2 * to_sum + squares
         accumulated = largest * (1 + len(indices)) ** 0.5  # each step adds the errors of a row of products
