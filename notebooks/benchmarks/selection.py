@@ -90,7 +90,8 @@ print(
 #
 # A network is trained on all training images for `selection_epochs` epochs. The method sees its features $h_i$ and
 # logits of every image, in evaluation mode; this view is computed once for each seed and shared by all methods and
-# fractions.
+# fractions. Methods with a validation set hold out a tenth of each class: the network does not learn from these images,
+# and they cannot be selected.
 
 # %%
 view = selection.selector_view(parameters, splits, session.device)
