@@ -26,7 +26,7 @@ def orthogonal_matching_pursuit(
     """Greedily choose columns ``a_j`` whose weighted sum matches a target b (GradMatch, Algorithm 2).
 
     Each step takes the column with the largest inner product with the residual of the ridge regression on the columns
-    chosen so far,
+    chosen so far::
 
         j = argmax  a_j . (b - A_S w_S),     w_S = argmin |A_S w - b|^2 + ridge |w|^2.
 

@@ -27,7 +27,8 @@ def gradmatch(
     Minimises ``|sum_j w_j g_j - sum_i g_i|^2 + ridge |w|^2`` over subsets of the size of the budget and their weights.
     Deterministic: the generator is not used.  The official code is ``ridge=1.0``, ``double_softmax=True`` and
     ``loss_reduction="mean-per-batch"``: next to squared gradients divided by 128^2 such a ridge is so large that the
-    residual hardly moves and the choice is the top of one inner product.
+    residual hardly moves and the choice is the top of one inner product.  (The official code also leaves the ridge out
+    of the first regression, and drops samples without a weight, so that its coreset is smaller than the budget.)
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
