@@ -27,6 +27,14 @@ class Gains(NamedTuple):
     terms: int  # how many terms an evaluation adds
 
 
+class Bounds(NamedTuple):
+    """What is known of a matrix of distances after reading it once."""
+
+    low: float
+    high: float
+    sums: Any  # float64 (m,), of each column
+
+
 class Entries(NamedTuple):
     """Some entries of a matrix, grouped by row or by column."""
 
@@ -35,28 +43,53 @@ class Entries(NamedTuple):
     values: Any  # float64
 
 
-def greedy(distances: Any, farthest: float, budget: int) -> tuple[Any, Any]:
-    """Indices and gains of facility location on a matrix in C order whose largest entry is ``farthest``."""
+def greedy(distances: Any, budget: int, bounds: Bounds) -> tuple[Any, Any]:
+    """Indices and gains of facility location on a matrix in C order, whose `Bounds` are known."""
     picks, gains = np.empty(budget, np.int64), np.empty(budget)
-    _greedy(distances, _columns(distances, budget), farthest, picks, gains)
+    _greedy(distances, _columns(distances, budget), bounds, picks, gains)
     return picks, gains
 
 
 def _columns(distances: Any, budget: int) -> Any:
     """The transpose. Reading rows in its place is faster, which pays for comparing both if many columns are read."""
     square = distances.shape[0] == distances.shape[1]
-    return distances if square and 8 * budget > len(distances) and _is_symmetric(distances) else distances.T
+    return distances if square and 12 * budget > len(distances) and _is_symmetric(distances) else distances.T
 
 
 @njit(cache=True)
-def _greedy(rows: Any, columns: Any, farthest: float, picks: Any, gains: Any) -> None:
-    nearest = np.full(len(rows), farthest)  # the auxiliary element: before the first choice all samples are this far
-    # A centre at distance 0 would take all of a gain: what it takes is the gain.
-    state = fresh_gains(_losses(rows, np.arange(len(rows)), nearest, np.zeros(len(rows))), len(rows))
+def bounds_of(distances: Any) -> Bounds:
+    """Smallest and largest entry and the columns' sums, in one pass over the memory; NaN shows in the sums."""
+    low, high = distances[0].astype(np.float64), distances[0].astype(np.float64)
+    sums = np.zeros(len(low))
+    last = len(distances) - 1
+    for i in range(0, last + 1, 2):  # two rows at a time halve the traffic of the three results
+        row, following = distances[i], distances[min(i + 1, last)]
+        share = 1.0 if i < last else 0.0  # an odd last row follows itself, and must not be added twice
+        for j in range(len(low)):
+            d, e = np.float64(row[j]), np.float64(following[j])
+            low[j], high[j] = min(low[j], min(d, e)), max(high[j], max(d, e))
+            sums[j] += d + share * e
+    return Bounds(low.min(), high.max(), sums)
+
+
+@njit(cache=True)
+def first_gains(bounds: Bounds, size: int) -> Gains:
+    """Gains before the first choice: all samples are at the largest distance, that of the auxiliary element."""
+    total = size * bounds.high
+    # A difference of rounded sums: no gain is exact yet.
+    errors = np.full(len(bounds.sums), size * EPSILON * total)
+    return Gains(total - bounds.sums, np.full(len(bounds.sums), total), errors, size)
+
+
+@njit(cache=True)
+def _greedy(rows: Any, columns: Any, bounds: Bounds, picks: Any, gains: Any) -> None:
+    nearest = np.full(len(rows), bounds.high)
+    state = first_gains(bounds, len(rows))
     for step in range(len(picks)):
-        for j in inexact_contenders(state):
+        rivals = contenders(state)
+        for j in inexact(state, rivals):
             refresh(state, j, evaluate(columns[j], nearest))
-        pick = best(state)
+        pick = best(state, rivals)
         to_pick = columns[pick].astype(np.float64)
         picks[step] = pick
         gains[step] = state.values[pick] if state.errors[pick] == 0 else evaluate(to_pick, nearest)
@@ -73,9 +106,10 @@ def greedy_on_entries(
     """Go on with a choice from step ``first``, where only the stored pairs, ``d_ij < nearest_i``, matter any more."""
     losses = np.empty(len(nearest))
     for step in range(first, len(picks)):
-        for j in inexact_contenders(state):
+        rivals = contenders(state)
+        for j in inexact(state, rivals):
             refresh(state, j, _evaluate_entries(by_column, j, nearest))
-        pick = best(state)
+        pick = best(state, rivals)
         picks[step] = pick
         gains[step] = state.values[pick] if state.errors[pick] == 0 else _evaluate_entries(by_column, pick, nearest)
         state.values[pick] = -np.inf
@@ -98,17 +132,40 @@ def _evaluate_entries(by_column: Entries, candidate: int, nearest: Any) -> float
 
 
 @njit(cache=True)
-def fresh_gains(values: Any, terms: int) -> Gains:
-    """Gains that are exact, sums of ``terms`` terms."""
-    return Gains(values, values.copy(), np.zeros(len(values)), terms)
+def contenders(state: Gains) -> Any:
+    """Candidates that could be the best or tie with it, in order: all others are worse by more than their errors."""
+    values, errors = state.values, state.errors
+    lower = _largest_difference(values, errors)
+    threshold = _tie_threshold(lower)
+    count = 0
+    for j in range(len(values)):
+        count += values[j] + errors[j] >= threshold
+    found = np.empty(count, np.int64)
+    j = 0
+    for place in range(count):
+        while values[j] + errors[j] < threshold:
+            j += 1
+        found[place] = j
+        j += 1
+    return found
 
 
 @njit(cache=True)
-def inexact_contenders(state: Gains) -> Any:
-    """Candidates to evaluate before the next choice: their gains are not exact, and more than one could be the best."""
-    threshold = _tie_threshold((state.values - state.errors).max())
-    contenders = np.nonzero(state.values + state.errors >= threshold)[0]
-    return contenders[state.errors[contenders] > 0] if len(contenders) > 1 else contenders[:0]
+def _largest_difference(left: Any, right: Any) -> float:
+    a = b = c = d = -np.inf  # four chains, because each comparison waits for the last of its chain
+    whole = len(left) - len(left) % 4
+    for j in range(0, whole, 4):
+        a, b = max(a, left[j] - right[j]), max(b, left[j + 1] - right[j + 1])
+        c, d = max(c, left[j + 2] - right[j + 2]), max(d, left[j + 3] - right[j + 3])
+    for j in range(whole, len(left)):
+        a = max(a, left[j] - right[j])
+    return max(max(a, b), max(c, d))
+
+
+@njit(cache=True)
+def inexact(state: Gains, rivals: Any) -> Any:
+    """Those contenders that must be evaluated afresh before the next choice; none if there is no rival."""
+    return rivals[state.errors[rivals] > 0] if len(rivals) > 1 else rivals[:0]
 
 
 @njit(cache=True)
@@ -119,9 +176,10 @@ def refresh(state: Gains, candidate: int, gain: float) -> None:
 
 
 @njit(cache=True)
-def best(state: Gains) -> int:
+def best(state: Gains, rivals: Any) -> int:
     """The lowest index within the tie tolerance of the largest gain, once the inexact contenders are refreshed."""
-    return int(np.argmax(state.values >= _tie_threshold(state.values.max())))
+    gains = state.values[rivals]
+    return int(rivals[np.argmax(gains >= _tie_threshold(gains.max()))])
 
 
 @njit(cache=True)

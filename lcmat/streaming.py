@@ -14,13 +14,14 @@ from torch import Tensor
 
 from lcmat.blocks import LARGEST_MATRIX, TILE, Blocks, symmetric_matrix
 from lcmat.greedy import (
-    EPSILON,
+    Bounds,
     Entries,
-    Gains,
     best,
+    contenders,
+    first_gains,
     greedy_on_entries,
     group,
-    inexact_contenders,
+    inexact,
     losses_of_rows,
     refresh,
     subtract,
@@ -122,10 +123,9 @@ class _Choice:
         self.distances, self.step = distances, 0
         self.picks, self.gains = np.zeros(budget, np.int64), np.zeros(budget)
         self.clusters = np.zeros(size, np.int64)
-        farthest, sums = _largest_and_sums(distances)
-        self.nearest = np.full(size, farthest)
-        total = size * farthest  # the difference to it is rounded, so no gain is exact yet
-        self.state = Gains(total - sums, np.full(size, total), np.full(size, size * EPSILON * total), size)
+        bounds = _bounds(distances)
+        self.nearest = np.full(size, bounds.high)
+        self.state = first_gains(bounds, size)
         self.sample = np.unique(np.linspace(0, size - 1, SAMPLED_ROWS).astype(np.int64))
         self.from_sample = np.hstack([values for _, values in distances.strips(self.sample, np.arange(size))])
 
@@ -135,10 +135,11 @@ class _Choice:
 
     def advance(self) -> None:
         """Make one choice on distances computed for it."""
-        for part in _parts(inexact_contenders(self.state)):
+        rivals = contenders(self.state)
+        for part in _parts(inexact(self.state, rivals)):
             for candidate, gain in zip(part, self._evaluate(part), strict=True):
                 refresh(self.state, candidate, gain)
-        pick = best(self.state)
+        pick = best(self.state, rivals)
         to_pick = np.hstack([values[0] for _, values in self._rows(np.array([pick]))])
         self.picks[self.step], self.gains[self.step] = pick, np.maximum(self.nearest - to_pick, 0).sum()
         self.state.values[pick] = -np.inf
@@ -177,14 +178,14 @@ class _Choice:
         return group(rows, columns, values, size), group(columns, rows, values, size)
 
 
-def _largest_and_sums(distances: _Distances) -> tuple[float, Any]:
+def _bounds(distances: _Distances) -> Bounds:
     smallest, largest, sums = np.inf, -np.inf, np.zeros(distances.size)
     for _, columns, values in distances.tiles(np.arange(distances.size)):
         smallest, largest = min(smallest, values.min()), np.maximum(largest, values.max())
         sums[columns] += values.sum(axis=0)
     if not (smallest >= 0 and largest < np.inf):
         raise ValueError(f"distances must be finite and non-negative, found {smallest:g} to {largest:g} (or NaN)")
-    return float(largest), sums
+    return Bounds(float(smallest), float(largest), sums)
 
 
 def _parts(indices: Any) -> Iterator[Any]:

@@ -2,10 +2,11 @@
 
 from typing import NamedTuple
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from lcmat.greedy import greedy
+from lcmat.greedy import bounds_of, greedy
 
 
 class Ranking(NamedTuple):
@@ -43,10 +44,14 @@ def facility_location(distances: Tensor, budget: int) -> Ranking:
     >>> facility_location(torch.tensor([[0.0, 1.0, 5.0], [1.0, 0.0, 4.0], [5.0, 4.0, 0.0]]), budget=2)
     Ranking(indices=tensor([1, 2]), gains=tensor([10.,  4.], dtype=torch.float64))
     """
-    farthest = _check(distances, budget)
+    _check(distances, budget)
+    matrix = distances.detach().cpu().contiguous().numpy()
+    bounds = bounds_of(matrix)
+    if not (bounds.low >= 0 and np.isfinite(bounds.sums).all()):
+        raise ValueError(f"distances must be finite and non-negative, found {bounds.low:g} to {bounds.high:g} (or NaN)")
     if budget == 0:
         return Ranking(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.float64))
-    picks, gains = greedy(distances.detach().cpu().contiguous().numpy(), farthest, budget)
+    picks, gains = greedy(matrix, budget, bounds)
     return Ranking(torch.from_numpy(picks), torch.from_numpy(gains))
 
 
@@ -69,15 +74,10 @@ def cluster_sizes(distances: Tensor, indices: Tensor) -> Tensor:
     return torch.bincount(nearest, minlength=len(indices)).double().cpu()
 
 
-def _check(distances: Tensor, budget: int) -> float:
-    """The largest distance, of a matrix and a budget that are as they should be."""
+def _check(distances: Tensor, budget: int) -> None:
     if distances.ndim != 2 or distances.dtype not in (torch.float32, torch.float64) or distances.numel() == 0:
         raise ValueError(
             f"distances must be a non-empty float32 or float64 matrix, got {distances.dtype} {tuple(distances.shape)}"
         )
-    low, high = torch.aminmax(distances.detach())
-    if not (low >= 0 and high < torch.inf):
-        raise ValueError(f"distances must be finite and non-negative, found values from {low:g} to {high:g} (or NaN)")
     if not 0 <= budget <= distances.shape[1]:
         raise ValueError(f"budget must lie in 0 .. {distances.shape[1]}, the number of candidates, got {budget}")
-    return float(high)
