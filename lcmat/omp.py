@@ -13,7 +13,7 @@ DEPENDENCE = 1e-10  # a column whose squared distance from the span of the chose
 
 
 class Pursuit(NamedTuple):
-    """Chosen columns, best first, and what each of them took from the squared error."""
+    """Chosen columns, best first, what each of them took from the squared error, and their weights."""
 
     indices: Tensor  # int64 (budget,)
     gains: Tensor  # float64 (budget,)
@@ -32,7 +32,7 @@ def orthogonal_matching_pursuit(
 
     The sign counts, because the weights may not be negative in the end: with the columns chosen they minimise the same
     error over ``w >= 0``.  A Cholesky factor of ``A_S^T A_S + ridge I`` that grows by a row at each step replaces the
-    regressions, so a step costs one product of an ``(n, |S|)`` matrix with a vector.
+    regressions, so a step costs one product of an ``(n, |S|)`` matrix with a vector; that matrix is all that is kept.
 
     Without ridge the columns that depend on the chosen ones add nothing and are passed over.  When no others are left
     (the budget exceeds the rank) the rest follow in the order of their products with the target, with gain 0.

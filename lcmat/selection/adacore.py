@@ -36,7 +36,8 @@ def adacore(
         labels: class numbers, int64 ``(n,)``.
         budget: how many samples to choose.
         generator: unused; every method takes one.
-        damping: added to every entry of the Hessian diagonals, as a share of their mean over these samples.
+        damping: added to every entry of the Hessian diagonals, as a share of their mean over these samples.  With 0.1
+            entries of average size and above are divided by nearly themselves, those far below by one number.
         official_kernel: take `official_distance_blocks` instead; damping then has no effect.
 
     Returns:
