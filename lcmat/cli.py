@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
 
     for name, command, text in (
         ("status", _status, "count the records, and name the files that are none"),
-        ("methods", _methods, "list the selection methods"),
+        ("methods", _methods, "list the selection methods, their options and what they need beyond the last layer"),
         ("datasets", _datasets, "list the data sets"),
     ):
         commands.add_parser(name, help=text).set_defaults(command=command)
@@ -163,8 +163,13 @@ def _methods(options: argparse.Namespace) -> int:
     from lcmat.selection import METHODS
 
     for name, method in METHODS.items():
-        choices = ", ".join(f"{option}={default}" for option, default in method.options.items()) or "no options"
-        print(f"{name:12} {method.title:12} {choices:22} {method.reference}")
+        print(f"{name:21} {method.title:18} {method.reference}")
+        for word, texts in (
+            ("options", [f"{option}={default}" for option, default in method.options.items()]),
+            ("evidence", method.evidence),
+        ):
+            if texts:
+                print(f"{'':21} {word}: {', '.join(texts)}")
     return 0
 
 

@@ -1,7 +1,7 @@
 """The parameters of the experiments: their only definition, validated before anything runs.
 
 This module imports neither torch nor the rest of the package, so that a misspelt parameter is refused at once. The
-three tables below repeat what the registries of data sets, networks and methods say; a test keeps them in agreement.
+four tables below repeat what the registries of data sets, networks and methods say; a test keeps them in agreement.
 """
 
 import hashlib
@@ -18,9 +18,48 @@ from pydantic.fields import FieldInfo
 
 Values = Mapping[str, Any]
 
+_GRADIENT = {"double_softmax": False, "loss_reduction": None}
+_GRADMATCH = {"ridge": 0.5, **_GRADIENT}
+_GLISTER = {"eta": 0.01, "rounds": None, **_GRADIENT}
+
 METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
-    {"uniform": {}, "lcmat-s": {"rho": 0.1, "top_k": 100, "loss_reduction": None}},
+    {
+        "uniform": {},
+        "lcmat-s": {"rho": 0.1, "top_k": 100, "loss_reduction": None},
+        "craig": {"gradients": "logits", **_GRADIENT},
+        "gradmatch": _GRADMATCH,
+        "gradmatch-val": _GRADMATCH,
+        "glister": _GLISTER,
+        "glister-val": _GLISTER,
+        "adacore": {"damping": 0.1, "official_kernel": False},
+        "facility-location": {"double_softmax": False},
+        "graph-cut": {"cut_lambda": 1.0, "double_softmax": False},
+        "least-confidence": {"raw_logits": False},
+        "entropy": {},
+        "margin": {},
+        "herding": {"official_order": False},
+        "k-center": {},
+        "contextual-diversity": {},
+        "moderate": {},
+        "cal": {"num_neighbours": 10, "official_order": False},
+        "forgetting": {},
+        "el2n": {},
+        "grand": {},
+        "deepfool": {},
+    },
 )
+
+METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "gradmatch-val": ("validation",),
+        "glister-val": ("validation",),
+        "forgetting": ("forgetting_events",),
+        "el2n": ("error_norms",),
+        "grand": ("gradient_norms",),
+        "deepfool": ("boundary_distances",),
+    }
+)
+"""What a method must be told beyond the last layer's view; those that need nothing are left out."""
 
 NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
     {"digits-net": 32, "convnet": 128, "resnet18": 64, "vgg16": 64, "wrn16-8": 128},
@@ -94,6 +133,25 @@ class SelectionParameters(Experiment):
     loss_reduction: Literal["mean-per-batch"] | None = Field(
         None, description="scale the samples' losses as the official code does (gradient-based methods)"
     )
+    double_softmax: bool | None = Field(
+        None, description="differentiate the loss of softmax(softmax(logits)) as the official baselines do"
+    )
+    gradients: Literal["logits", "last-layer"] | None = Field(
+        None, description="whose gradients are compared: in the logits, or in the last layer's parameters (craig)"
+    )
+    ridge: float | None = Field(None, ge=0, description="weight of the squared weights in the regression (gradmatch)")
+    eta: float | None = Field(None, gt=0, description="size of the gradient step that is judged (glister)")
+    rounds: int | None = Field(None, ge=1, description="renewals of the gradient; each choice by default (glister)")
+    damping: float | None = Field(None, ge=0, description="added to Hessians, as a share of their mean (adacore)")
+    official_kernel: bool | None = Field(None, description="divide by Hessians as the official code does (adacore)")
+    cut_lambda: float | None = Field(None, ge=0, description="likeness to all against likeness inside (graph-cut)")
+    raw_logits: bool | None = Field(
+        None, description="compare logits, not probabilities, as the official code does (least-confidence)"
+    )
+    official_order: bool | None = Field(
+        None, description="choose from the wrong end as the official code does (herding, cal)"
+    )
+    num_neighbours: int | None = Field(None, ge=1, description="samples that predictions are compared with (cal)")
     batch_norm: Literal["batch"] | None = Field(
         None, description="embed with the statistics of single-class batches, as the official code does"
     )
@@ -131,7 +189,7 @@ class SelectionParameters(Experiment):
             return value
         raise ValueError(f"{value!r} is no {info.field_name}; {nearest(value, known)}")
 
-    @field_validator("fraction", "rho", "learning_rate")
+    @field_validator("fraction", "rho", "learning_rate", "ridge", "damping", "cut_lambda")
     @classmethod
     def _unsigned_zero(cls, value: float | None) -> float | None:
         """-0.0 equals 0.0 but would have another key."""

@@ -11,14 +11,14 @@ so no backward pass is needed.  All quantities belong to the *sum*-reduced loss 
 a batch size.  Everything is differentiable, keeps the dtype and device of its inputs, and touches no global state.
 """
 
-from collections.abc import Callable
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn import functional
 
-ELEMENTS_PER_BLOCK = 1 << 20  # 8 MB of float64: a block's temporaries stay in the cache and off the peak memory
+from lcmat.blocks import Blocks, Part, symmetric_matrix
+from lcmat.l1 import l1_distances
 
 
 class LastLayer(NamedTuple):
@@ -202,10 +202,6 @@ def hessian_distances(features: Tensor, logits: Tensor, dimensions: Tensor) -> T
     return symmetric_matrix(len(features), hessian_distance_blocks(features, logits, dimensions), like=features)
 
 
-# A function from a slice of rows and a slice of columns to that block of an (n, n) matrix.
-Blocks = Callable[[slice, slice], Tensor]
-
-
 def gradient_distance_blocks(
     features: Tensor, logits: Tensor, labels: Tensor, *, scales: Tensor | None = None
 ) -> Blocks:
@@ -226,7 +222,7 @@ def outer_product_distance_blocks(factors: Tensor, features: Tensor) -> Blocks:
     # Differences of augmented features are those of the features; centring them keeps the cancellation small.
     centred, centred_squared = _with_squared_norms(features - features.mean(dim=0))
 
-    def block(rows: slice, columns: slice) -> Tensor:
+    def block(rows: Part, columns: Part) -> Tensor:
         difference_r = torch.cdist(r[rows], r[columns], compute_mode="donot_use_mm_for_euclid_dist").square()
         sum_r = 2 * (r_squared[rows, None] + r_squared[columns]) - difference_r
         difference_a = _squared_distances(
@@ -244,28 +240,7 @@ def hessian_distance_blocks(
 ) -> Blocks:
     """The matrix of `hessian_distances`, block by block on demand; ``scales`` multiply the samples' losses."""
     values = hessian_diagonal_columns(features, logits, dimensions, scales=scales)
-    return lambda rows, columns: torch.cdist(values[rows], values[columns], p=1)
-
-
-def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
-    """Assemble an ``(n, n)`` symmetric matrix from its upper-triangular blocks, with a zero diagonal.
-
-    Args:
-        size: n.
-        block: gives the entries in a slice of rows and a slice of columns.
-        like: a tensor with the dtype and device of the result.
-    """
-    matrix = like.new_zeros(size, size)
-    step = max(1, ELEMENTS_PER_BLOCK // max(size, 1))
-    for start in range(0, size, step):
-        stop = min(start + step, size)
-        rows, rest = slice(start, stop), slice(start, size)
-        values = block(rows, rest)
-        corner = torch.triu(values[:, : stop - start], diagonal=1)
-        matrix[rows, rows] = corner + corner.T
-        matrix[rows, stop:] = values[:, stop - start :]
-        matrix[stop:, rows] = values[:, stop - start :].T
-    return matrix
+    return lambda rows, columns: l1_distances(values[rows], values[columns])
 
 
 def check_samples(features: Tensor, logits: Tensor, labels: Tensor | None = None) -> None:

@@ -8,7 +8,8 @@ diagonal (:func:`lcmat.curvature.hessian_distances`); here are the distances tha
 import torch
 from torch import Tensor
 
-from lcmat.curvature import augmented_features, check_samples, hessian_diagonals, symmetric_matrix
+from lcmat.blocks import Part, symmetric_matrix
+from lcmat.curvature import augmented_features, check_samples, hessian_diagonals
 
 PAIRS_PER_BLOCK = 1 << 14  # of 2c x 2c eigenproblems at a time: 52 MB for ten classes
 
@@ -63,7 +64,7 @@ def frobenius_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
     flat = factors.flatten(1)
     factor_squares, norms = flat.square().sum(dim=1), inputs.square().sum(dim=1)
 
-    def block(rows: slice, columns: slice) -> Tensor:
+    def block(rows: Part, columns: Part) -> Tensor:
         difference_a = _squared_cdist(flat[rows], flat[columns])
         sum_a = 2 * (factor_squares[rows, None] + factor_squares[columns]) - difference_a
         difference_b = _outer_difference(inputs[rows], inputs[columns], norms[rows], norms[columns])

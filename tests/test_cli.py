@@ -116,6 +116,19 @@ def test_lists(command, expected, capsys):
     assert expected in capsys.readouterr().out
 
 
+def test_methods_are_listed_with_options_evidence_and_reference(capsys):
+    from lcmat.selection import METHODS
+
+    cli.main(["methods"])
+    lines = capsys.readouterr().out.splitlines()
+    assert max(map(len, lines)) <= 120
+    blocks = " ".join(line if line.startswith(" ") else f"\n{line}" for line in lines).split("\n")[1:]
+    for block, (name, method) in zip(blocks, METHODS.items(), strict=True):
+        assert block.startswith(f"{name} ") and method.title in block and method.reference in block
+        assert all(f"{option}={default}" in block for option, default in method.options.items())
+        assert ("evidence: " + ", ".join(method.evidence) in block) if method.evidence else "evidence" not in block
+
+
 def test_sweep_reports_what_it_found(monkeypatch, capsys):
     monkeypatch.setitem(cli.__dict__, "PROFILES", {"smoke": _Profile([QUICK])})
     records.write(make_record(QUICK, fingerprint=code_fingerprint(QUICK)))

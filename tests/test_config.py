@@ -6,6 +6,7 @@ from pydantic import ValidationError
 
 from lcmat.config import (
     DATASET_DEFAULTS,
+    METHOD_EVIDENCE,
     METHOD_OPTIONS,
     NETWORK_WIDTHS,
     ParameterError,
@@ -137,10 +138,16 @@ def test_each_parameter_enters_the_key():
         "network": "convnet", "width": 31, "selection_epochs": 99, "epochs": 99, "evaluate_every": 99,
         "batch_size": 127, "learning_rate": 0.2, "crop_padding": 2, "flip": True, "precision": "bfloat16",
         "compile": True, "loss_reduction": "mean-per-batch", "batch_norm": "batch",
+        "double_softmax": True, "gradients": "last-layer", "ridge": 0.1, "eta": 0.2, "rounds": 3, "damping": 0.3,
+        "official_kernel": True, "cut_lambda": 0.4, "raw_logits": True, "official_order": True, "num_neighbours": 5,
     }  # fmt: skip
     assert different.keys() == SelectionParameters.model_fields.keys()
-    keys = {SelectionParameters(**{name: value}).key for name, value in different.items()}
-    assert len(keys | {SelectionParameters().key}) == len(different) + 1
+    method_of = {option: method for method, options in METHOD_OPTIONS.items() for option in options}
+    keys = set()
+    for name, value in different.items():
+        method = {} if name == "method" else {"method": method_of.get(name, "lcmat-s")}
+        keys |= {SelectionParameters(**method).key, SelectionParameters(**method, **{name: value}).key}
+    assert len(keys) == len(different) + len(set(method_of.values()) | {"lcmat-s"})
 
 
 def test_parameters_cannot_be_changed():
@@ -161,6 +168,7 @@ def test_tables_agree_with_the_registries():
 
     assert {name: method.options for name, method in METHODS.items()} == METHOD_OPTIONS
     assert {name: model.width for name, model in MODELS.items()} == NETWORK_WIDTHS
+    assert {name: method.evidence for name, method in METHODS.items() if method.evidence} == METHOD_EVIDENCE
     assert list(DATASETS) == list(DATASET_DEFAULTS)
     options = {option for known in METHOD_OPTIONS.values() for option in known}
     assert options <= SelectionParameters.model_fields.keys()

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lcmat import curvature
+from lcmat import blocks, curvature
 
 
 def random_samples(n=7, d=5, c=4, seed=0, dtype=torch.float64):
@@ -100,9 +100,27 @@ def test_blocks_assemble_the_same_matrices_as_one_block(monkeypatch):
         curvature.gradient_distances(features, logits, labels),
         curvature.hessian_distances(features, logits, dimensions),
     )
-    monkeypatch.setattr(curvature, "ELEMENTS_PER_BLOCK", 4 * 23)
+    monkeypatch.setattr(blocks, "TILE", 4)
     torch.testing.assert_close(curvature.gradient_distances(features, logits, labels), whole[0])
     torch.testing.assert_close(curvature.hessian_distances(features, logits, dimensions), whole[1])
+
+
+def test_blocks_of_chosen_rows_and_columns_are_those_of_the_matrix():
+    features, logits, labels = random_samples(n=23)
+    dimensions = curvature.top_variance_dimensions(features, logits, 9)
+    rows, columns = torch.tensor([20, 3, 3]), torch.tensor([0, 22])
+    for block, matrix in (
+        (
+            curvature.gradient_distance_blocks(features, logits, labels),
+            curvature.gradient_distances(features, logits, labels),
+        ),
+        (
+            curvature.hessian_distance_blocks(features, logits, dimensions),
+            curvature.hessian_distances(features, logits, dimensions),
+        ),
+    ):
+        torch.testing.assert_close(block(rows, columns), matrix[rows][:, columns])
+        torch.testing.assert_close(block(rows, slice(2, 7)), matrix[rows, 2:7])
 
 
 def test_top_variance_dimensions_equal_the_variances_of_the_dense_matrix():

@@ -6,12 +6,28 @@ import torch
 
 from lcmat import METHODS, Coreset, select
 from lcmat.checkpoints import CorruptArtifactError
+from lcmat.curvature import LastLayer
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.lcmat_s import lcmat_distances
 from tests.test_curvature import dense_by_autograd, random_samples
 from tests.test_submodular import naive_greedy
 
 every_method = pytest.mark.parametrize("method", METHODS)
+
+
+def evidence_for(method, features, logits, labels):
+    """Plausible evidence for these samples: what the method must be told beyond the last layer."""
+    others = random_samples(n=60, d=features.shape[1], c=logits.shape[1], seed=7)
+    numbers = torch.rand(len(labels), generator=torch.Generator().manual_seed(8), dtype=torch.float64)
+    plausible = {
+        "validation": LastLayer(*others[:2], torch.arange(60) % logits.shape[1]),
+        "forgetting_events": (10 * numbers).floor(),
+    }
+    return {name: plausible.get(name, numbers) for name in METHODS[method].evidence}
+
+
+def choose(method, *samples, **options):
+    return select(method, *samples, **evidence_for(method, *samples), **options)
 
 
 def dense_lcmat_distances(features, logits, labels, rho, top_k):
@@ -61,7 +77,7 @@ def test_each_class_gets_its_budget(method):
     features, logits, labels = random_samples(n=200, c=4)
     counts = torch.bincount(labels)
     for fraction in (0.05, 0.3, 1.0):
-        coreset = select(method, features, logits, labels, fraction=fraction)
+        coreset = choose(method, features, logits, labels, fraction=fraction)
         assert len(set(coreset.indices.tolist())) == len(coreset)
         expected = [round(fraction * int(count)) for count in counts]
         assert torch.bincount(labels[coreset.indices], minlength=4).tolist() == expected
@@ -70,17 +86,17 @@ def test_each_class_gets_its_budget(method):
 @every_method
 def test_budgets_none_one_all_and_too_many(method):
     features, logits, labels = random_samples(n=30, c=3)
-    assert len(select(method, features, logits, labels, size=0)) == 0
-    assert len(select(method, features, logits, labels, size=1)) == 1
-    assert sorted(select(method, features, logits, labels, size=30).indices.tolist()) == list(range(30))
+    assert len(choose(method, features, logits, labels, size=0)) == 0
+    assert len(choose(method, features, logits, labels, size=1)) == 1
+    assert sorted(choose(method, features, logits, labels, size=30).indices.tolist()) == list(range(30))
     with pytest.raises(ValueError, match=r"size must lie in 0 \.\. 30"):
-        select(method, features, logits, labels, size=31)
+        choose(method, features, logits, labels, size=31)
 
 
 @every_method
 def test_weights_sum_to_the_number_of_samples(method):
     features, logits, labels = random_samples(n=90, c=3)
-    coreset = select(method, features, logits, labels, fraction=0.2)
+    coreset = choose(method, features, logits, labels, fraction=0.2)
     assert coreset.weights.sum().item() == pytest.approx(90)
     assert (coreset.weights > 0).all()
 
@@ -90,10 +106,48 @@ def test_selection_is_a_function_of_its_arguments_and_leaves_global_state_alone(
     samples = random_samples(n=60, c=3)
     torch.manual_seed(1)
     before = torch.get_rng_state()
-    first = select(method, *samples, fraction=0.2, seed=5)
+    first = choose(method, *samples, fraction=0.2, seed=5)
     assert torch.equal(torch.get_rng_state(), before)
     torch.manual_seed(2)
-    assert select(method, *samples, fraction=0.2, seed=5).indices.tolist() == first.indices.tolist()
+    assert choose(method, *samples, fraction=0.2, seed=5).indices.tolist() == first.indices.tolist()
+
+
+def degenerate_samples(kind):
+    """Twelve samples of two classes of which something essential is missing."""
+    features, logits, labels = random_samples(n=12, c=2)
+    if kind == "equal":
+        return features[:1].expand(12, -1), logits[:1].expand(12, -1), torch.arange(12) % 2
+    if kind == "zero features":
+        return features * 0, logits, labels
+    if kind == "certain":
+        return features, 1e4 * torch.nn.functional.one_hot(labels, 2).double(), labels
+    if kind == "certain and wrong":
+        return features, 1e4 * torch.nn.functional.one_hot(1 - labels, 2).double(), labels
+    return features, logits, torch.ones_like(labels)  # one class only
+
+
+@every_method
+@pytest.mark.parametrize("kind", ["equal", "zero features", "certain", "certain and wrong", "one class"])
+@pytest.mark.parametrize("size", [0, 1, 5, 12])
+def test_degenerate_samples_are_no_trouble(method, kind, size):
+    samples = degenerate_samples(kind)
+    coreset = choose(method, *samples, size=size)
+    assert len(set(coreset.indices.tolist())) == size
+    assert coreset.weights.isfinite().all() and (coreset.weights >= 0).all()
+    assert not coreset.gains.isinf().any()
+    assert coreset.weights.sum().item() == pytest.approx(
+        sum(torch.bincount(samples[2])[samples[2][coreset.indices].unique()])
+    )
+
+
+@every_method
+def test_float32_inputs_are_chosen_from_in_float64(method):
+    features, logits, labels = random_samples(n=60, c=3, dtype=torch.float32)
+    single, double = (
+        choose(method, *pair, labels, size=12).indices
+        for pair in ((features, logits), (features.double(), logits.double()))
+    )
+    assert single.tolist() == double.tolist()
 
 
 def test_uniform_depends_on_the_seed_and_lcmat_s_does_not():

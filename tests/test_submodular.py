@@ -8,7 +8,6 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcmat import submodular
 from lcmat.submodular import cluster_sizes, facility_location
 
 
@@ -98,11 +97,21 @@ def test_permuting_samples_and_candidates_permutes_the_ranking():
     assert columns[permuted].tolist() == facility_location(distances, 8).indices.tolist()
 
 
-def test_small_blocks_change_nothing(monkeypatch):
+@pytest.mark.parametrize("budget", [3, 40])  # few columns are read as they lie, many as rows where that is the same
+@pytest.mark.parametrize("change", [0.0, 5.0])
+def test_a_matrix_that_is_almost_symmetric_is_read_by_columns(budget, change):
+    points = torch.randn(150, 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
+    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
+    distances[140, 3:20] += change
+    assert facility_location(distances, budget).indices.tolist() == naive_greedy(distances, budget)[0]
+
+
+def test_the_layout_of_the_matrix_does_not_matter():
     distances = random_distances(50, 40, seed=6)
     whole = facility_location(distances, 40)
-    monkeypatch.setattr(submodular, "ELEMENTS_PER_BLOCK", 128)
-    assert facility_location(distances, 40).indices.tolist() == whole.indices.tolist()
+    spread = torch.stack([distances, -distances], dim=2)[:, :, 0]
+    for same in (distances.T.contiguous().T, spread, distances.clone().requires_grad_()):
+        assert facility_location(same, 40).indices.tolist() == whole.indices.tolist()
 
 
 def test_float32_distances_are_summed_in_float64():

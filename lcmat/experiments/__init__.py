@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 
-from lcmat.config import ZOO_PREFIX, Experiment
+from lcmat.config import METHOD_EVIDENCE, ZOO_PREFIX, Experiment
 from lcmat.fingerprint import fingerprint
 from lcmat.records import Record
 
@@ -18,6 +18,16 @@ NETWORK_MODULES: Mapping[str, str] = MappingProxyType(
     }
 )
 
+EVIDENCE_MODULES: Mapping[str, str] = MappingProxyType(
+    {
+        "boundary_distances": "lcmat.experiments.evidence.boundary",
+        "error_norms": "lcmat.experiments.evidence.norms",
+        "forgetting_events": "lcmat.experiments.evidence.forgetting",
+        "gradient_norms": "lcmat.experiments.evidence.norms",
+        "validation": "lcmat.experiments.evidence.validation",
+    }
+)
+
 # What a record states otherwise (data by their hash, parameters by their values), what only carries results to and
 # fro, and the registries, so that a new method or network leaves the records of the others valid.
 _NO_PART = (
@@ -25,6 +35,8 @@ _NO_PART = (
     "lcmat.config",
     "lcmat.data",
     "lcmat.experiments",
+    "lcmat.experiments.caching",
+    "lcmat.experiments.evidence",
     "lcmat.experiments.session",
     "lcmat.models",
     "lcmat.paths",
@@ -83,4 +95,5 @@ def network_module(network: str) -> str:
 
 def _fingerprint(method: str, network: str) -> str:
     own = ("lcmat.experiments.selection", "lcmat.selection.selector", f"lcmat.selection.{method_module(method)}")
-    return fingerprint(*own, network_module(network), *_TRAINING, without=_NO_PART)
+    evidence = (EVIDENCE_MODULES[name] for name in METHOD_EVIDENCE.get(method, ()))
+    return fingerprint(*own, *evidence, network_module(network), *_TRAINING, without=_NO_PART)

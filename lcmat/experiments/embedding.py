@@ -1,7 +1,6 @@
 """The selecting network's view of the training set, computed once and shared by all methods and fractions."""
 
 import hashlib
-import json
 import time
 import warnings
 from collections.abc import Callable
@@ -11,7 +10,6 @@ from typing import Any, NamedTuple
 
 import numpy as np
 import torch
-from filelock import FileLock
 from torch import Tensor
 
 from lcmat import checkpoints
@@ -19,9 +17,9 @@ from lcmat.config import SelectionParameters
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments import training_fingerprint
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
+from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import Network, build
-from lcmat.paths import cache_folder
 from lcmat.training import CheckpointMismatchError, Recipe, TrainingResult, embed, train
 
 Progress = Callable[[int, int, float, float | None], None]
@@ -40,25 +38,34 @@ class SelectorView(NamedTuple):
 
 
 def selector_view(
-    parameters: SelectionParameters, splits: Splits, device: str, progress: Progress | None = None
+    parameters: SelectionParameters,
+    splits: Splits,
+    device: str,
+    progress: Progress | None = None,
+    *,
+    held_out: Tensor | None = None,
 ) -> SelectorView:
-    """Train the selecting network on all training images, or take its embedding from the cache.
+    """Train the selecting network on the training images, or take its embedding of all of them from the cache.
 
     Of several processes that need the same embedding at once, one computes it while the others wait. A damaged file
     is made again, with a warning.
+
+    Args:
+        parameters: of the run.
+        splits: of the data set.
+        device: where to compute.
+        progress: called after each epoch.
+        held_out: rows of the training images that the network is not trained on; None: it is trained on all.
     """
-    identity = _identity(parameters, splits, device)
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_folder() / "embeddings" / parameters.dataset / f"{digest}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with FileLock(path.with_suffix(".lock")):
-        found = _load(path, identity)
-        if found is None:
-            found = _compute(parameters, splits, device, path.with_suffix(".training"), progress)
-            tensors = {"features": found.features, "logits": found.logits}
-            details = {"test_accuracy_percent": found.test_accuracy_percent, "seconds": found.seconds}
-            checkpoints.save(path, tensors, {"identity": identity, **details})
-    return found
+
+    def compute(checkpoint: Path) -> Stored:
+        view = _compute(parameters, splits, held_out, device, checkpoint, progress)
+        details = {"test_accuracy_percent": view.test_accuracy_percent, "seconds": view.seconds}
+        return Stored({"features": view.features, "logits": view.logits}, details)
+
+    identity = selector_identity(parameters, splits, device, held_out)
+    tensors, details = cached("embeddings", parameters.dataset, identity, compute)
+    return SelectorView(tensors["features"], tensors["logits"], **details)
 
 
 def selector_recipe(parameters: SelectionParameters) -> Recipe:
@@ -119,14 +126,47 @@ def train_resumable(
     return network, train(network, data, generator=generator, checkpoint=checkpoint, **options)
 
 
+def selector_identity(
+    parameters: SelectionParameters, splits: Splits, device: str, held_out: Tensor | None = None
+) -> dict[str, Any]:
+    """All that the bits of the selecting network and of its view depend on."""
+    assert parameters.network is not None
+    rows = {} if held_out is None else {"held_out": hashlib.sha256(held_out.numpy().tobytes()).hexdigest()}
+    return {
+        "data": [split.content_hash for split in splits],
+        "network": parameters.network,
+        "width": parameters.width,
+        "recipe": asdict(selector_recipe(parameters)),
+        "batch_norm": parameters.batch_norm,
+        "seed": parameters.seed,
+        "code": training_fingerprint(parameters.network),
+        "device": torch.device(device).type,
+        "threads": torch.get_num_threads(),
+        "versions": [np.__version__, torch.__version__],
+        **rows,
+    }
+
+
+def remaining_rows(data: ImageDataset, held_out: Tensor) -> Tensor:
+    """Rows of the images that are not held out, int64, ascending."""
+    remaining = torch.ones(len(data), dtype=torch.bool)
+    remaining[held_out] = False
+    return remaining.nonzero().flatten()
+
+
 def _compute(
-    parameters: SelectionParameters, splits: Splits, device: str, checkpoint: Path, progress: Progress | None
+    parameters: SelectionParameters,
+    splits: Splits,
+    held_out: Tensor | None,
+    device: str,
+    checkpoint: Path,
+    progress: Progress | None,
 ) -> SelectorView:
     network, result = train_resumable(
         lambda: make_network(parameters, splits.train, "selector"),
         parameters,
         "selector",
-        splits.train,
+        splits.train if held_out is None else splits.train.subset(remaining_rows(splits.train, held_out)),
         checkpoint,
         recipe=selector_recipe(parameters),
         test=splits.test,
@@ -140,34 +180,3 @@ def _compute(
     seconds = result.wall_seconds + time.perf_counter() - started
     checkpoint.unlink()
     return SelectorView(embedding.features, embedding.logits, result.last_accuracy_percent, seconds)
-
-
-def _load(path: Path, identity: dict[str, Any]) -> SelectorView | None:
-    try:
-        tensors, metadata = checkpoints.load(path)
-    except FileNotFoundError:
-        return None
-    except checkpoints.CorruptArtifactError as error:
-        warnings.warn(f"{error} It is being made again now.", stacklevel=3)
-        return None
-    if metadata["identity"] != identity:
-        warnings.warn(f"{path} belongs to another run; it is being made again now", stacklevel=3)
-        return None
-    return SelectorView(tensors["features"], tensors["logits"], metadata["test_accuracy_percent"], metadata["seconds"])
-
-
-def _identity(parameters: SelectionParameters, splits: Splits, device: str) -> dict[str, Any]:
-    """All that the bits of an embedding depend on."""
-    assert parameters.network is not None
-    return {
-        "data": [split.content_hash for split in splits],
-        "network": parameters.network,
-        "width": parameters.width,
-        "recipe": asdict(selector_recipe(parameters)),
-        "batch_norm": parameters.batch_norm,
-        "seed": parameters.seed,
-        "code": training_fingerprint(parameters.network),
-        "device": torch.device(device).type,
-        "threads": torch.get_num_threads(),
-        "versions": [np.__version__, torch.__version__],
-    }

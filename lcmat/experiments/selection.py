@@ -4,26 +4,29 @@ The notebook calls these functions one after the other; `run` composes them, and
 """
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+from torch import Tensor
+
 from lcmat import records
-from lcmat.config import METHOD_OPTIONS, SelectionParameters
-from lcmat.data import Splits, load
-from lcmat.experiments.embedding import (
-    Progress,
-    SelectorView,
-    make_network,
-    selector_view,
-    train_resumable,
-)
+from lcmat.config import METHOD_EVIDENCE, METHOD_OPTIONS, SelectionParameters
+from lcmat.curvature import LastLayer
+from lcmat.data import ImageDataset, Splits, load
+from lcmat.experiments import embedding
+from lcmat.experiments.embedding import Progress, SelectorView, make_network, remaining_rows, train_resumable
+from lcmat.experiments.evidence import gather, gathering_seconds, held_out
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
 from lcmat.paths import cache_folder
 from lcmat.records import Record
 from lcmat.selection import Coreset, select
+from lcmat.selection.budgets import class_budgets
 from lcmat.training import DivergedError, Recipe, TrainingResult
+
+__all__ = ["choose", "finish", "gather", "load_data", "run", "save", "selector_view", "train_on_coreset"]
 
 
 class Choice(NamedTuple):
@@ -38,21 +41,56 @@ def load_data(parameters: SelectionParameters) -> Splits:
     return load(parameters.dataset)
 
 
-def choose(parameters: SelectionParameters, view: SelectorView, splits: Splits) -> Choice:
-    """Select `round(fraction * n_c)` images of each class by the method."""
-    values = parameters.canonical()
-    options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values}
+def selector_view(
+    parameters: SelectionParameters, splits: Splits, device: str, progress: Progress | None = None
+) -> SelectorView:
+    """What the selecting network makes of all training images; it has not learnt from those held out for validation."""
+    return embedding.selector_view(parameters, splits, device, progress, held_out=held_out(parameters, splits))
+
+
+def choose(
+    parameters: SelectionParameters,
+    view: SelectorView,
+    splits: Splits,
+    evidence: Mapping[str, Tensor | LastLayer] | None = None,
+) -> Choice:
+    """Select `round(fraction * n_c)` images of each class by the method, from those that are not held out.
+
+    Args:
+        parameters: of the run.
+        view: `selector_view`.
+        splits: of the data set.
+        evidence: what `gather` returns.
+    """
     started = time.perf_counter()
-    coreset = select(
-        parameters.method,
-        view.features,
-        view.logits,
-        splits.train.labels,
-        fraction=parameters.fraction,
-        seed=derived_seed(parameters.seed, "selection"),
-        **options,
-    )
+    coreset = _select(parameters, view, splits.train, held_out(parameters, splits), evidence or {})
     return Choice(coreset, time.perf_counter() - started)
+
+
+def _select(
+    parameters: SelectionParameters,
+    view: SelectorView,
+    train: ImageDataset,
+    kept_out: Tensor | None,
+    evidence: Mapping[str, Tensor | LastLayer],
+) -> Coreset:
+    """Select from all images; or from those that are left, as many in all and each class its share."""
+    values = parameters.canonical()
+    options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values} | dict(evidence)
+    seed, fraction = derived_seed(parameters.seed, "selection"), parameters.fraction
+    if kept_out is None:
+        samples = LastLayer(view.features, view.logits, train.labels)
+        return select(parameters.method, *samples, fraction=fraction, seed=seed, **options)
+    rows = remaining_rows(train, kept_out)
+    size = sum(class_budgets(train.labels, fraction=fraction).values())
+    if size > len(rows):
+        raise ValueError(
+            f"fraction {fraction:g} of {len(train)} images cannot be selected by {parameters.method!r}: "
+            f"{len(kept_out)} of them are held out for validation"
+        )
+    samples = LastLayer(view.features[rows], view.logits[rows], train.labels[rows])
+    chosen = select(parameters.method, *samples, size=size, seed=seed, **options)
+    return replace(chosen, indices=rows[chosen.indices])
 
 
 def recipe(parameters: SelectionParameters) -> Recipe:
@@ -105,7 +143,7 @@ def finish(
         "coreset_size": float(len(choice.coreset)),
         "selector_test_accuracy_percent": view.test_accuracy_percent,
     }
-    seconds = {"selector": view.seconds, "selection": choice.seconds}
+    seconds = {"selector": view.seconds, "selection": choice.seconds, **_evidence_seconds(session, splits)}
     if isinstance(result, DivergedError):
         return session.record(splits, metrics=metrics, series={}, seconds=seconds, error=str(result))
     return session.record(
@@ -142,11 +180,20 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     session = begin(parameters)
     splits = load_data(parameters)
     view = selector_view(parameters, splits, session.device, progress and progress("selector"))
-    choice = choose(parameters, view, splits)
+    evidence = gather(parameters, splits, session.device, progress)
+    choice = choose(parameters, view, splits, evidence)
     result = train_on_coreset(session, choice.coreset, splits, progress and progress("learner"))
     record = finish(session, splits, view, choice, result)
     save(session, record)
     return record
+
+
+def _evidence_seconds(session: Session, splits: Splits) -> dict[str, float]:
+    parameters = session.parameters
+    assert isinstance(parameters, SelectionParameters)
+    if parameters.method not in METHOD_EVIDENCE:
+        return {}
+    return {"evidence": gathering_seconds(parameters, splits, session.device)}
 
 
 def _checkpoint(session: Session) -> Path:

@@ -3,15 +3,11 @@
 import torch
 from torch import Tensor
 
-from lcmat.curvature import (
-    gradient_distance_blocks,
-    hessian_distance_blocks,
-    symmetric_matrix,
-    top_variance_dimensions,
-)
+from lcmat.blocks import Blocks, Part, symmetric_matrix
+from lcmat.curvature import gradient_distance_blocks, hessian_distance_blocks, top_variance_dimensions
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.official import LossReduction, loss_scales
-from lcmat.submodular import cluster_sizes, facility_location
+from lcmat.streaming import facility_location_of_blocks
 
 
 def lcmat_s(
@@ -27,7 +23,8 @@ def lcmat_s(
 ) -> Coreset:
     """LCMat-S: facility location on gradients and Hessian diagonals of the last layer (paper Eq. 12, Algorithm 1).
 
-    Weights are the cluster sizes ``gamma_j`` of CRAIG's assignment.  Deterministic: the generator is not used.
+    Weights are the cluster sizes ``gamma_j`` of CRAIG's assignment.  Deterministic: the generator is not used.  Above
+    `lcmat.blocks.LARGEST_MATRIX` samples the distances are computed on demand instead of stored.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
@@ -40,9 +37,9 @@ def lcmat_s(
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
     """
     scales = loss_scales(len(labels), loss_reduction, like=features)
-    distances = lcmat_distances(features, logits, labels, rho=rho, top_k=top_k, scales=scales)
-    indices, gains = facility_location(distances, budget)
-    return Coreset(indices, cluster_sizes(distances, indices), gains)
+    blocks = lcmat_distance_blocks(features, logits, labels, rho=rho, top_k=top_k, scales=scales)
+    indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+    return Coreset(indices, sizes, gains)
 
 
 def lcmat_distances(
@@ -68,13 +65,21 @@ def lcmat_distances(
     tensor([[0.0000, 1.4142],
             [1.4142, 0.0000]])
     """
+    blocks = lcmat_distance_blocks(features, logits, labels, rho=rho, top_k=top_k, scales=scales)
+    return symmetric_matrix(len(features), blocks, like=features)
+
+
+def lcmat_distance_blocks(
+    features: Tensor, logits: Tensor, labels: Tensor, *, rho: float, top_k: int, scales: Tensor | None = None
+) -> Blocks:
+    """The matrix of `lcmat_distances`, block by block on demand; arguments and errors are the same."""
     if not 0 <= rho < float("inf"):
         raise ValueError(f"rho must be a finite number >= 0, got {rho}")
     dimensions = top_variance_dimensions(features, logits, top_k, scales=scales)
     gradients = gradient_distance_blocks(features, logits, labels, scales=scales)
     hessians = hessian_distance_blocks(features, logits, dimensions, scales=scales)
 
-    def block(rows: slice, columns: slice) -> Tensor:
+    def block(rows: Part, columns: Part) -> Tensor:
         return gradients(rows, columns) + rho / 2 * hessians(rows, columns)
 
-    return symmetric_matrix(len(features), gradients if rho == 0 else block, like=features)
+    return gradients if rho == 0 else block

@@ -33,6 +33,17 @@ seed = 0
 rho = None
 top_k = None
 loss_reduction = None
+double_softmax = None
+gradients = None
+ridge = None
+eta = None
+rounds = None
+damping = None
+official_kernel = None
+cut_lambda = None
+raw_logits = None
+official_order = None
+num_neighbours = None
 batch_norm = None
 weighted = False
 network = None
@@ -79,7 +90,8 @@ print(
 #
 # A network is trained on all training images for `selection_epochs` epochs. The method sees its features $h_i$ and
 # logits of every image, in evaluation mode; this view is computed once for each seed and shared by all methods and
-# fractions.
+# fractions. Methods with a validation set hold out a tenth of each class: the network does not learn from these images,
+# and they cannot be selected.
 
 # %%
 view = selection.selector_view(parameters, splits, session.device)
@@ -90,11 +102,16 @@ print(
 # %% [markdown]
 # ## The coreset
 #
+# Most methods need no more than this view. Some are told beyond it how training went (`lcmat methods` says which):
+# how often each image was forgotten, how wrong other networks were about it, how far it is from the decision boundary,
+# or what the network makes of training images that were held out. This evidence is kept like the view.
+#
 # `round(fraction * n_c)` images of each class. The figure shows the first of each class, one row per class, in the
 # order in which the method chose them.
 
 # %%
-choice = selection.choose(parameters, view, splits)
+evidence = selection.gather(parameters, splits, session.device)
+choice = selection.choose(parameters, view, splits, evidence)
 print(f"{len(choice.coreset)} images chosen in {choice.seconds:.2f} s")
 
 # %%

@@ -1,0 +1,61 @@
+"""What a selection method must be told beyond the view of one last layer, computed for a run and kept in the cache.
+
+One provider for each name in `lcmat.experiments.EVIDENCE_MODULES`. None of them sees a test image.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+
+from torch import Tensor
+
+from lcmat.config import METHOD_EVIDENCE, SelectionParameters
+from lcmat.curvature import LastLayer
+from lcmat.data import Splits
+from lcmat.experiments.evidence.boundary import boundary_distances
+from lcmat.experiments.evidence.forgetting import forgetting_events
+from lcmat.experiments.evidence.networks import Gathered, Progresses, Provider
+from lcmat.experiments.evidence.norms import error_norms, gradient_norms
+from lcmat.experiments.evidence.validation import held_out_rows, validation
+
+PROVIDERS: Mapping[str, Provider] = MappingProxyType(
+    {
+        "boundary_distances": boundary_distances,
+        "error_norms": error_norms,
+        "forgetting_events": forgetting_events,
+        "gradient_norms": gradient_norms,
+        "validation": validation,
+    }
+)
+
+
+def gather(
+    parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None = None
+) -> dict[str, Tensor | LastLayer]:
+    """The evidence that the method of these parameters needs, by name; empty for most methods.
+
+    Args:
+        parameters: of the run.
+        splits: of the data set; only the training images are looked at.
+        device: where to compute.
+        progress: stage -> callback after each epoch, see `lcmat.training.train`.
+    """
+    return {name: found.value for name, found in _provide(parameters, splits, device, progress).items()}
+
+
+def gathering_seconds(parameters: SelectionParameters, splits: Splits, device: str) -> float:
+    """How long it took to compute what `gather` returns, whenever that was; 0 without evidence."""
+    return sum(found.seconds for found in _provide(parameters, splits, device, None).values())
+
+
+def held_out(parameters: SelectionParameters, splits: Splits) -> Tensor | None:
+    """Rows of the training images kept for validation, None where the method needs no validation set."""
+    if "validation" not in METHOD_EVIDENCE.get(parameters.method, ()):
+        return None
+    return held_out_rows(splits.train.labels, parameters.seed)
+
+
+def _provide(
+    parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None
+) -> dict[str, Gathered]:
+    names = METHOD_EVIDENCE.get(parameters.method, ())
+    return {name: PROVIDERS[name](parameters, splits, device, progress) for name in names}

@@ -1,0 +1,55 @@
+"""How wrong each training image is early in training, averaged over networks of other seeds."""
+
+import torch
+from torch import Tensor
+
+from lcmat.config import SelectionParameters
+from lcmat.curvature import LastLayer, augmented_features, residuals
+from lcmat.data import Splits
+from lcmat.experiments.evidence.networks import Gathered, Progresses, kept, trained_network
+from lcmat.training import embed
+
+NUM_NETWORKS = 3
+"""Each trained like the selecting network, for as many epochs; Paul et al. average over ten."""
+
+
+def error_norms(
+    parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None = None
+) -> Gathered:
+    """Mean over the networks of ``||p - y||_2``, float64 ``(n,)`` (Paul et al. 2021, definition 2.2, EL2N)."""
+    return _mean_norms("error_norms", parameters, splits, device, progress)
+
+
+def gradient_norms(
+    parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None = None
+) -> Gathered:
+    """Mean over the networks of the gradient's norm, float64 ``(n,)`` (Paul et al. 2021, definition 2.1, GraNd).
+
+    Of the last layer's gradient, as in DeepCore: ``||p - y||_2 ||[h; 1]||_2``.
+    """
+    return _mean_norms("gradient_norms", parameters, splits, device, progress)
+
+
+def norms(sample: LastLayer) -> dict[str, Tensor]:
+    """Error and gradient norms of single samples for one network, ``(n,)`` each.
+
+    >>> norms(LastLayer(torch.tensor([[3.0**0.5]]), torch.zeros(1, 2), torch.tensor([0])))
+    {'error_norms': tensor([0.7071]), 'gradient_norms': tensor([1.4142])}
+    """
+    errors = residuals(sample.logits, sample.labels).norm(dim=1)
+    return {"error_norms": errors, "gradient_norms": errors * augmented_features(sample.features).norm(dim=1)}
+
+
+def _mean_norms(
+    name: str, parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None
+) -> Gathered:
+    def compute() -> dict[str, Tensor]:
+        found = []
+        for number in range(1, NUM_NETWORKS + 1):
+            network = trained_network(parameters, splits, f"scoring network {number}", device, progress)
+            view = embed(network, splits.train, device=device)
+            found.append(norms(LastLayer(view.features.double(), view.logits.double(), splits.train.labels)))
+        return {key: torch.stack([one[key] for one in found]).mean(dim=0) for key in found[0]}
+
+    tensors, details = kept(__name__, parameters, splits, device, compute)
+    return Gathered(tensors[name], details["seconds"])

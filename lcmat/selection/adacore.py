@@ -1,0 +1,140 @@
+"""AdaCore: facility location on gradients that are preconditioned by the diagonal of the Hessian."""
+
+from collections.abc import Callable
+
+import torch
+from torch import Tensor
+
+from lcmat.blocks import Blocks, Part
+from lcmat.curvature import hessian_diagonals, per_sample_gradients
+from lcmat.selection.coreset import Coreset
+from lcmat.streaming import facility_location_of_blocks
+
+OFFICIAL_OFFSET = 10.0  # the official similarity is 10 - distance, and facility location clips it at 0
+
+
+def adacore(
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    damping: float = 0.1,
+    official_kernel: bool = False,
+) -> Coreset:
+    """AdaCore: Craig on preconditioned gradients ``H_i^{-1} g_i`` (Pooladzandi et al., ICML 2022).
+
+    Gradient and Hessian diagonal are those of the last layer, in closed form.  The source estimates the diagonal with
+    random vectors and smooths it over the steps of a training; here it is exact and there is one network, so nothing is
+    left to smooth but its zeros: `preconditioned_distance_blocks` adds a damping.
+    Deterministic: the generator is not used.  Memory holds a few matrices of all samples and dimensions.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        budget: how many samples to choose.
+        generator: unused; every method takes one.
+        damping: added to every entry of the Hessian diagonals, as a share of their mean over these samples.  With 0.1
+            entries of average size and above are divided by nearly themselves, those far below by one number.
+        official_kernel: take `official_distance_blocks` instead; damping then has no effect.
+
+    Returns:
+        Indices in greedy order, a prefix being the choice of a smaller budget; weights ``gamma_j``, the number of
+        samples nearest to each; gains in the unit of the distances.
+    """
+    if official_kernel:
+        blocks = official_distance_blocks(features, logits, labels)
+    else:
+        blocks = preconditioned_distance_blocks(features, logits, labels, damping=damping)
+    indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+    return Coreset(indices, sizes, gains)
+
+
+def preconditioned_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor, *, damping: float) -> Blocks:
+    """Distances ``|u_i - u_j|_2`` of preconditioned gradients ``u_i = g_i / (lambda_i + damping mean(lambda))``.
+
+    The mean is over all samples and dimensions, so that the result does not depend on the unit of the features.
+    Without damping an entry of u is about ``1 / (p h)``: the smallest features decide.  Where the denominator is 0, u
+    is taken as 0.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        damping: finite and not negative.
+
+    Returns:
+        Blocks of a symmetric ``(n, n)`` matrix, on demand.
+
+    Raises:
+        ValueError: damping is negative or not finite.
+
+    >>> block = preconditioned_distance_blocks(torch.zeros(2, 1), torch.zeros(2, 2), torch.tensor([0, 1]), damping=0.0)
+    >>> block(slice(0, 2), slice(0, 2))
+    tensor([[0.0000, 5.6569],
+            [5.6569, 0.0000]])
+    """
+    if not 0 <= damping < float("inf"):
+        raise ValueError(f"damping must be a finite number >= 0, got {damping}")
+    gradients, diagonals = _gradients_and_hessians(features, logits, labels)
+    diagonals += damping * diagonals.mean()
+    vectors = torch.where(diagonals > 0, gradients.div_(diagonals), 0.0)
+    vectors -= vectors.mean(dim=0)  # leaves the distances, and less to cancel
+    squared_distances = _squared_distances(vectors)
+
+    def block(rows: Part, columns: Part) -> Tensor:
+        squared, scale = squared_distances(rows, columns)
+        return torch.where(squared > 64 * torch.finfo(squared.dtype).eps * scale, squared, 0.0).sqrt()
+
+    return block
+
+
+def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -> Blocks:
+    """The distances behind the official code's similarities ``10 - |g_i / lambda_i - g_j / lambda_j|_2``.
+
+    There is no damping.  A feature that is exactly 0 makes 0 / 0, hence all distances of that sample NaN, and those are
+    set to 0: such a sample seems to coincide with every other.  What is farther than 10 cannot be told apart, since
+    facility location clips the similarity at 0.  Once a sample at distance 0 from all is chosen, no other has any gain,
+    and ties go to the lowest index: the choice is then the first samples in the order of the files.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+
+    Returns:
+        Blocks of an ``(n, n)`` matrix, in 0 .. 10, on demand.
+
+    >>> features = torch.tensor([[0.0], [1.0], [1.0]])
+    >>> official_distance_blocks(features, torch.zeros(3, 2), torch.tensor([0, 0, 1]))(slice(0, 3), slice(0, 3))
+    tensor([[0., 0., 0.],
+            [0., 0., 8.],
+            [0., 8., 0.]])
+    """
+    gradients, diagonals = _gradients_and_hessians(features, logits, labels)
+    squared_distances = _squared_distances(gradients / diagonals)
+
+    def block(rows: Part, columns: Part) -> Tensor:
+        distances = squared_distances(rows, columns)[0].sqrt()
+        return distances.nan_to_num(nan=0.0, posinf=OFFICIAL_OFFSET).clamp(max=OFFICIAL_OFFSET)
+
+    return block
+
+
+def _gradients_and_hessians(features: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients and Hessian diagonals, ``(n, c (d + 1))`` each: their ratio is no outer product once it is damped."""
+    gradients = per_sample_gradients(features, logits, labels).flatten(1)
+    return gradients, hessian_diagonals(features, logits).flatten(1)
+
+
+def _squared_distances(vectors: Tensor) -> Callable[[Part, Part], tuple[Tensor, Tensor]]:
+    """Blocks of the squared distances of some vectors, and of the sums of squares that they are the rest of."""
+    squares = vectors.square().sum(dim=1)
+
+    def block(rows: Part, columns: Part) -> tuple[Tensor, Tensor]:
+        scale = squares[rows, None] + squares[columns]
+        return scale - 2 * vectors[rows] @ vectors[columns].T, scale
+
+    return block

@@ -1,0 +1,79 @@
+"""CAL: samples that the network judges otherwise than samples with similar features."""
+
+import torch
+from torch import Tensor
+
+from lcmat.selection.coreset import Coreset
+from lcmat.selection.scores import best
+
+ELEMENTS_PER_BLOCK = 1 << 20  # of distances and divergences together, 8 MB
+_ROUNDING = 1e-13  # of a squared distance from an inner product, relative to the squared norms
+
+
+def cal(
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    num_neighbours: int = 10,
+    official_order: bool = False,
+) -> Coreset:
+    """Largest mean ``KL(p_j || p_i)`` over the k nearest neighbours j first (Margatina et al. 2021, Algorithm 1).
+
+    Neighbours are the nearest in feature space (Euclidean) of the other samples that are selected from: those of the
+    class.  (In active learning they are the labelled ones; here all are.  DeepCore looks for them in the features of a
+    network trained on ImageNet, and takes symmetric divergences; no option imitates that.)  Deterministic.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``; not used.
+        budget: how many samples to choose.
+        generator: unused; every method takes one.
+        num_neighbours: k; all others where there are fewer.
+        official_order: take the smallest divergences instead, as the official code does.
+
+    Raises:
+        ValueError: ``num_neighbours`` is not positive.
+    """
+    if num_neighbours < 1:
+        raise ValueError(f"num_neighbours must be at least 1, got {num_neighbours}")
+    logarithms = logits.log_softmax(dim=1)
+    scores = torch.zeros_like(logarithms[:, 0])
+    count = min(num_neighbours, len(features) - 1)
+    step = max(1, ELEMENTS_PER_BLOCK // (len(features) + count * logits.shape[1]))
+    for rows in torch.arange(len(features), device=features.device).split(step) if count else ():
+        neighbours = logarithms[nearest_neighbours(features, rows, count)]
+        divergences = (neighbours.exp() * (neighbours - logarithms[rows, None])).sum(dim=2)
+        scores[rows] = divergences.mean(dim=1)
+    return best(-scores if official_order else scores, budget, rounding=1e-15)
+
+
+def nearest_neighbours(points: Tensor, rows: Tensor, count: int) -> Tensor:
+    """The ``count`` nearest others of some points, in ascending order of their index; ties go to the lowest index.
+
+    Args:
+        points: ``(n, d)``.
+        rows: the points whose neighbours are wanted, int64 ``(m,)``.
+        count: in ``1 .. n - 1``.
+
+    Returns:
+        Indices, int64 ``(m, count)``.
+
+    >>> nearest_neighbours(torch.tensor([[0.0], [1.0], [2.0], [9.0]]), torch.tensor([1, 3]), 2)
+    tensor([[0, 2],
+            [1, 2]])
+    """
+    centred = points - points.mean(dim=0)
+    squares = centred.square().sum(dim=1)
+    distances = squares[rows, None] + squares - 2 * (centred[rows] @ centred.T)
+    distances[torch.arange(len(rows)), rows] = torch.inf
+    limit = distances.kthvalue(count, dim=1, keepdim=True).values
+    rounding = _ROUNDING * squares.max()
+    nearer, near = distances < limit - rounding, distances <= limit + rounding
+    missing = count - nearer.sum(dim=1, keepdim=True)
+    at_limit = near & ~nearer
+    taken = nearer | (at_limit & (at_limit.cumsum(dim=1) <= missing))
+    return taken.nonzero()[:, 1].reshape(len(rows), count)

@@ -1,0 +1,53 @@
+"""Craig: facility location on gradients, weighted by the sizes of the clusters."""
+
+from typing import Literal
+
+import torch
+from torch import Tensor
+
+from lcmat.curvature import outer_product_distance_blocks
+from lcmat.selection.coreset import Coreset
+from lcmat.selection.gradient_factors import gradient_factors
+from lcmat.selection.official import LossReduction
+from lcmat.streaming import facility_location_of_blocks
+
+
+def craig(
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    gradients: Literal["logits", "last-layer"] = "logits",
+    double_softmax: bool = False,
+    loss_reduction: LossReduction | None = None,
+) -> Coreset:
+    """Craig: greedily minimise ``sum_i min_j d_ij`` over gradient distances (Mirzasoleiman et al., ICML 2020).
+
+    In deep networks the distance between the gradients of two samples is bounded by a constant times that between their
+    gradients in the logits, ``d_ij = |(p_i - y_i) - (p_j - y_j)|`` (its section on deep networks).  Deterministic: the
+    generator is not used.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        budget: how many samples to choose.
+        generator: unused; every method takes one.
+        gradients: ``"logits"`` for that bound; ``"last-layer"`` for the gradients of the last layer's parameters, as in
+            the official code.
+        double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
+        loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
+
+    Returns:
+        Indices in greedy order, a prefix being the choice of a smaller budget; weights ``gamma_j``, the number of
+        samples nearest to each (the official code counts each chosen sample once more); gains in the unit of the
+        distances.
+    """
+    factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
+    # The gradient in the logits is that of the bias: the last layer's without any features.
+    seen = features if gradients == "last-layer" else features[:, :0]
+    blocks = outer_product_distance_blocks(factors, seen)
+    indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+    return Coreset(indices, sizes, gains)

@@ -1,0 +1,41 @@
+"""Facility location on cosine similarities of gradients, one of DeepCore's submodular functions."""
+
+import torch
+from torch import Tensor
+
+from lcmat.selection.coreset import Coreset
+from lcmat.selection.gradient_factors import gradient_factors
+from lcmat.selection.similarity import cosine_distance_blocks
+from lcmat.streaming import facility_location_of_blocks
+
+
+def facility_location(
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    double_softmax: bool = False,
+) -> Coreset:
+    """Greedily maximise ``sum_i max_{j in S} s_ij`` over similarities of last-layer gradients (DeepCore, Guo et al.).
+
+    With ``s_ij = (1 + cos(g_i, g_j)) / 2``.  A cosine does not depend on the scale of a loss.  Deterministic: the
+    generator is not used.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        budget: how many samples to choose.
+        generator: unused; every method takes one.
+        double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
+
+    Returns:
+        Indices in greedy order, a prefix being the choice of a smaller budget; equal weights, for the method defines
+        none; gains of `lcmat.submodular.facility_location` on the distances ``1 - s_ij``.
+    """
+    blocks = cosine_distance_blocks(gradient_factors(logits, labels, double_softmax=double_softmax), features)
+    indices, gains, _ = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+    weights = torch.full((budget,), len(labels) / max(budget, 1), dtype=torch.float64)
+    return Coreset(indices, weights, gains)

@@ -1,0 +1,75 @@
+"""GradMatch: a weighted subset whose gradients add up to those of the class, by orthogonal matching pursuit."""
+
+import torch
+from torch import Tensor
+
+from lcmat.curvature import augmented_features
+from lcmat.gram import gram_rows
+from lcmat.omp import orthogonal_matching_pursuit
+from lcmat.selection.coreset import Coreset
+from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, products_with
+from lcmat.selection.official import LossReduction
+
+
+def gradmatch(
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    ridge: float = 0.5,
+    double_softmax: bool = False,
+    loss_reduction: LossReduction | None = None,
+) -> Coreset:
+    """GradMatch on last-layer gradients (Killamsetty et al., ICML 2021, Algorithm 2, per class).
+
+    Minimises ``|sum_j w_j g_j - sum_i g_i|^2 + ridge |w|^2`` over subsets of the size of the budget and their weights.
+    Deterministic: the generator is not used.  The official code is ``ridge=1.0``, ``double_softmax=True`` and
+    ``loss_reduction="mean-per-batch"``: next to squared gradients divided by 128^2 such a ridge is so large that the
+    residual hardly moves and the choice is the top of one inner product.  (The official code also leaves the ridge out
+    of the first regression, and drops samples without a weight, so that its coreset is smaller than the budget.)
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        budget: how many samples to choose; it is met also beyond the rank of the gradients, see `lcmat.omp`.
+        generator: unused; every method takes one.
+        ridge: weight of the squared weights, in the unit of squared gradients; 0.5 as in the authors' configurations.
+        double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
+        loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
+
+    Returns:
+        Indices in the order of the pursuit; the pursuit's non-negative weights as `match` completes them; gains in the
+        unit of squared gradients.
+    """
+    factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
+    return match(mean_gradient(factors, features), factors, features, budget, ridge=ridge)
+
+
+def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, ridge: float) -> Coreset:
+    """Match n times a mean gradient by a weighted sum of samples' gradients ``r_i [h_i; 1]^T``.
+
+    A chosen sample for which no positive weight is of use stands for itself alone: its weight is 1, as that of the
+    samples with which the authors' code fills up a budget.  All are then scaled to the sum n.
+
+    Args:
+        target: mean gradient, ``(c, d + 1)``.
+        factors: the vectors ``r_i``, ``(n, c)``.
+        features: the ``h_i``, ``(n, d)``.
+        budget: how many samples to choose.
+        ridge: weight of the squared weights.
+    """
+    augmented = augmented_features(features)
+    squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)
+    size = len(factors)
+    products_of_features = gram_rows(augmented, budget)
+
+    def gram_row(index: int) -> Tensor:
+        return (factors @ factors[index]) * products_of_features(index)
+
+    products = size * products_with(target, factors, features)
+    indices, gains, weights = orthogonal_matching_pursuit(gram_row, squares, products, budget, ridge=ridge)
+    weights = torch.where(weights > 0, weights, torch.ones_like(weights))
+    return Coreset(indices, weights * (size / weights.sum()), gains)

@@ -1,0 +1,46 @@
+"""GradMatch-Val: GradMatch towards the gradients of samples held out from the training set."""
+
+import torch
+from torch import Tensor
+
+from lcmat.curvature import LastLayer
+from lcmat.selection.coreset import Coreset
+from lcmat.selection.gradient_factors import gradient_factors, mean_gradient
+from lcmat.selection.gradmatch import match
+from lcmat.selection.official import LossReduction
+
+
+def gradmatch_val(
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    validation: LastLayer,
+    ridge: float = 0.5,
+    double_softmax: bool = False,
+    loss_reduction: LossReduction | None = None,
+) -> Coreset:
+    """GradMatch whose target is the mean gradient of validation samples (Killamsetty et al., ICML 2021, ``L = L_V``).
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        budget: how many samples to choose.
+        generator: unused; every method takes one.
+        validation: samples of the same class that are neither test nor candidates: a part held out from the training
+            set.
+        ridge: see `lcmat.selection.gradmatch`, as all that follows.
+        double_softmax: the official baselines' loss.
+        loss_reduction: ``"mean-per-batch"`` scales as the official code does, both sets.
+
+    Raises:
+        ValueError: no validation sample is of this class.
+    """
+    factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
+    held_out = gradient_factors(
+        validation.logits, validation.labels, double_softmax=double_softmax, loss_reduction=loss_reduction
+    )
+    return match(mean_gradient(held_out, validation.features), factors, features, budget, ridge=ridge)

@@ -1,0 +1,217 @@
+"""Evidence for selection methods: the same networks, no test image, cached, in the fingerprint of those who need it."""
+
+from dataclasses import replace
+from itertools import pairwise
+from types import MappingProxyType
+
+import pytest
+import torch
+
+from lcmat import experiments
+from lcmat.config import METHOD_EVIDENCE, METHOD_OPTIONS, SelectionParameters
+from lcmat.data import Splits
+from lcmat.experiments import EVIDENCE_MODULES, code_fingerprint, embedding, evidence, selection
+from lcmat.experiments.evidence import PROVIDERS, forgetting, networks, norms
+from lcmat.experiments.evidence.forgetting import count_forgetting
+from lcmat.experiments.evidence.validation import held_out_rows
+from lcmat.fingerprint import dependencies
+from lcmat.training import embed
+from tests.test_curvature import dense_by_autograd
+from tests.test_deepfool import published
+
+QUICK = SelectionParameters(method="uniform", selection_epochs=2, epochs=2)
+
+
+@pytest.fixture(scope="module")
+def splits():
+    return selection.load_data(QUICK)
+
+
+def provided(name, splits):
+    return PROVIDERS[name](QUICK, splits, "cpu", None).value
+
+
+def flat(value):
+    return value if isinstance(value, torch.Tensor) else torch.cat([part.double().flatten() for part in value])
+
+
+def other_images(splits):
+    """The same data set with other test images; a method that looked at them would be told otherwise."""
+    return Splits(splits.train, splits.train.subset(torch.arange(50)))
+
+
+def needing_validation(monkeypatch):
+    """Let the method of QUICK need a validation set."""
+    monkeypatch.setattr(evidence, "METHOD_EVIDENCE", MappingProxyType({"uniform": ("validation",)}))
+
+
+def test_tables_agree_with_the_providers_and_the_registry():
+    from lcmat.selection import METHODS
+
+    assert {name: provider.__module__ for name, provider in PROVIDERS.items()} == EVIDENCE_MODULES
+    needed = {name: method.evidence for name, method in METHODS.items() if method.evidence}
+    assert needed == METHOD_EVIDENCE
+    assert {name for names in needed.values() for name in names} <= PROVIDERS.keys()
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_evidence_is_finite_and_has_its_form(name, splits):
+    value = provided(name, splits)
+    assert flat(value).isfinite().all()
+    if name != "validation":
+        assert (value.dtype, value.shape) == (torch.float64, (len(splits.train),))
+        assert (value >= 0).all() and len(value.unique()) > 1
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_no_test_image_is_looked_at(name, splits):
+    assert torch.equal(flat(provided(name, other_images(splits))), flat(provided(name, splits)))
+
+
+@pytest.mark.parametrize("name", PROVIDERS)
+def test_evidence_is_computed_once(name, splits, monkeypatch):
+    found = flat(provided(name, splits))
+    for module in (embedding, networks):
+        monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("trained again"))
+    assert torch.equal(flat(provided(name, splits)), found)
+
+
+def test_evidence_depends_on_the_seed(splits):
+    other = QUICK.model_copy(update={"seed": 1})
+    for name, provider in PROVIDERS.items():
+        assert not torch.equal(flat(provider(other, splits, "cpu", None).value), flat(provided(name, splits)))
+
+
+def test_watching_leaves_the_selecting_network_as_it_is_bit_for_bit(splits):
+    network, correct = forgetting.watched_training(QUICK, splits, "cpu")
+    view = embedding.selector_view(QUICK, splits, "cpu")
+    again = embed(network, splits.train)
+    assert again.logits.equal(view.logits) and again.features.equal(view.features)
+    assert correct.shape == (2, len(splits.train))
+    assert correct[-1].equal(view.logits.argmax(dim=1) == splits.train.labels)
+
+
+def test_forgetting_is_counted_as_defined():
+    correct = torch.rand(9, 200, generator=torch.Generator().manual_seed(0)) < 0.3
+    expected = []
+    for history in correct.T.tolist():
+        events = sum(1 for before, after in pairwise(history) if before and not after)
+        expected.append(events if True in history else 9)
+    assert count_forgetting(correct).tolist() == expected
+    assert max(count for count in expected if count != 9) <= 4
+
+
+def test_norms_are_those_of_autograds_gradients_in_the_last_layer():
+    generator = torch.Generator().manual_seed(0)
+    features, logits = (torch.randn(12, size, generator=generator, dtype=torch.float64) for size in (5, 3))
+    labels = torch.arange(12) % 3
+    found = norms.norms(norms.LastLayer(features, logits, labels))
+    gradients = dense_by_autograd(features, logits, labels)[0]
+    torch.testing.assert_close(found["gradient_norms"], gradients.flatten(1).norm(dim=1))
+    errors = gradients[..., -1].norm(dim=1)  # of the bias alone: p - y
+    torch.testing.assert_close(found["error_norms"], errors)
+
+
+def test_norms_are_means_over_networks_of_other_seeds(splits, monkeypatch, tmp_path):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    made, real = [], norms.trained_network
+    monkeypatch.setattr(norms, "trained_network", lambda *a: made.append(real(*a)) or made[-1])
+    found = provided("error_norms", splits)
+    probabilities = [embed(network, splits.train).logits.double().softmax(1) for network in made]
+    targets = torch.eye(10, dtype=torch.float64)[splits.train.labels]
+    torch.testing.assert_close(found, sum((p - targets).norm(dim=1) for p in probabilities) / 3)
+    view = embedding.selector_view(QUICK, splits, "cpu")
+    assert all(not (p - view.logits.double().softmax(1)).abs().max() < 1e-3 for p in probabilities)
+    assert len(made) == 3 and not probabilities[0].allclose(probabilities[1])
+
+
+def test_boundary_distances_are_deepfools_of_the_selecting_network(splits):
+    found = provided("boundary_distances", splits)
+    network, _ = forgetting.watched_training(QUICK, splits, "cpu")
+    network.double().eval()
+    images = splits.train.normalized(slice(0, 12)).double()
+    expected = [published(network, image) for image in images]
+    torch.testing.assert_close(found[:12], torch.tensor(expected, dtype=torch.float64), rtol=1e-3, atol=1e-5)
+
+
+def test_a_tenth_of_each_class_is_held_out(splits):
+    labels = splits.train.labels
+    rows = held_out_rows(labels, 0)
+    assert len(rows.unique()) == len(rows)
+    assert labels[rows].bincount().tolist() == [round(0.1 * count) for count in labels.bincount().tolist()]
+    assert not rows.equal(held_out_rows(labels, 1)) and rows.equal(held_out_rows(labels, 0))
+    assert held_out_rows(torch.tensor([0, 0, 1]), 0).tolist() in ([0], [1])  # one of two, none of one
+
+
+def test_the_selecting_network_does_not_learn_from_images_held_out(splits, monkeypatch):
+    needing_validation(monkeypatch)
+    rows = held_out_rows(splits.train.labels, QUICK.seed)
+    rest = embedding.remaining_rows(splits.train, rows)
+    train = replace(splits.train, images=splits.train.images.clone())
+    train.images[rows] = 0
+    blank = Splits(train.subset(torch.arange(len(train))), splits.test)  # with the hash of these images
+    seen, unseen = (selection.selector_view(QUICK, data, "cpu") for data in (splits, blank))
+    assert torch.equal(seen.logits[rest], unseen.logits[rest])
+    assert not torch.equal(seen.logits[rows], unseen.logits[rows])
+    plain = embedding.selector_view(QUICK, splits, "cpu")
+    assert not torch.equal(plain.logits, seen.logits)
+
+
+def test_validation_is_the_view_of_the_images_held_out(splits, monkeypatch):
+    needing_validation(monkeypatch)
+    (found,) = evidence.gather(QUICK, splits, "cpu").values()
+    rows = held_out_rows(splits.train.labels, QUICK.seed)
+    view = selection.selector_view(QUICK, splits, "cpu")
+    assert found.logits.equal(view.logits[rows]) and found.labels.equal(splits.train.labels[rows])
+
+
+@pytest.mark.parametrize("fraction", [0.01, 0.05, 0.3])
+def test_images_held_out_are_not_selected_and_budgets_stay(splits, monkeypatch, fraction):
+    parameters = QUICK.model_copy(update={"fraction": fraction})
+    view = embedding.selector_view(QUICK, splits, "cpu")
+    usual = selection.choose(parameters, view, splits).coreset
+    needing_validation(monkeypatch)
+    chosen = selection.choose(parameters, selection.selector_view(parameters, splits, "cpu"), splits).coreset
+    held_out = set(held_out_rows(splits.train.labels, QUICK.seed).tolist())
+    assert not held_out & set(chosen.indices.tolist())
+    assert len(set(chosen.indices.tolist())) == len(usual)
+    counts, expected = (splits.train.labels[part.indices].bincount(minlength=10) for part in (chosen, usual))
+    assert (counts - expected).abs().max() <= 1
+    assert chosen.weights.sum().item() == pytest.approx(len(splits.train) - len(held_out))
+
+
+def test_a_fraction_too_large_beside_the_images_held_out_is_named(splits, monkeypatch):
+    needing_validation(monkeypatch)
+    everything = QUICK.model_copy(update={"fraction": 0.95})
+    with pytest.raises(ValueError, match=r"fraction 0\.95 of 1437 images .* are held out for validation"):
+        selection.choose(everything, embedding.selector_view(QUICK, splits, "cpu"), splits)
+
+
+def test_methods_without_evidence_gather_nothing(splits):
+    assert evidence.gather(QUICK, splits, "cpu") == {}
+    assert evidence.held_out(QUICK, splits) is None
+    assert evidence.gathering_seconds(QUICK, splits, "cpu") == 0
+
+
+def behind(method, monkeypatch):
+    """The modules behind a run with this method."""
+    modules = []
+    monkeypatch.setattr(
+        experiments, "fingerprint", lambda *m, without: modules.extend(dependencies(*m, without=without))
+    )
+    code_fingerprint(SelectionParameters(method=method))
+    return modules
+
+
+@pytest.mark.parametrize("method", METHOD_OPTIONS)
+def test_the_code_of_evidence_counts_for_the_methods_that_need_it_alone(method, monkeypatch):
+    own = {module for module in behind(method, monkeypatch) if module.startswith("lcmat.experiments.evidence")}
+    needed = {EVIDENCE_MODULES[name] for name in METHOD_EVIDENCE.get(method, ())}
+    assert own == (needed | {"lcmat.experiments.evidence.networks"} if needed else set())
+
+
+@pytest.mark.parametrize("method", METHOD_EVIDENCE)
+def test_a_run_states_what_its_evidence_took(method):
+    record = selection.run(SelectionParameters(method=method, selection_epochs=1, epochs=1))
+    assert record.seconds["evidence"] >= 0
+    assert "evidence" not in selection.run(SelectionParameters(method="uniform", selection_epochs=1, epochs=1)).seconds
