@@ -59,7 +59,8 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import curvature, figures, submodular
+from lcmat import curvature, figures
+from lcmat import greedy as greedy_choice
 from lcmat.experiments import curvature_gap
 from lcmat.literate import show_source
 from lcmat.selection.budgets import class_budgets
@@ -610,14 +611,12 @@ Markdown(
 # ## The greedy algorithm
 #
 # The package's version gives the ranking of the plain algorithm above, by the check of the last section, but keeps all
-# marginal gains up to date: after a choice only those rows are read whose nearest chosen sample has changed.
+# marginal gains up to date: after a choice only those rows are read whose nearest chosen sample has changed. What this
+# takes from the gains rounds a little each time, so the candidates that could be the best within their rounding errors are
+# evaluated afresh before one of them is chosen. The two functions are compiled by numba.
 
 # %% tags=["hide-input"]
-show_source(
-    submodular._Gains.choose,
-    submodular._Gains._evaluate,
-    submodular._Gains._move_centres,
-)
+show_source(greedy_choice._greedy.py_func, greedy_choice.evaluate.py_func)
 
 # %% [markdown]
 # **A prefix is a result.** The choice for a smaller budget is the beginning of that for a larger one, so that one run
