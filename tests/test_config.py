@@ -5,16 +5,13 @@ import pytest
 from pydantic import ValidationError
 
 from lcmat.config import (
-    DATASET_DEFAULTS,
-    METHOD_EVIDENCE,
-    METHOD_OPTIONS,
-    NETWORK_WIDTHS,
     ParameterError,
     SelectionParameters,
     expected,
     parse,
     parse_assignments,
 )
+from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
 
 
 @pytest.mark.parametrize(

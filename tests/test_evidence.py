@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from lcmat import experiments
-from lcmat.config import METHOD_EVIDENCE, METHOD_OPTIONS, SelectionParameters
+from lcmat.config import SelectionParameters
 from lcmat.data import Splits
+from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.experiments import EVIDENCE_MODULES, code_fingerprint, embedding, evidence, selection
 from lcmat.experiments.evidence import PROVIDERS, forgetting, networks, norms
 from lcmat.experiments.evidence.forgetting import count_forgetting

@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from lcmat import records
-from lcmat.config import METHOD_OPTIONS, NETWORK_WIDTHS, SelectionParameters
+from lcmat.config import SelectionParameters
+from lcmat.defaults import METHOD_OPTIONS, NETWORK_WIDTHS
 from lcmat.experiments import (
     code_fingerprint,
     embedding,

@@ -10,7 +10,8 @@ from matplotlib.figure import Figure
 from scipy import stats
 
 from lcmat import report
-from lcmat.config import DATASET_DEFAULTS, parse
+from lcmat.config import parse
+from lcmat.defaults import DATASET_DEFAULTS
 from lcmat.experiments import code_fingerprint
 from lcmat.records import Problem, write
 from lcmat.report import headline

@@ -4,7 +4,8 @@ from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 
-from lcmat.config import METHOD_EVIDENCE, ZOO_PREFIX, Experiment
+from lcmat.config import Experiment
+from lcmat.defaults import METHOD_EVIDENCE, ZOO_PREFIX
 from lcmat.fingerprint import fingerprint
 from lcmat.records import Record
 
@@ -34,6 +35,7 @@ _NO_PART = (
     "lcmat.checkpoints",
     "lcmat.config",
     "lcmat.data",
+    "lcmat.defaults",
     "lcmat.experiments",
     "lcmat.experiments.caching",
     "lcmat.experiments.evidence",

@@ -12,9 +12,10 @@ from typing import NamedTuple
 from torch import Tensor
 
 from lcmat import records
-from lcmat.config import METHOD_EVIDENCE, METHOD_OPTIONS, SelectionParameters
+from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer
 from lcmat.data import ImageDataset, Splits, load
+from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.experiments import embedding
 from lcmat.experiments.embedding import Progress, SelectorView, make_network, remaining_rows, train_resumable
 from lcmat.experiments.evidence import gather, gathering_seconds, held_out

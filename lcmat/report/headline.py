@@ -9,7 +9,7 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lcmat import figures, records
-from lcmat.config import METHOD_OPTIONS
+from lcmat.defaults import METHOD_OPTIONS
 from lcmat.paths import project_folder
 from lcmat.report.plots import plot_setting
 from lcmat.report.runs import ACCURACY, as_rows, group_seeds, runs_frame, with_default_selector

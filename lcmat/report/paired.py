@@ -7,13 +7,14 @@ from typing import Any
 
 import pandas as pd
 
+from lcmat.defaults import METHOD_OPTIONS
 from lcmat.report.runs import ACCURACY, PARAMETERS, done_runs, method_label
 from lcmat.statistics import holm, paired_difference
 
-OWN = ("method", "rho", "top_k", "weighted", "seed")
+OWN = ("method", "weighted", "batch_norm", *sorted({name for options in METHOD_OPTIONS.values() for name in options}))
 """Parameters in which a method may differ from the baseline it is compared with."""
 
-SETTING = tuple(name for name in PARAMETERS if name not in OWN)
+SETTING = tuple(name for name in PARAMETERS if name not in (*OWN, "seed"))
 SIGNIFICANCE = 0.05
 
 
@@ -34,7 +35,7 @@ def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: st
     bases = dict(list(done[done["method"] == baseline].groupby("setting")))
     others = done[done["method"] != baseline]
     rows = []
-    for _, group in others.groupby(_key(others, [*SETTING, "method", "rho", "top_k", "weighted"]), sort=False):
+    for _, group in others.groupby(_key(others, [*SETTING, *OWN]), sort=False):
         base = bases.get(group["setting"].iloc[0], done.iloc[:0])
         pairs = base.merge(group, on="seed", suffixes=("_base", ""))
         if len(pairs):
@@ -77,10 +78,11 @@ def _named(word: str, differences: pd.DataFrame) -> str:
 def _difference(example: pd.Series, pairs: pd.DataFrame, metric: str) -> dict[str, Any]:
     result = paired_difference(list(pairs[metric]), list(pairs[f"{metric}_base"]))
     setting = {name: example[name] for name in (*SETTING, "method", "rho")}
-    label = method_label(example["method"], example["rho"])
+    label = method_label(example["method"], example.to_dict())
     return {**setting, "label": label, "interval": result.interval, "p_value": result.p_value}
 
 
 def _key(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """One text per row, by which rows of equal values (missing ones included) are equal."""
-    return table[list(columns)].astype(str).agg(" ".join, axis=1) if len(table) else pd.Series(dtype=str)
+    texts = table[list(columns)].map(str)  # astype(str) would leave missing values as they are
+    return texts.agg(" ".join, axis=1) if len(table) else pd.Series(dtype=str)

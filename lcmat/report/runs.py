@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from lcmat.config import DATASET_DEFAULTS, SelectionParameters
+from lcmat.config import SelectionParameters
+from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS
 from lcmat.experiments import stale_keys
 from lcmat.selection import METHODS
 
@@ -84,14 +85,35 @@ def group_seeds(runs: pd.DataFrame) -> pd.DataFrame:
     return collected.sort_values(order, kind="stable", na_position="first", ignore_index=True)
 
 
-def method_label(method: str, rho: float | None = None, default_rho: float | None = None) -> str:
-    """Name a method as the paper spells it, with its radius where that is not the default.
+def method_label(method: str, options: Mapping[Any, Any] | None = None, default_rho: float | None = None) -> str:
+    """Name a method as the paper spells it, with its radius and with every option that is not the default.
 
-    >>> method_label("uniform"), method_label("lcmat-s", 0.5, default_rho=0.1)
+    Args:
+        method: registry name.
+        options: the run's parameters; others than this method's options, or missing ones, are passed over.
+        default_rho: a radius that is not named.
+
+    >>> method_label("uniform"), method_label("lcmat-s", {"rho": 0.5, "top_k": 100, "fraction": 0.1})
     ('Uniform', 'LCMat-S, ρ = 0.5')
+    >>> method_label("craig", {"gradients": "last-layer", "double_softmax": True, "batch_norm": "batch"})
+    'Craig, gradients: last-layer, double softmax, batch norm: batch'
     """
     title = METHODS[method].title if method in METHODS else method
-    return title if rho is None or pd.isna(rho) or rho == default_rho else f"{title}, ρ = {rho:g}"
+    defaults = {**METHOD_OPTIONS.get(method, {}), "weighted": False, "batch_norm": None, "rho": default_rho}
+    given = {name: (options or {}).get(name) for name in defaults}
+    stated = {name: value for name, value in given.items() if not _missing(value) and value != defaults[name]}
+    return ", ".join([title, *(_option_text(name, value) for name, value in stated.items())])
+
+
+def _missing(value: Any) -> bool:
+    return value is None or bool(pd.isna(value))
+
+
+def _option_text(name: str, value: Any) -> str:
+    if name == "rho":
+        return f"ρ = {value:g}"
+    words = name.replace("_", " ")
+    return words if value is True else f"{words}: {value}"
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -71,7 +71,7 @@ def accuracy_table(grouped: pd.DataFrame, name: str) -> GT:
         rows.append(
             {
                 "group": f"{row['dataset']}, {_network(row)}, selecting network: {row['selection_epochs']} epochs",
-                "Method": method_label(row["method"], row["rho"]),
+                "Method": method_label(row["method"], row),
                 "Fraction": f"{100 * row['fraction']:g} %",
                 "n": last.n,
                 "Last epoch": f"{last.mean:.2f}",

@@ -38,7 +38,7 @@ import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
 from lcmat import figures, report
-from lcmat.config import METHOD_OPTIONS
+from lcmat.defaults import METHOD_OPTIONS
 from lcmat.records import load_all
 from lcmat.report.runs import ACCURACY
 

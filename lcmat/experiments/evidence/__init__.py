@@ -8,9 +8,10 @@ from types import MappingProxyType
 
 from torch import Tensor
 
-from lcmat.config import METHOD_EVIDENCE, SelectionParameters
+from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer
 from lcmat.data import Splits
+from lcmat.defaults import METHOD_EVIDENCE
 from lcmat.experiments.evidence.boundary import boundary_distances
 from lcmat.experiments.evidence.forgetting import forgetting_events
 from lcmat.experiments.evidence.networks import Gathered, Progresses, Provider

@@ -1,0 +1,74 @@
+"""Defaults of methods, data sets and networks: what the registries say, readable without importing torch.
+
+A test keeps these tables in agreement with the registries.
+"""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any
+
+Values = Mapping[str, Any]
+
+_GRADIENT = {"double_softmax": False, "loss_reduction": None}
+_GRADMATCH = {"ridge": 0.5, **_GRADIENT}
+_GLISTER = {"eta": 0.01, "rounds": None, **_GRADIENT}
+
+METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
+    {
+        "uniform": {},
+        "lcmat-s": {"rho": 0.1, "top_k": 100, "loss_reduction": None},
+        "craig": {"gradients": "logits", **_GRADIENT},
+        "gradmatch": _GRADMATCH,
+        "gradmatch-val": _GRADMATCH,
+        "glister": _GLISTER,
+        "glister-val": _GLISTER,
+        "adacore": {"damping": 0.1, "official_kernel": False},
+        "facility-location": {"double_softmax": False},
+        "graph-cut": {"cut_lambda": 1.0, "double_softmax": False},
+        "least-confidence": {"raw_logits": False},
+        "entropy": {},
+        "margin": {},
+        "herding": {"official_order": False},
+        "k-center": {},
+        "contextual-diversity": {},
+        "moderate": {},
+        "cal": {"num_neighbours": 10, "official_order": False},
+        "forgetting": {},
+        "el2n": {},
+        "grand": {},
+        "deepfool": {},
+    },
+)
+
+METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "gradmatch-val": ("validation",),
+        "glister-val": ("validation",),
+        "forgetting": ("forgetting_events",),
+        "el2n": ("error_norms",),
+        "grand": ("gradient_norms",),
+        "deepfool": ("boundary_distances",),
+    }
+)
+"""What a method must be told beyond the last layer's view; those that need nothing are left out."""
+
+NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
+    {"digits-net": 32, "convnet": 128, "resnet18": 64, "vgg16": 64, "wrn16-8": 128},
+)
+
+_PAPER = {"network": "resnet18", "selection_epochs": 10, "epochs": 200, "evaluate_every": 1, "crop_padding": 4}
+_DIGITS = {"network": "digits-net", "selection_epochs": 5, "epochs": 40, "evaluate_every": 5, "crop_padding": 1}
+
+DATASET_DEFAULTS: Mapping[str, Values] = MappingProxyType(
+    {
+        "digits": {**_DIGITS, "flip": False},
+        "mnist": {**_PAPER, "flip": False},
+        "fashion-mnist": {**_PAPER, "flip": True},
+        "cifar10": {**_PAPER, "flip": True},
+        "cifar100": {**_PAPER, "flip": True},
+        "svhn": {**_PAPER, "flip": False},
+        "tiny-imagenet-32": {**_PAPER, "flip": True},
+    }
+)
+
+ZOO_PREFIX = "torchvision:"
