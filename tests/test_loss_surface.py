@@ -1,15 +1,13 @@
 """Loss surfaces against closed forms: norms of filters, the origin, and a linear model."""
 
-import json
-
 import numpy as np
 import pytest
 import torch
 from torch import nn
 
-from lcmat import data, training
+from lcmat import data, measurements, training
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments import curvature_gap, loss_surface
+from lcmat.experiments import loss_surface
 from lcmat.experiments.loss_surface import Plane, filter_normalised_direction, losses_on_plane
 from lcmat.models import Network, build
 
@@ -94,15 +92,6 @@ def test_surfaces_of_sets_are_means_over_their_images(tiny, generator):
     assert {radius: len(rows[0]) for radius, rows in result["near"].items()} == {"0.1": 8, "0.5": 8}
 
 
-def test_the_network_is_the_one_of_the_other_measurement():
-    network, splits, generator = loss_surface.trained_network("digits", width=4, epochs=1, seed=3)
-    sample, _ = curvature_gap.trained_sample("digits", width=4, epochs=1, size=20, seed=3)
-    chosen = splits.train.subset(torch.randperm(len(splits.train), generator=generator)[:20])
-    view = training.embed(network, chosen)
-    torch.testing.assert_close(view.logits.double(), sample.logits)
-    assert torch.equal(chosen.labels, sample.labels)
-
-
 def test_candidate_sets_are_probability_vectors_of_the_right_size():
     train = data.load("digits").train
     network = build("digits-net", num_classes=10, in_channels=1, image_size=8, width=4)
@@ -114,18 +103,8 @@ def test_candidate_sets_are_probability_vectors_of_the_right_size():
         assert (row["weights"] == "cluster sizes") or bool((chosen == chosen[0]).all())
 
 
-def test_a_measurement_that_is_missing_is_named_with_its_command(monkeypatch, tmp_path):
-    monkeypatch.setattr(loss_surface, "project_folder", lambda: tmp_path)
-    with pytest.raises(FileNotFoundError, match=r"python -m lcmat\.experiments\.loss_surface cifar10"):
-        loss_surface.stored("cifar10")
-    path = loss_surface.measurement_path("cifar10")
-    path.parent.mkdir(parents=True)
-    path.write_text(json.dumps({"planes": []}))
-    assert loss_surface.stored("cifar10") == {"planes": []}
-
-
 def test_the_stored_measurement_holds_together():
-    stored = loss_surface.stored("fashion-mnist")
+    stored = measurements.read(loss_surface.KIND, "fashion-mnist")
     points, middle = stored["count"] ** 2, stored["count"] ** 2 // 2
     for plane in stored["planes"]:
         assert len(plane["loss"]) == points

@@ -16,7 +16,9 @@ from torch import Tensor
 
 from lcmat import bound, data, measurements, models, training
 from lcmat.curvature import LastLayer, top_variance_dimensions
+from lcmat.data import Splits
 from lcmat.experiments import measurement_fingerprint
+from lcmat.models import Network
 from lcmat.selection import select
 
 RADII = (0.01, 0.05, 0.1, 0.5)
@@ -106,12 +108,8 @@ def current_fingerprint() -> str:
     return measurement_fingerprint("lcmat.experiments.curvature_gap", "lcmat-s")
 
 
-def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: int = 0) -> tuple[LastLayer, Row]:
-    """A narrow ConvNet trained on all images of a data set, and its view of some of them, drawn at random.
-
-    Returns:
-        The sample, and its provenance in words and numbers.
-    """
+def trained_network(dataset: str, *, width: int, epochs: int, seed: int = 0) -> tuple[Network, Splits, torch.Generator]:
+    """A narrow ConvNet trained on all images of a data set, the data, and the generator of all draws after it."""
     splits = data.load(dataset)
     shape = splits.train.images.shape
     network = models.build(
@@ -125,7 +123,17 @@ def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: in
     recipe = training.Recipe(epochs=epochs, schedule="constant", crop_padding=0, flip=False)
     generator = torch.Generator().manual_seed(seed)
     training.train(network, splits.train, recipe=recipe, generator=generator)
-    chosen = splits.train.subset(torch.randperm(shape[0], generator=generator)[:size])
+    return network, splits, generator
+
+
+def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: int = 0) -> tuple[LastLayer, Row]:
+    """The view that `trained_network` has of some training images, drawn at random.
+
+    Returns:
+        The sample in float64, and its provenance in words and numbers.
+    """
+    network, splits, generator = trained_network(dataset, width=width, epochs=epochs, seed=seed)
+    chosen = splits.train.subset(torch.randperm(len(splits.train), generator=generator)[:size])
     view = training.embed(network, chosen)
     details = {
         "dataset": dataset,

@@ -7,22 +7,20 @@ writes what the chapter on matching shows into `book/measurements/loss-surface/`
 from __future__ import annotations
 
 import argparse
-import json
 import math
 import time
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.func import functional_call
 
-from lcmat import bound, data, models, training
-from lcmat.data.dataset import ImageDataset, Splits
+from lcmat import bound, measurements, training
+from lcmat.data.dataset import ImageDataset
 from lcmat.experiments import measurement_fingerprint
+from lcmat.experiments.curvature_gap import trained_network
 from lcmat.models import Network
-from lcmat.paths import atomic_write, project_folder
 from lcmat.selection import Coreset, select
 from lcmat.training.evaluation import predict
 
@@ -31,9 +29,10 @@ RHOS = (0.0, 0.1, 0.5)
 NEAR_RADII = (0.1, 0.5)
 NUM_ANGLES = 8
 NUM_UNIFORM = 20
-SIGNIFICANT_DIGITS = 6
+KIND = "loss-surface"
+DATASETS = ("fashion-mnist",)  # measured and stored
 
-Row = dict[str, Any]
+Row = measurements.Row
 Direction = Mapping[str, Tensor]
 
 
@@ -136,24 +135,6 @@ def circle(plane: Plane, radius: float, count: int) -> list[tuple[float, float]]
     return [(length * unit[0], length * unit[1]) for length, unit in zip(lengths, units, strict=True)]
 
 
-def trained_network(dataset: str, *, width: int, epochs: int, seed: int = 0) -> tuple[Network, Splits, torch.Generator]:
-    """The network of `lcmat.experiments.curvature_gap.trained_sample` itself, the data, and the generator after it."""
-    splits = data.load(dataset)
-    shape = splits.train.images.shape
-    network = models.build(
-        "digits-net" if dataset == "digits" else "convnet",
-        num_classes=splits.train.num_classes,
-        in_channels=shape[1],
-        image_size=shape[2],
-        width=width,
-        seed=seed,
-    )
-    recipe = training.Recipe(epochs=epochs, schedule="constant", crop_padding=0, flip=False)
-    generator = torch.Generator().manual_seed(seed)
-    training.train(network, splits.train, recipe=recipe, generator=generator)
-    return network, splits, generator
-
-
 def candidate_sets(network: Network, dataset: ImageDataset, fraction: float) -> tuple[list[Row], Tensor]:
     """The sets whose surfaces are compared: LCMat-S with equal weights and with cluster sizes, and uniform draws.
 
@@ -205,38 +186,16 @@ def measure(
     near = {f"{radius:g}": evaluate(circle(plane, radius, NUM_ANGLES))[1] for radius in NEAR_RADII}
     return {
         "direction_norm": norm_of(plane.first),
-        "loss": _rounded(loss),
-        "difference_at_origin": _rounded(origin),
-        "difference": [_rounded(row) for row in difference],
-        "near": {radius: [_rounded(row) for row in values] for radius, values in near.items()},
+        "loss": loss.tolist(),
+        "difference_at_origin": origin.tolist(),
+        "difference": difference.tolist(),
+        "near": {radius: values.tolist() for radius, values in near.items()},
     }
-
-
-def _rounded(values: Tensor) -> list[float]:
-    return [float(f"{value:.{SIGNIFICANT_DIGITS}g}") for value in values.tolist()]
 
 
 def current_fingerprint() -> str:
     """Fingerprint of the present code; a stored measurement that has another one is stale."""
     return measurement_fingerprint("lcmat.experiments.loss_surface", "lcmat-s", "uniform")
-
-
-def measurement_path(dataset: str) -> Path:
-    """Where the stored measurement of a data set lies."""
-    return project_folder() / "book" / "measurements" / "loss-surface" / f"{dataset}.json"
-
-
-def stored(dataset: str) -> Row:
-    """A stored measurement.
-
-    Raises:
-        FileNotFoundError: there is none; the message tells how to make it.
-    """
-    path = measurement_path(dataset)
-    if not path.exists():
-        raise FileNotFoundError(f"{path} is missing; make it: python -m lcmat.experiments.loss_surface {dataset}")
-    content: Row = json.loads(path.read_text())
-    return content
 
 
 def main() -> None:
@@ -251,7 +210,7 @@ def main() -> None:
     parser.add_argument("--count", type=int, default=11)
     options = parser.parse_args()
     torch.set_num_threads(1)
-    started = time.perf_counter()
+    started, code = time.perf_counter(), current_fingerprint()
     network, splits, generator = trained_network(options.dataset, width=options.width, epochs=options.epochs)
     dataset = splits.train.subset(torch.randperm(len(splits.train), generator=generator)[: options.samples])
     rows, sets = candidate_sets(network, dataset, FRACTION)
@@ -271,14 +230,12 @@ def main() -> None:
         "data": splits.train.provenance,
         "content_hash": splits.train.content_hash,
         "torch": torch.__version__,
-        "fingerprint": current_fingerprint(),
+        "fingerprint": code,
         "wall_seconds": round(time.perf_counter() - started),
         "sets": rows,
         "planes": planes,
     }
-    path = measurement_path(options.dataset)
-    atomic_write(path, (json.dumps(content, allow_nan=False) + "\n").encode())
-    print(path)
+    print(measurements.write(KIND, options.dataset, content))
 
 
 if __name__ == "__main__":

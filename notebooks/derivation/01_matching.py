@@ -57,7 +57,7 @@ from great_tables import GT
 from IPython.display import Markdown
 from scipy.stats import spearmanr
 
-from lcmat import bound, figures, toy
+from lcmat import bound, figures, measurements, toy
 from lcmat.experiments import loss_surface
 from lcmat.literate import show_source
 from lcmat.models import build
@@ -404,7 +404,7 @@ show_source(
 # **Check 6.** Norms of all filters of a direction, for the network that was measured.
 
 # %%
-stored = loss_surface.stored("fashion-mnist")
+stored = measurements.read(loss_surface.KIND, "fashion-mnist")
 network = build(
     "convnet", num_classes=10, in_channels=1, image_size=28, width=32, seed=seed
 )
@@ -424,7 +424,7 @@ assert (
 )
 
 # %% tags=["hide-input"]
-current = loss_surface.current_fingerprint()
+code = loss_surface.current_fingerprint()
 sets = pd.DataFrame(stored["sets"])
 names = {"lcmat-s": "LCMat-S", "uniform": "Uniform"}
 labels_of_sets = sets.method.map(names) + sets.rho.map(
@@ -437,7 +437,7 @@ Markdown(
     f"training images drawn at random; each $S$: {sets['size'].iloc[0]} of them, the same number of each class as far as "
     f"rounding permits. {len(stored['planes'])} planes, {stored['count']} × {stored['count']} points each. Measured in "
     f"{stored['wall_seconds'] / 60:.0f} minutes by `python -m lcmat.experiments.loss_surface fashion-mnist`, with "
-    f"{'the present code' if stored['fingerprint'] == current else '**other code than the present (stale)**'}."
+    f"{measurements.made_by(stored, code)}."
 )
 
 # %% [markdown]
