@@ -20,6 +20,8 @@ from lcmat.data import Splits
 from lcmat.experiments import measurement_fingerprint
 from lcmat.models import Network
 from lcmat.selection import select
+from lcmat.selection.lcmat_s import lcmat_distances
+from lcmat.submodular import cluster_sizes
 
 RADII = (0.01, 0.05, 0.1, 0.5)
 RANDOM_SIZES = (10, 30, 60, 300)
@@ -78,6 +80,28 @@ def subset_row(sample: LastLayer, subset: Subset, difference: bound.LossDifferen
     }
 
 
+def assignment_row(sample: LastLayer, subset: Subset, distances: Tensor, rho: float) -> Row:
+    """CRAIG's bound, the mean distance to the nearest chosen sample, and what it bounds for two kinds of weights.
+
+    Args:
+        sample: the training set T.
+        subset: S, whose own weights do not matter here.
+        distances: of LCMat-S between the samples of T, (n, n), for the same rho.
+        rho: radius.
+    """
+    dimensions = top_variance_dimensions(sample.features, sample.logits, TOP_K)
+
+    def gap(weights: Tensor | None) -> float:
+        difference = bound.subset_difference(*sample, subset.indices, weights)
+        return float(bound.gradient_gap(difference).norm()) + rho / 2 * bound.top_diagonal(difference, dimensions)[1]
+
+    return {
+        "assignment_bound": float(distances[:, subset.indices].min(dim=1).values.mean()),
+        "cluster_weights_gap": gap(cluster_sizes(distances, subset.indices) / len(distances)),
+        "equal_weights_gap": gap(None),
+    }
+
+
 def gap_row(difference: bound.LossDifference, ends: bound.Extremes, rho: float, **search: Any) -> Row:
     """All bounds of one difference at one radius, and the gap attained."""
     gap = bound.certified_gap(difference, rho, ends=ends, **search)
@@ -94,12 +118,15 @@ def measure(sample: LastLayer, subsets: list[Subset], radii: tuple[float, ...], 
         radii: radii of the ball.
         search: generator, num_starts and steps of `lcmat.bound.certified_gap`.
     """
+    distances = {rho: lcmat_distances(*sample, rho=rho, top_k=TOP_K) for rho in radii}
     rows = []
     for number, subset in enumerate(subsets):
         difference = bound.subset_difference(*sample, subset.indices, subset.weights)
         ends = bound.hessian_extremes(difference)
         columns = {"subset": number, **subset_row(sample, subset, difference, ends)}
-        rows += [{**columns, **gap_row(difference, ends, rho, **search)} for rho in radii]
+        for rho in radii:
+            assignment = assignment_row(sample, subset, distances[rho], rho)
+            rows.append({**columns, **gap_row(difference, ends, rho, **search), **assignment})
     return rows
 
 
