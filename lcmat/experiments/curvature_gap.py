@@ -25,7 +25,7 @@ from lcmat.submodular import cluster_sizes
 
 RADII = (0.01, 0.05, 0.1, 0.5)
 RANDOM_SIZES = (10, 30, 60, 300)
-RANDOM_REPEATS = 42
+RANDOM_REPEATS = 46
 SELECTED_FRACTIONS = (0.01, 0.03, 0.06, 0.3)
 SELECTED_RHOS = (0.0, 0.05, 0.1, 0.5)
 TOP_K = 100
