@@ -134,7 +134,7 @@ Markdown(
     f"the curvature gap is {abs(zero_gap):.1g}: the objective sees nothing to improve."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels of loss curves. Left: T and two subsets touch at w = 0 with the same tangent and bend apart on both sides. Right: the curves of T and S stand far apart at the centre and approach each other away from it."}, "figure": {"name": "fig-rm-one-parameter", "caption": "One parameter, exact curves. Left: two subsets agree with T in loss and gradient at w = 0, and leave it at second order, one above and one below. Right: T and S differ most at the centre, so their curvature gap is zero although their losses differ."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels of loss curves. Left: T and two subsets touch at w = 0 with the same tangent and bend apart on both sides. Right: the curves of T and S stand far apart at the centre and approach each other away from it."}, "figure": {"name": "fig-rm-one-parameter", "caption": "One parameter, exact curves of sets of n = 2 to 9 samples. Left: two subsets agree with T in loss and gradient at w = 0, and leave it at second order, one above and one below. Right: T and S differ most at the centre, so their curvature gap is zero although their losses differ."}}
 figure, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 2.7))
 for products, label, color in (
     (union, "T", figures.BLACK),
@@ -495,7 +495,8 @@ GT(errors.groupby("set", sort=False)[measures].mean().reset_index()).fmt_number(
     subtitle=f"uniform: also over {int((labels_of_sets == 'Uniform').sum())} draws",
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean relative loss difference over the plane for each coreset: faint points for uniform draws and one marker per plane for each variant of LCMat-S."}, "figure": {"name": "fig-rm-planes", "caption": "Mean of |D| / L(T) over each plane. LCMat-S: one point per plane (the selection is deterministic). Uniform: one faint point per draw and plane. Smaller is closer to T."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean relative loss difference over the plane for each coreset: faint points for uniform draws and one marker per plane for each variant of LCMat-S."}, "figure": {"name": "fig-rm-planes", "caption": "Mean of |D| / L(T) over each of n = 3 planes; smaller is closer to T. LCMat-S: one point per plane (the selection is deterministic). Uniform: one faint point for each of n = 20 draws and each plane."}}
+assert len(stored["planes"]) == 3 and (sets.method == "uniform").sum() == 20
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 2.8))
 kinds = list(dict.fromkeys(labels_of_sets))[::-1]
 for position, kind in enumerate(kinds):
