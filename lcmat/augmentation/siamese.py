@@ -80,7 +80,7 @@ def draw_transformation(
     >>> draw_transformation("cutout_crop_color", generator=torch.Generator(), combine="idc").operations
     ('color', 'crop', 'cutout')
     """
-    names = _operations(strategy)
+    names = operations(strategy)
     choice = float(torch.rand((), generator=generator, dtype=torch.float64))
     uniforms = torch.rand(num, len(_COLUMNS), generator=generator, dtype=torch.float64)
     return Transformation(_combined(names, choice, combine), uniforms)
@@ -114,7 +114,15 @@ def apply_transformation(transformation: Transformation, images: Tensor, *, rati
     return images
 
 
-def _operations(strategy: str) -> tuple[str, ...]:
+def operations(strategy: str) -> tuple[str, ...]:
+    """Names of the operations in a strategy.
+
+    Raises:
+        ValueError: one is unknown; the message says the nearest.
+
+    >>> operations("color_crop"), operations("none")
+    (('color', 'crop'), ())
+    """
     names = () if strategy in ("", "none") else tuple(strategy.split("_"))
     for name in names:
         if name not in _OPERATIONS:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import Any, Literal
 
-from lcmat.augmentation.siamese import DSA_STRATEGY, Combine
+from lcmat.augmentation.siamese import DSA_STRATEGY, Combine, operations
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
 from lcmat.condensation.matching import OBJECTIVES, find_objective
 from lcmat.condensation.synthetic import Init
@@ -97,6 +97,8 @@ class CondensationRecipe:
     def __post_init__(self) -> None:
         """Refuse values that no run can use."""
         find_objective(self.objective)
+        for strategy in (self.augmentation, self.network_augmentation):
+            operations(strategy)
         for names, valid, expected in _RULES:
             for name in names.split():
                 if not valid(getattr(self, name)):
