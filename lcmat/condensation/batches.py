@@ -7,7 +7,6 @@ import torch
 from torch import Tensor
 
 from lcmat.augmentation.siamese import Transformation, draw_transformation
-from lcmat.condensation.matching import OBJECTIVES
 from lcmat.condensation.recipe import CondensationRecipe
 
 
@@ -41,7 +40,7 @@ def draw_batches(
     [((0, 1), (2, 3)), ((2,), (1, 2))]
     """
     each = [_draw(label, rows, recipe, generator) for label, rows in enumerate(rows_of_class)]
-    if OBJECTIVES[recipe.objective].pooled:
+    if recipe.matched.pooled:
         smallest = min(batch.real.shape[1] for batch in each)
         return [_joined([batch._replace(real=batch.real[:, :smallest]) for batch in each])]
     groups: list[list[ClassBatch]] = []

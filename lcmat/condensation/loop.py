@@ -10,7 +10,6 @@ import torch
 from torch import Tensor
 
 from lcmat.condensation.batches import draw_batches
-from lcmat.condensation.matching import OBJECTIVES
 from lcmat.condensation.network_training import shuffled_batches, train_on_batches
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.state import State, identity, restore, save
@@ -228,7 +227,7 @@ def _synthetic_labels(data: ImageDataset, recipe: CondensationRecipe) -> Tensor:
 def _rows_of_class(data: ImageDataset, recipe: CondensationRecipe) -> list[Tensor]:
     """Rows of each class, none of them with fewer images than the objective needs."""
     rows = [(data.labels.cpu() == label).nonzero()[:, 0] for label in range(data.num_classes)]
-    fewest = OBJECTIVES[recipe.objective].fewest if recipe.rho > 0 else 1
+    fewest = recipe.matched.fewest
     for label, of_class in enumerate(rows):
         if min(len(of_class), recipe.real_batch) < fewest:
             raise ValueError(

@@ -2,13 +2,13 @@
 
 import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
 from lcmat.augmentation.siamese import DSA_STRATEGY, Combine, operations
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
-from lcmat.condensation.matching import OBJECTIVES, find_objective
+from lcmat.condensation.matching import OBJECTIVES, Objective, find_objective
 from lcmat.condensation.synthetic import Init
 
 
@@ -109,12 +109,18 @@ class CondensationRecipe:
 
     def _check_moment(self) -> None:
         """A variance over one image is 0/0."""
-        have, needed = min(self.ipc * self.factor**2, self.synthetic_batch), OBJECTIVES[self.objective].fewest
-        if self.rho > 0 and have < needed:
+        have, needed = min(self.ipc * self.factor**2, self.synthetic_batch), self.matched.fewest
+        if have < needed:
             raise ValueError(
                 f"CondensationRecipe: {self.objective!r} compares variances, which one synthetic image per class does "
                 f"not have: set ipc={needed} or more, or rho=0"
             )
+
+    @property
+    def matched(self) -> Objective:
+        """What is minimised: the objective, of which rho = 0 leaves the distance alone."""
+        objective = OBJECTIVES[self.objective]
+        return objective if self.rho > 0 else replace(objective, moment=None, pooled=False, fewest=1)
 
     @property
     def num_steps(self) -> int:

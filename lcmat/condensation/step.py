@@ -8,7 +8,7 @@ from torch import Tensor
 
 from lcmat.augmentation.siamese import apply_transformation
 from lcmat.condensation.batches import ClassBatch
-from lcmat.condensation.matching import OBJECTIVES, Objective, Terms, compare
+from lcmat.condensation.matching import Objective, Terms, compare
 from lcmat.condensation.observation import Observation, observe, observe_features
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.synthetic import decode
@@ -100,7 +100,7 @@ def _terms(
     features: Callable[[Tensor], Tensor] | None,
 ) -> Terms:
     """The loss's terms of some classes, whose stored images are (k, ipc, channels, height, width)."""
-    objective = OBJECTIVES[recipe.objective]
+    objective = recipe.matched
     images = _originals(data, batch.real.to(stored.device)).to(stored.dtype)
     with torch.autocast(stored.device.type, torch.bfloat16, enabled=recipe.precision == "bfloat16"):
         real = _view(objective, network, _transformed(images, batch), batch, create_graph=False, features=features)
