@@ -25,7 +25,7 @@ from lcmat.condensation import (
     train_on_set,
 )
 from lcmat.condensation.batches import draw_batches
-from lcmat.condensation.step import image_step, matching_gradient
+from lcmat.condensation.step import equal_strength, image_step, matching_gradient
 from lcmat.condensation.synthetic import decode
 from lcmat.models import build
 from lcmat.training import CheckpointMismatchError, DivergedError, accuracy_percent
@@ -171,6 +171,26 @@ def test_the_whole_run_equals_a_plain_loop(train_on):
     assert (result.synthetic.images - initial_set(data, 2, "noise", generator=generator()).images).abs().max() > 0.01
 
 
+@pytest.mark.parametrize("control", [name for name in OBJECTIVES if name.endswith("-control")])
+def test_controls_of_equal_strength_pull_as_hard(control):
+    """Norms of the penalties' gradients in the images, sample by sample."""
+    data, net = bars(), build("digits-net", num_classes=3, in_channels=1, image_size=8, width=4).double().eval()
+    settings = recipe(augmentation="none", rho=30.0)
+    images = initial_set(data, 2, "real", generator=generator(3)).images.double().requires_grad_()
+    strength = {"lcmat-c": 30.0, control: equal_strength(net, images, data, settings, control, seed=5)}
+
+    drawn = draws_by_hand(rows_of(data), settings, generator(5))
+    real = [data.normalized(rows).double() for rows, _, _ in drawn]
+    synthetic = [images[2 * label : 2 * label + 2] for label in range(3)]
+    norms = {}
+    for name, rho in strength.items():
+        _, penalty = terms_by_loops(name, net, real, synthetic, torch.arange(3)[:, None])
+        norms[name] = torch.autograd.grad(rho / 2 * penalty.sum(), images)[0].norm().item()
+    assert norms[control] == pytest.approx(norms["lcmat-c"], rel=1e-8)
+    with pytest.raises(ValueError, match=r"'dc' at rho=30\.0 has no penalty"):
+        equal_strength(net, images, data, settings, "dc")
+
+
 def test_pixel_units_are_sgd_on_pixels_that_stay_pixels():
     data = replace(bars(), mean=(0.4,), std=(0.25,))
     settings = recipe(pixel_units=True, image_learning_rate=0.05)
@@ -277,7 +297,7 @@ def test_published_settings_run(settings):
 @pytest.mark.parametrize("step", [1, 2, 3, 5])
 @pytest.mark.parametrize("name", ["lcmat-c", "dsa"])
 def test_an_interrupted_run_ends_bit_for_bit_the_same(tmp_path, step, name):
-    settings = recipe() if name == "lcmat-c" else published("dsa", 2, **{**SHORT, "train_on": "synthetic"})
+    settings = recipe() if name == "lcmat-c" else published("dsa", 2, **SHORT, network_epochs=3)
     whole, path = run(settings), tmp_path / "run.safetensors"
     with pytest.raises(Killed):
         run(settings, checkpoint=path, checkpoint_seconds=0, progress=kill_after(step))

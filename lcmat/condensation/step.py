@@ -1,13 +1,14 @@
 """One step of the synthetic images: the gradient of the matching loss, and the update along it."""
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lcmat.augmentation.siamese import apply_transformation
-from lcmat.condensation.batches import ClassBatch
+from lcmat.condensation.batches import ClassBatch, draw_batches
 from lcmat.condensation.matching import Objective, Terms, compare
 from lcmat.condensation.observation import Observation, observe, observe_features
 from lcmat.condensation.recipe import CondensationRecipe
@@ -58,6 +59,42 @@ def matching_gradient(
         distance += float(terms.distance.detach().sum())
         penalty += float(terms.penalty.detach().sum())
     return Matching(gradient, distance, penalty)
+
+
+def equal_strength(
+    network: Network, images: Tensor, data: ImageDataset, recipe: CondensationRecipe, control: str, seed: int = 0
+) -> float:
+    """The rho at which a control pulls the images as hard as the recipe's penalty does.
+
+    The gradient of ``(rho / 2) |.|`` in the images is proportional to rho, so one comparison of its norms settles it:
+    at this network, these images and one draw of batches, which are the same for both.
+
+    Args:
+        network: in evaluation mode, on the device of the images.
+        images: synthetic, ``(c * ipc, channels, height, width)``.
+        data: the original images, on the same device.
+        recipe: with rho > 0.
+        control: key of another objective with a moment.
+        seed: of the draw.
+
+    Returns:
+        rho for the control.
+
+    Raises:
+        ValueError: one of the two has no penalty.
+    """
+    norms = []
+    for name in (recipe.objective, control):
+        matched = replace(recipe, objective=name)
+        if matched.matched.moment is None:
+            raise ValueError(f"{name!r} at rho={recipe.rho} has no penalty whose strength could be compared")
+        rows = [(data.labels == label).nonzero()[:, 0].cpu() for label in range(data.num_classes)]
+        gradients = []
+        for each in (matched, replace(matched, rho=2 * matched.rho)):
+            batches = draw_batches(rows, each, torch.Generator().manual_seed(seed))
+            gradients.append(matching_gradient(network, images, data, batches, each).gradient)
+        norms.append((gradients[1] - gradients[0]).norm().item())
+    return recipe.rho * norms[0] / norms[1]
 
 
 def image_step(
