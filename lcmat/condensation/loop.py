@@ -11,15 +11,15 @@ from torch import Tensor
 
 from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.network_training import shuffled_batches, train_on_batches
+from lcmat.condensation.preparation import beginning, callable_features, check_initial, checked_rows, new_network
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.state import State, identity, restore, save
 from lcmat.condensation.step import image_step, matching_gradient
 from lcmat.condensation.synthetic import SyntheticSet, decode, initial_set, with_images
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network, build
+from lcmat.models import Network
 from lcmat.training.evaluation import evaluation_mode, on_device
 from lcmat.training.loop import DivergedError
-from lcmat.training.sgd import Sgd
 from lcmat.training.steps import _dropout_from as dropout_from  # its name is part of stored fingerprints
 
 Progress = Callable[[int, int, float, float], None]
@@ -55,7 +55,8 @@ def condense(
     """Learn a few images per class that give a network the gradients of the whole data set.
 
     On the CPU, at a fixed number of threads, the result is bit for bit a function of the arguments: everything is
-    drawn from `generator`, and the global random state is left alone.
+    drawn from `generator`, and the global random state is left alone.  A network with batch normalisation is compared
+    with its running statistics, which are those of its training so far.
 
     Args:
         data: original images, at least one of each class.
@@ -78,17 +79,17 @@ def condense(
         CheckpointMismatchError: the checkpoint belongs to another run.
         CorruptArtifactError: the checkpoint is damaged.
     """
-    rows_of_class = _rows_of_class(data, recipe)
+    rows_of_class = checked_rows(data, recipe)
     if generator.device.type != "cpu":
         raise ValueError(f"the generator must be on the CPU, not on {generator.device}: draws must not depend on it")
     begun = generator.get_state()
     initial = initial or initial_set(data, recipe.ipc, recipe.init, generator=generator, factor=recipe.factor)
-    _check_initial(initial, data, recipe)
+    check_initial(initial, data, recipe)
     run = identity(recipe, data, initial, begun, device)
-    state = _beginning(data, recipe, initial, generator, device)
+    state = beginning(data, recipe, initial, generator, device)
     if checkpoint and checkpoint.exists():
         restore(checkpoint, state, run)
-    task = _Task(recipe, on_device(data, device), rows_of_class, _features(state.network, recipe))
+    task = _Task(recipe, on_device(data, device), rows_of_class, callable_features(state.network, recipe))
     saved = state.wall_seconds
     while state.step < recipe.num_steps:
         try:
@@ -129,7 +130,8 @@ def _advance(state: State, task: _Task) -> None:
         state.generator.set_state(before)
         raise DivergedError(
             f"step {state.step + 1}: distance {matching.distance}, penalty {matching.penalty}, or images that are not "
-            f"finite: lower image_learning_rate={recipe.image_learning_rate} or rho={recipe.rho}"
+            f"finite: lower image_learning_rate={recipe.image_learning_rate} or rho={recipe.rho}, or, if the network "
+            f"diverged, network_learning_rate={recipe.network_learning_rate}"
         )
     state.images, state.velocity = images, velocity
     state.losses[state.step] = torch.tensor([matching.distance, matching.penalty])
@@ -142,7 +144,7 @@ def _advance(state: State, task: _Task) -> None:
 def _renew_network(state: State, task: _Task) -> None:
     """New weights in the old modules, which so stay compiled."""
     seed = int(torch.randint(2**31, (), generator=state.generator))
-    state.network.load_state_dict(_network(task.data, task.recipe, seed).state_dict())
+    state.network.load_state_dict(new_network(task.data, task.recipe, seed).state_dict())
     for velocity in state.sgd.velocities.values():
         velocity.zero_()
 
@@ -187,60 +189,6 @@ def _forward(network: Network, task: _Task) -> Forward:
     return logits
 
 
-def _features(network: Network, recipe: CondensationRecipe) -> Forward:
-    """The network's features, compiled for the usual sizes: every further shape would be compiled anew."""
-    if not recipe.compile:
-        return network.features
-    torch.compiler.reset()  # torch counts compilations over all networks of a process and stops past a limit
-    compiled = torch.compile(network.features, dynamic=False, fullgraph=True)
-    sizes = (recipe.real_batch, recipe.network_batch)
-    return lambda images: (compiled if len(images) in sizes else network.features)(images)
-
-
-def _beginning(
-    data: ImageDataset, recipe: CondensationRecipe, initial: SyntheticSet, generator: torch.Generator, device: str
-) -> State:
-    network = _network(data, recipe, seed=0).to(device)
-    sgd = Sgd(network, momentum=recipe.network_momentum, nesterov=False, weight_decay=recipe.weight_decay)
-    images = initial.images.to(device, copy=True)
-    losses = torch.full((recipe.num_steps, 2), math.nan, dtype=torch.float64)
-    return State(images, torch.zeros_like(images), network, sgd, generator, losses)
-
-
-def _network(data: ImageDataset, recipe: CondensationRecipe, seed: int) -> Network:
-    _, channels, size, _ = data.images.shape
-    return build(
-        recipe.network,
-        num_classes=data.num_classes,
-        in_channels=channels,
-        image_size=size,
-        width=recipe.width,
-        seed=seed,
-    )
-
-
 def _synthetic_labels(data: ImageDataset, recipe: CondensationRecipe) -> Tensor:
     """Of the decoded images: the order of `decode`."""
     return torch.arange(data.num_classes).repeat_interleave(recipe.ipc).repeat(recipe.factor**2)
-
-
-def _rows_of_class(data: ImageDataset, recipe: CondensationRecipe) -> list[Tensor]:
-    """Rows of each class, none of them with fewer images than the objective needs."""
-    rows = [(data.labels.cpu() == label).nonzero()[:, 0] for label in range(data.num_classes)]
-    fewest = recipe.matched.fewest
-    for label, of_class in enumerate(rows):
-        if min(len(of_class), recipe.real_batch) < fewest:
-            raise ValueError(
-                f"{data.name} ({data.split}): class {label} has {len(of_class)} images (real_batch="
-                f"{recipe.real_batch}), but {recipe.objective!r} needs {fewest} of each class"
-            )
-    return rows
-
-
-def _check_initial(initial: SyntheticSet, data: ImageDataset, recipe: CondensationRecipe) -> None:
-    expected = (data.num_classes * recipe.ipc, *data.images.shape[1:])
-    if tuple(initial.images.shape) != expected or initial.factor != recipe.factor:
-        raise ValueError(
-            f"the initial set has images {tuple(initial.images.shape)} of factor {initial.factor}, "
-            f"the recipe asks for {expected} of factor {recipe.factor}"
-        )
