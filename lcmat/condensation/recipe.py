@@ -34,7 +34,7 @@ class CondensationRecipe:
         network: name, as for `lcmat.models.build` (P: ConvNet-3).
         width: of the network; None: the published one (P: 128).
         real_batch: original images of each class in a step; a smaller class is used whole (I: 64).
-        synthetic_batch: most synthetic images of a class in a step, after decoding; others wait (I: 128).
+        synthetic_batch: most synthetic images of a class in a step, after decoding; None: all (I: 128).
         augmentation: strategy of the Siamese augmentation (P: colour, crop, cutout), or "none".
         combine: how its operations combine, see `draw_transformation` (I: "idc").
         image_learning_rate: of the images (P: 0.005).
@@ -75,7 +75,7 @@ class CondensationRecipe:
     network: str = "convnet"
     width: int | None = None
     real_batch: int = 64
-    synthetic_batch: int = 128
+    synthetic_batch: int | None = 128
     augmentation: str = "color_crop_cutout"
     combine: Combine = "idc"
     image_learning_rate: float = 0.005
@@ -109,8 +109,8 @@ class CondensationRecipe:
 
     def _check_moment(self) -> None:
         """A variance over one image is 0/0."""
-        have, needed = min(self.ipc * self.factor**2, self.synthetic_batch), self.matched.fewest
-        if have < needed:
+        decoded, needed = self.ipc * self.factor**2, self.matched.fewest
+        if min(decoded, self.synthetic_batch or decoded) < needed:
             raise ValueError(
                 f"CondensationRecipe: {self.objective!r} compares variances, which one synthetic image per class does "
                 f"not have: set ipc={needed} or more, or rho=0"
@@ -165,7 +165,7 @@ _DC: Mapping[str, Any] = MappingProxyType(
         "rho": 0.0,
         "outer_iterations": 1000,
         "real_batch": 256,
-        "synthetic_batch": 10**9,
+        "synthetic_batch": None,
         "augmentation": "none",
         "image_learning_rate": 0.1,
         "pixel_units": False,
@@ -194,10 +194,10 @@ def _in(*known: str) -> Any:
 
 
 _RULES = (
-    ("ipc factor inner_steps network_lifetime real_batch synthetic_batch", lambda v: v >= 1, "at least 1"),
+    ("ipc factor inner_steps network_lifetime real_batch", lambda v: v >= 1, "at least 1"),
     ("network_epochs network_batch classes_per_pass", lambda v: v >= 1, "at least 1"),
     ("outer_iterations", lambda v: v >= 0, "at least 0"),
-    ("network_images", lambda v: v is None or v >= 1, "at least 1, or None"),
+    ("network_images synthetic_batch", lambda v: v is None or v >= 1, "at least 1, or None"),
     ("image_learning_rate network_learning_rate", lambda v: 0 < v < math.inf, "positive and finite"),
     ("rho weight_decay", lambda v: 0 <= v < math.inf, "non-negative and finite"),
     ("image_momentum network_momentum", lambda v: 0 <= v < 1, "in [0, 1)"),
