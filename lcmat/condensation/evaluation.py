@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import torch
 
 from lcmat.augmentation.siamese import Combine
-from lcmat.condensation.network_training import shuffled_batches, train_on_batches
+from lcmat.condensation.network_training import Variation, shuffled_batches, train_on_batches
 from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.models import Network, build
 from lcmat.training.sgd import Sgd
@@ -88,9 +88,7 @@ def train_on_set(
             labels,
             batches,
             learning_rates=[recipe.rate(step // per_epoch) for step in range(len(batches))],
-            strategy=recipe.augmentation,
-            combine=recipe.combine,
-            cutmix_probability=recipe.cutmix,
+            variation=Variation(recipe.augmentation, recipe.combine, recipe.cutmix),
             generator=generator,
         )
     return network

@@ -10,7 +10,7 @@ import torch
 from torch import Tensor
 
 from lcmat.condensation.batches import draw_batches
-from lcmat.condensation.network_training import shuffled_batches, train_on_batches
+from lcmat.condensation.network_training import Variation, shuffled_batches, train_on_batches
 from lcmat.condensation.preparation import beginning, callable_features, check_initial, checked_rows, new_network
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.state import State, identity, restore, save
@@ -172,9 +172,7 @@ def _train_network(state: State, task: _Task) -> None:
             labels,
             batches,
             learning_rates=[recipe.network_learning_rate] * len(batches),
-            strategy=recipe.network_augmentation,
-            combine=recipe.combine,
-            cutmix_probability=recipe.cutmix,
+            variation=Variation(recipe.network_augmentation, recipe.combine, recipe.cutmix),
             generator=state.generator,
         )
 

@@ -1,6 +1,7 @@
 """Training of the network between two steps of the images, and afterwards on the condensed set."""
 
 from collections.abc import Callable, Sequence
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -9,6 +10,14 @@ from lcmat.augmentation.cutmix import cutmix, mixed_cross_entropy
 from lcmat.augmentation.siamese import Combine, apply_transformation, draw_transformation
 from lcmat.training.sgd import Sgd
 from lcmat.training.steps import split_batches
+
+
+class Variation(NamedTuple):
+    """How training images are varied from step to step."""
+
+    strategy: str  # of the augmentation; which operations are applied is drawn for the batch, how, for each image
+    combine: Combine  # see `draw_transformation`
+    cutmix: float  # probability of CutMix
 
 
 def shuffled_batches(
@@ -38,9 +47,7 @@ def train_on_batches(
     batches: Sequence[Tensor],
     *,
     learning_rates: Sequence[float],
-    strategy: str,
-    combine: Combine,
-    cutmix_probability: float,
+    variation: Variation,
     generator: torch.Generator,
 ) -> None:
     """Steps of SGD on the mean cross-entropy, each image transformed by a draw of its own.
@@ -52,15 +59,13 @@ def train_on_batches(
         labels: of all rows, int64, on the device.
         batches: rows of each step.
         learning_rates: one for each step.
-        strategy: of the augmentation; which operations are applied is drawn for the batch, how, for each image.
-        combine: see `draw_transformation`.
-        cutmix_probability: see `cutmix`.
+        variation: augmentation and CutMix.
         generator: on the CPU.
     """
     for rows, rate in zip(batches, learning_rates, strict=True):
         rows = rows.to(labels.device)
-        drawn = draw_transformation(strategy, num=len(rows), combine=combine, generator=generator)
+        drawn = draw_transformation(variation.strategy, num=len(rows), combine=variation.combine, generator=generator)
         transformed = apply_transformation(drawn, images(rows))
-        mixed = cutmix(transformed, labels[rows], probability=cutmix_probability, generator=generator)
+        mixed = cutmix(transformed, labels[rows], probability=variation.cutmix, generator=generator)
         mixed_cross_entropy(forward(mixed.images), mixed).backward()
         sgd.step(rate)
