@@ -84,8 +84,7 @@ def rows_of(data):
 
 
 @pytest.mark.parametrize("name", OBJECTIVES)
-@pytest.mark.parametrize("classes_per_pass", [1, 2, 10])
-@pytest.mark.parametrize("factor", [1, 2])
+@pytest.mark.parametrize(("classes_per_pass", "factor"), [(1, 1), (2, 2), (10, 1)])
 def test_a_step_equals_one_class_after_the_other(name, classes_per_pass, factor):
     """Draw, transform, differentiate sample by sample and compare, for each class alone; 2 images in the last class."""
     data, net = uneven(), build("digits-net", num_classes=3, in_channels=1, image_size=8, width=4).double().eval()
