@@ -364,12 +364,13 @@ assert (real.cluster_weights_gap <= real.assignment_bound * (1 + 1e-6)).all()
 # %% tags=["hide-input"]
 real["fails"] = real.equal_weights_gap > real.assignment_bound * (1 + 1e-6)
 real["looseness"] = real.assignment_bound / real.cluster_weights_gap
-counted = real.groupby(["data", "kind", "rho"]).agg(
+real["set"] = real.data + ", " + real.kind
+counted = real.groupby(["set", "rho"]).agg(
     looseness=("looseness", "median"),
     failures=("fails", lambda flags: f"{flags.sum()} of {len(flags)}"),
 )
 (
-    GT(counted.reset_index(), rowname_col="rho", groupname_col=["data", "kind"])
+    GT(counted.reset_index(), rowname_col="rho", groupname_col="set")
     .tab_stubhead("rho")
     .fmt_number("looseness", n_sigfig=3)
     .cols_label(
