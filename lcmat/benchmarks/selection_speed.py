@@ -62,11 +62,23 @@ def greedy_choices(samples: int, budgets: Iterable[int], naive_budgets: Iterable
 
 
 def _agreement(distances: Tensor, ours: list[int], theirs: list[int]) -> Costs:
-    objectives = [float(distances[:, chosen].min(dim=1).values.sum()) for chosen in (ours, theirs)]
+    """Common picks; where they first differ, how much less theirs gains, relative to ours (0: a tie); the objectives."""
+    farthest = distances.max()
+
+    def reached(chosen: list[int]) -> float:
+        return float((farthest - distances[:, chosen]).max(dim=1).values.sum())
+
+    first = next((k for k, pair in enumerate(zip(ours, theirs, strict=True)) if len(set(pair)) == 2), None)
+    loss = 0.0
+    if first is not None:
+        start = reached(ours[:first]) if first else 0.0
+        own, other = (reached([*ours[:first], chosen[first]]) - start for chosen in (ours, theirs))
+        loss = (own - other) / own
     return {
         "same_picks": len(set(ours) & set(theirs)) / len(ours),
-        "first_difference": next((k for k, (a, b) in enumerate(zip(ours, theirs, strict=True)) if a != b), None),
-        "relative_difference_of_objectives": (objectives[1] - objectives[0]) / objectives[0],
+        "first_difference": first,
+        "loss_at_first_difference": loss,
+        "relative_difference_of_objectives": reached(theirs) / reached(ours) - 1,
     }
 
 
