@@ -62,7 +62,7 @@ def greedy_choices(samples: int, budgets: Iterable[int], naive_budgets: Iterable
 
 
 def _agreement(distances: Tensor, ours: list[int], theirs: list[int]) -> Costs:
-    """Common picks; where they first differ, how much less theirs gains, relative to ours (0: a tie); the objectives."""
+    """Common picks; how much less, relative to ours, theirs gains where they first differ (0: a tie); objectives."""
     farthest = distances.max()
 
     def reached(chosen: list[int]) -> float:
