@@ -74,6 +74,7 @@ def test_peers_choose_the_same_samples(peer):
     distances = distances_of(40)
     indices = peers.FACILITY_LOCATION[peer]((distances.max() - distances).numpy(), 6)
     assert indices == facility_location(distances, 6).indices.tolist()
+    assert torch.get_num_threads() == 1
 
 
 def test_other_libraries_compute_the_same_parts():

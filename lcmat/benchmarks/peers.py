@@ -1,6 +1,7 @@
 """Other libraries on the same inputs, where they are installed (`pip install lcmat[peers]`)."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from importlib.util import find_spec
 from typing import Any
 
@@ -10,6 +11,17 @@ from torch import Tensor
 PACKAGES = ("apricot-select", "submodlib-py", "scikit-learn", "backpack-for-pytorch")
 
 
+@contextmanager
+def same_threads() -> Iterator[None]:
+    """Give torch its number of threads back: importing apricot raises it, and waiting threads use up the processor."""
+    threads = torch.get_num_threads()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+
+
+@same_threads()
 def apricot(similarities: Any, budget: int) -> list[int]:
     """Facility location by apricot's lazy greedy; it compiles at each fit."""
     from apricot import FacilityLocationSelection
@@ -18,6 +30,7 @@ def apricot(similarities: Any, budget: int) -> list[int]:
     return [int(index) for index in selector.fit(similarities).ranking]
 
 
+@same_threads()
 def submodlib(similarities: Any, budget: int) -> list[int]:
     """Facility location by submodlib's lazy greedy."""
     from submodlib import FacilityLocationFunction
@@ -29,6 +42,7 @@ def submodlib(similarities: Any, budget: int) -> list[int]:
     return [int(index) for index, _ in chosen]
 
 
+@same_threads()
 def manhattan(values: Tensor) -> Any:
     """L1 distances by scikit-learn."""
     from sklearn.metrics.pairwise import manhattan_distances
@@ -36,6 +50,7 @@ def manhattan(values: Tensor) -> Any:
     return manhattan_distances(values.numpy())
 
 
+@same_threads()
 def backpack(features: Tensor, labels: Tensor, num_classes: int) -> tuple[Tensor, Tensor]:
     """Per-sample gradients and Hessian diagonals of a linear layer of zeros by BackPACK, all of their columns."""
     from backpack import backpack as extended

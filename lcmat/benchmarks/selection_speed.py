@@ -174,7 +174,7 @@ def each_method(grid: Iterable[tuple[int, int, int]]) -> list[Costs]:
     return entries
 
 
-GRID = [(1000, 10, 100), (5000, 10, 50), (5000, 10, 500), (5000, 10, 1500), (1000, 100, 100)]
+GRID = [(1000, 10, 100), (5000, 10, 50), (5000, 10, 500), (1000, 100, 100)]
 
 
 def sections(largest: int) -> dict[str, Callable[[], Any]]:
