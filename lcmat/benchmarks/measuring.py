@@ -1,5 +1,6 @@
 """Time, memory and the machine: what a speed benchmark states of itself."""
 
+import gc
 import os
 import platform
 import time
@@ -32,6 +33,7 @@ def cost(function: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
         The result; `seconds` on the clock, `processor_seconds` of this process (which other programs lengthen less),
         and `peak_mb`, by how much the resident memory grew at its largest, in 2^20 bytes.
     """
+    gc.collect()
     reset_peak()
     before, processor = resident_megabytes(), time.process_time()
     result, seconds = timed(function)

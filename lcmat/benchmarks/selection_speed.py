@@ -9,6 +9,7 @@ float64, and of CIFAR-10's size behind a ResNet-18 where nothing else is said.
 import argparse
 import json
 import os
+import subprocess
 import sys
 from collections.abc import Callable, Iterable
 from functools import partial
@@ -192,23 +193,32 @@ def sections(largest: int) -> dict[str, Callable[[], Any]]:
 
 
 def main() -> None:
-    """Measure some or all sections, and write them to the file, beside those it holds already."""
+    """Measure some or all sections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--threads", type=int, default=1)
     parser.add_argument("--largest", type=int, default=20_000, help="largest single group (50000: several minutes)")
     parser.add_argument("--sections", nargs="+", choices=sections(0), default=list(sections(0)))
     options = parser.parse_args()
+    if len(options.sections) > 1:  # each in a process of its own, whose memory nothing else has used before
+        own = [sys.executable, "-m", "lcmat.benchmarks.selection_speed", "--threads", str(options.threads)]
+        for name in options.sections:
+            subprocess.run([*own, "--largest", str(options.largest), "--sections", name], check=True)
+        return
     torch.set_num_threads(options.threads)
     whole_data_set(60, 8, 3, 0.1), one_by_one(60, 5, 5)  # compiles what will be measured
+    store(options.sections[0], sections(options.largest)[options.sections[0]])
+
+
+def store(name: str, measure: Callable[[], Any]) -> None:
+    """Measure one section and write it to the file, beside those it holds already."""
     path = project_folder() / RESULT
-    stored = json.loads(path.read_text()) if path.exists() else {}
-    stored = {name: stored[name] for name in sections(0) if name in stored}
-    for name in options.sections:
-        about = environment("numba", *peers.PACKAGES)
-        result = sections(options.largest)[name]()
-        stored[name] = {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": result}
-        atomic_write(path, (json.dumps(stored, indent=1) + "\n").encode())
-        json.dump(stored[name]["result"], sys.stdout, indent=1)
+    about = environment("numba", *peers.PACKAGES)
+    result = measure()
+    section = {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": result}
+    old = json.loads(path.read_text()) if path.exists() else {}
+    kept = {other: old[other] for other in sections(0) if other in old}
+    atomic_write(path, (json.dumps(kept | {name: section}, indent=1) + "\n").encode())
+    json.dump(section, sys.stdout, indent=1)
 
 
 if __name__ == "__main__":
