@@ -25,10 +25,10 @@ from lcmat.benchmarks.naive import naive_distances, naive_greedy, naive_herding,
 from lcmat.curvature import (
     LastLayer,
     hessian_diagonal_columns,
+    hessian_distances,
     per_sample_gradients,
     top_variance_dimensions,
 )
-from lcmat.l1 import l1_distances
 from lcmat.paths import atomic_write, project_folder
 from lcmat.selection import METHODS, select
 from lcmat.selection.herding import herding
@@ -122,9 +122,10 @@ def one_group(sizes: Iterable[int], fraction: float) -> list[Costs]:
 def kernel_parts(samples: int) -> list[Costs]:
     """The parts of the distances beside those of other libraries: L1 distances, and what the last layer gives."""
     h, z, y = random_class(samples, 512, 10, seed=0)
-    columns = hessian_diagonal_columns(h, z, top_variance_dimensions(h, z, TOP_K))
+    dimensions = top_variance_dimensions(h, z, TOP_K)
+    columns = hessian_diagonal_columns(h, z, dimensions)
     ways: list[tuple[str, str, Callable[[], Any]]] = [
-        ("L1 distances", "ours", lambda: l1_distances(columns, columns)),
+        ("L1 distances", "ours", lambda: hessian_distances(h, z, dimensions)),
         ("L1 distances", "torch.cdist", lambda: torch.cdist(columns, columns, p=1)),
         ("L1 distances", "scikit-learn", lambda: peers.manhattan(columns)),
         ("Hessian diagonals", "ours", lambda: hessian_diagonal_columns(h, z, top_variance_dimensions(h, z, TOP_K))),
