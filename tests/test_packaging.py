@@ -111,7 +111,7 @@ def test_environment_installs_this_project_with_its_extras_on_a_supported_python
     *conda, pip = yaml.safe_load(read("environment.yml"))["dependencies"]
     (editable,) = pip["pip"]
     extras = re.fullmatch(r"-e \.\[([a-z,]+)\]", editable).group(1)
-    assert set(extras.split(",")) == set(PROJECT["optional-dependencies"])
+    assert set(extras.split(",")) == set(PROJECT["optional-dependencies"]) - {"peers"}  # for one benchmark only
     (python,) = (Requirement(line) for line in conda if line.startswith("python"))
     minors = [f"3.{minor}" for minor in range(30)]
     allowed = [version for version in minors if python.specifier.contains(version)]

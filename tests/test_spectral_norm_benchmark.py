@@ -4,7 +4,7 @@ import pytest
 import torch
 
 from lcmat import bound
-from lcmat.benchmarks.selection_speed import random_class
+from lcmat.benchmarks.inputs import random_class
 from lcmat.benchmarks.spectral_norm import measure
 
 

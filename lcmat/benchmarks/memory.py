@@ -1,10 +1,33 @@
 """How much memory a process has used."""
 
+import contextlib
+import re
 import resource
 import sys
+from pathlib import Path
+
+_STATUS = Path("/proc/self/status")  # Linux
 
 
 def peak_megabytes() -> float:
-    """Largest resident memory of this process so far, in megabytes (2^20 bytes)."""
+    """Largest resident memory of this process, in 2^20 bytes, since its start or the last `reset_peak`."""
+    if _STATUS.exists():
+        return _status("VmHWM")
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak / 2**20 if sys.platform == "darwin" else peak / 2**10  # bytes on macOS, kilobytes elsewhere
+
+
+def resident_megabytes() -> float:
+    """Resident memory of this process now, in 2^20 bytes; its peak so far where the system does not say."""
+    return _status("VmRSS") if _STATUS.exists() else peak_megabytes()
+
+
+def reset_peak() -> None:
+    """Forget the peak so far, where the system can (Linux)."""
+    with contextlib.suppress(OSError):
+        Path("/proc/self/clear_refs").write_text("5")
+
+
+def _status(field: str) -> float:
+    kilobytes = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), flags=re.MULTILINE)
+    return float(kilobytes.group(1)) / 2**10 if kilobytes else 0.0

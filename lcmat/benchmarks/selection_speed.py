@@ -1,143 +1,225 @@
-"""How long LCMat-S takes for one class, beside the naive way on the same inputs in the same run.
+"""Time and memory of the selection, beside other libraries and direct formulations on the same inputs in the same run.
 
-    python -m lcmat.benchmarks.selection_speed
+    python -m lcmat.benchmarks.selection_speed [--largest 50000]
 
-writes `book/benchmarks/selection-speed.json`: one entry per fraction, and what it was measured on.
+writes `book/benchmarks/selection-speed.json`, section by section, with what it was measured on. All inputs are random,
+float64, and of CIFAR-10's size behind a ResNet-18 where nothing else is said.
 """
 
 import argparse
 import json
 import os
-import platform
+import subprocess
 import sys
-import time
 from collections.abc import Callable, Iterable
-from datetime import UTC, datetime
 from functools import partial
 from typing import Any
 
 import torch
 from torch import Tensor
 
-import lcmat
-from lcmat.benchmarks.memory import peak_megabytes
-from lcmat.curvature import hessian_diagonal_columns, per_sample_gradients, top_variance_dimensions
+from lcmat.benchmarks import peers
+from lcmat.benchmarks.inputs import random_class, structured_class
+from lcmat.benchmarks.measuring import cost, environment, limits
+from lcmat.benchmarks.naive import naive_distances, naive_greedy, naive_herding, naive_k_center, naive_pursuit
+from lcmat.curvature import (
+    LastLayer,
+    hessian_diagonal_columns,
+    hessian_distances,
+    per_sample_gradients,
+    top_variance_dimensions,
+)
 from lcmat.paths import atomic_write, project_folder
+from lcmat.selection import METHODS, select
+from lcmat.selection.herding import herding
+from lcmat.selection.k_center import k_center
 from lcmat.selection.lcmat_s import lcmat_distances
 from lcmat.submodular import facility_location
 
 RESULT = "book/benchmarks/selection-speed.json"
-NAIVE_BYTES = 100 * 2**20  # of the naive L1's temporary at a time; the whole of it would not fit
-RHO, TOP_K = 0.1, 100
+RHO, TOP_K, RIDGE = 0.1, 100, 0.5
+Costs = dict[str, Any]
 
 
-def measure(samples: int, features: int, classes: int, fractions: Iterable[float], seed: int = 0) -> dict[str, Any]:
-    """Wall time and memory of the distances and of the greedy choice, ours and naive, for one class of random samples.
+def greedy_choices(samples: int, budgets: Iterable[int], naive_budgets: Iterable[int]) -> list[Costs]:
+    """Facility location on given distances (peers: similarities), ours, the peers' lazy greedy, the naive one."""
+    distances = lcmat_distances(*structured_class(samples, 512, 10, seed=0), rho=RHO, top_k=TOP_K)
+    similarities = (distances.max() - distances).numpy()
+    present = {name: function for name, function in peers.FACILITY_LOCATION.items() if peers.installed(name)}
+    for function in present.values():
+        function(similarities[:50, :50].copy(), 2)  # imports
+    entries = []
+    for budget in budgets:
+        ranking, ours = cost(partial(facility_location, distances, budget))
+        entry: Costs = {"samples": samples, "budget": budget, "ours": ours, "others": {}}
+        ways = {name: partial(function, similarities, budget) for name, function in present.items()}
+        if budget in naive_budgets:
+            ways["naive"] = partial(naive_greedy, distances, budget)
+        for name, way in ways.items():
+            indices, theirs = cost(way)
+            entry["others"][name] = theirs | _agreement(distances, ranking.indices.tolist(), indices)
+        entries.append(entry)
+    return entries
 
-    Ours comes first, so that the growth of the process's peak memory is its own.
 
-    Args:
-        samples: n, images of the class.
-        features: d, inputs of the last layer.
-        classes: c.
-        fractions: shares to choose, each measured on its own.
-        seed: of the random samples.
+def _agreement(distances: Tensor, ours: list[int], theirs: list[int]) -> Costs:
+    """Common picks; how much less, relative to ours, theirs gains where they first differ (0: a tie); objectives."""
+    farthest = distances.max()
 
-    Returns:
-        Seconds and megabytes (2^20 bytes); `same_picks` says whether both chose the same samples in the same order.
-    """
-    sample = random_class(samples, features, classes, seed)
-    budgets = {fraction: round(fraction * samples) for fraction in fractions}
-    before = peak_megabytes()
-    distances, kernel_seconds = timed(lambda: lcmat_distances(*sample, rho=RHO, top_k=TOP_K))
-    ours = {fraction: timed(partial(facility_location, distances, m)) for fraction, m in budgets.items()}
-    grown = peak_megabytes() - before
-    naive, naive_kernel_seconds = timed(lambda: naive_distances(*sample, rho=RHO, top_k=TOP_K))
-    error = float((naive - distances).abs().max() / distances.max())
-    theirs = {fraction: timed(partial(naive_greedy, naive, m)) for fraction, m in budgets.items()}
+    def reached(chosen: list[int]) -> float:
+        return float((farthest - distances[:, chosen]).max(dim=1).values.sum())
+
+    first = next((k for k, pair in enumerate(zip(ours, theirs, strict=True)) if len(set(pair)) == 2), None)
+    loss = 0.0
+    if first is not None:
+        start = reached(ours[:first]) if first else 0.0
+        own, other = (reached([*ours[:first], chosen[first]]) - start for chosen in (ours, theirs))
+        loss = (own - other) / own
     return {
-        "samples": samples,
-        "features": features,
-        "classes": classes,
-        "rho": RHO,
-        "top_k": TOP_K,
-        "kernel_seconds": kernel_seconds,
-        "naive_kernel_seconds": naive_kernel_seconds,
-        "peak_growth_mb": grown,
-        "naive_temporary_mb": samples**2 * TOP_K * 4 / 2**20,  # float32, as the official code has it
-        "largest_relative_difference_of_distances": error,
-        "budgets": [
-            {
-                "fraction": fraction,
-                "greedy_seconds": ours[fraction][1],
-                "naive_greedy_seconds": theirs[fraction][1],
-                "same_picks": ours[fraction][0].indices.tolist() == theirs[fraction][0],
-            }
-            for fraction in budgets
-        ],
+        "same_picks": len(set(ours) & set(theirs)) / len(ours),
+        "first_difference": first,
+        "loss_at_first_difference": loss,
+        "relative_difference_of_objectives": reached(theirs) / reached(ours) - 1,
     }
 
 
-def random_class(samples: int, features: int, classes: int, seed: int) -> tuple[Tensor, Tensor, Tensor]:
-    """Non-negative features, confident logits and one label, float64: what a class looks like behind a ReLU."""
-    generator = torch.Generator().manual_seed(seed)
-    h = torch.randn(samples, features, generator=generator, dtype=torch.float64).relu()
-    z = 3 * torch.randn(samples, classes, generator=generator, dtype=torch.float64)
-    return h, z, torch.zeros(samples, dtype=torch.int64)
-
-
-def naive_distances(features: Tensor, logits: Tensor, labels: Tensor, *, rho: float, top_k: int) -> Tensor:
-    """Equation 10 as it is written: all c (d + 1) columns of the gradients, and the n x n x K temporary in slices."""
-    gradients = per_sample_gradients(features, logits, labels).flatten(1)
-    squared = gradients.square().sum(dim=1)
-    distances = (squared[:, None] + squared - 2 * gradients @ gradients.T).clamp_(min=0).sqrt_()
-    columns = hessian_diagonal_columns(features, logits, top_variance_dimensions(features, logits, top_k))
-    for rows in torch.arange(len(columns)).split(max(1, NAIVE_BYTES // columns.nbytes)):
-        distances[rows] += rho / 2 * (columns[rows, None] - columns).abs().sum(dim=2)
-    return distances.fill_diagonal_(0)
-
-
-def naive_greedy(distances: Tensor, budget: int) -> list[int]:
-    """Every candidate's gain from scratch at every step."""
-    nearest = distances.max().expand(len(distances))
-    chosen: list[int] = []
-    for _ in range(budget):
-        gains = (nearest[:, None] - distances).clamp_(min=0).sum(dim=0)
-        gains[chosen] = -torch.inf
-        chosen.append(int((gains >= gains.max() * (1 - 1e-10)).nonzero()[0]))
-        nearest = torch.minimum(nearest, distances[:, chosen[-1]])
-    return chosen
-
-
-def timed(function: Callable[[], Any]) -> tuple[Any, float]:
-    """A function's result and its wall time in seconds."""
-    started = time.perf_counter()
-    result = function()
-    return result, time.perf_counter() - started
-
-
-def environment() -> dict[str, Any]:
-    """What the numbers were measured on."""
+def whole_data_set(samples: int, features: int, classes: int, fraction: float) -> Costs:
+    """LCMat-S of all classes through `select`, and the naive way for the first of them."""
+    parts = [structured_class(samples, features, classes, seed) for seed in range(classes)]
+    data = LastLayer(
+        torch.cat([part.features for part in parts]).float(),
+        torch.cat([part.logits for part in parts]).float(),
+        torch.arange(classes).repeat_interleave(samples),
+    )
+    del parts
+    coreset, ours = cost(lambda: select("lcmat-s", *data, fraction=fraction, rho=RHO, top_k=TOP_K))
+    first = LastLayer(data.features[:samples].double(), data.logits[:samples].double(), data.labels[:samples])
+    budget = round(fraction * samples)
+    own_distances, own_kernel = cost(lambda: lcmat_distances(*first, rho=RHO, top_k=TOP_K))
+    own, own_greedy = cost(lambda: facility_location(own_distances, budget))
+    distances, kernel = cost(lambda: naive_distances(*first, rho=RHO, top_k=TOP_K))
+    indices, greedy = cost(lambda: naive_greedy(distances, budget))
     return {
-        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": torch.backends.cpu.get_cpu_capability(),
-        "machine": platform.machine(),
-        "threads": torch.get_num_threads(),
-        "load_average_at_start": os.getloadavg()[0],
-        "versions": {"python": platform.python_version(), "lcmat": lcmat.__version__, "torch": torch.__version__},
+        **{"samples": samples, "features": features, "classes": classes, "fraction": fraction, "ours": ours},
+        "one_class": {"kernel": own_kernel, "greedy": own_greedy},
+        "naive_class": {"kernel": kernel, "greedy": greedy},
+        "naive_temporary_mb": samples**2 * TOP_K * 4 / 2**20,  # float32, as the official code has it
+        "same_picks": indices == own.indices.tolist() == coreset.indices[:budget].tolist(),
+        "relative_difference_of_distances": float((distances - own_distances).abs().max() / distances.max()),
+    }
+
+
+def one_group(sizes: Iterable[int], fraction: float) -> list[Costs]:
+    """LCMat-S of n samples as one group: with the matrix of distances up to a limit, without it above."""
+    entries = []
+    for size in sizes:
+        samples = structured_class(size, 512, 10, seed=0)
+        _, ours = cost(partial(select, "lcmat-s", *samples, fraction=fraction, balanced=False))
+        entries.append({"samples": size, "fraction": fraction, "ours": ours})
+    return entries
+
+
+def kernel_parts(samples: int) -> list[Costs]:
+    """The parts of the distances beside those of other libraries: L1 distances, and what the last layer gives."""
+    h, z, y = random_class(samples, 512, 10, seed=0)
+    dimensions = top_variance_dimensions(h, z, TOP_K)
+    columns = hessian_diagonal_columns(h, z, dimensions)
+    ways: list[tuple[str, str, Callable[[], Any]]] = [
+        ("L1 distances", "ours", lambda: hessian_distances(h, z, dimensions)),
+        ("L1 distances", "torch.cdist", lambda: torch.cdist(columns, columns, p=1)),
+        ("L1 distances", "scikit-learn", lambda: peers.manhattan(columns)),
+        ("Hessian diagonals", "ours", lambda: hessian_diagonal_columns(h, z, top_variance_dimensions(h, z, TOP_K))),
+    ]
+    if peers.installed("backpack"):
+        ways.append(("Hessian diagonals", "BackPACK", lambda: peers.backpack(h, y, z.shape[1])))
+    return [{"part": part, "way": way, **cost(function)[1]} for part, way, function in ways]
+
+
+def one_by_one(samples: int, budget: int, pursuit_budget: int) -> list[Costs]:
+    """k-center and herding, a sample at a time, and GradMatch's pursuit, beside their direct formulations."""
+    h, z, y = random_class(samples, 512, 10, seed=0)
+    generator = torch.Generator().manual_seed(0)
+    gradients = per_sample_gradients(h, z, y).flatten(1)
+    gradmatch = METHODS["gradmatch"].function
+    first = int(torch.randint(samples, (), generator=torch.Generator().manual_seed(0)))
+    ways = {
+        "k-center": (
+            budget,
+            lambda: k_center(h, z, y, budget, generator),
+            lambda: naive_k_center(h, budget, first),
+        ),
+        "herding": (budget, lambda: herding(h, z, y, budget, generator), lambda: naive_herding(h, budget)),
+        "gradmatch": (
+            pursuit_budget,
+            lambda: gradmatch(h, z, y, pursuit_budget, generator, ridge=RIDGE),
+            lambda: naive_pursuit(gradients, pursuit_budget, RIDGE),
+        ),
+    }
+    entries = []
+    for method, (size, ours, naive) in ways.items():
+        coreset, own = cost(ours)
+        indices, theirs = cost(naive)
+        same = len(set(coreset.indices.tolist()) & set(indices)) / size
+        entries.append({"method": method, "budget": size, "ours": own, "naive": theirs, "same_picks": same})
+    return entries
+
+
+def each_method(grid: Iterable[tuple[int, int, int]]) -> list[Costs]:
+    """Every method that needs no further evidence, for samples n, classes c and budget of a grid."""
+    entries = []
+    for samples, classes, budget in grid:
+        data = random_class(samples, 512, classes, seed=0)
+        for name, method in METHODS.items():
+            if not method.evidence:
+                _, ours = cost(partial(select, name, *data, size=budget))
+                entries.append({"method": name, "samples": samples, "classes": classes, "budget": budget, **ours})
+    return entries
+
+
+GRID = [(1000, 10, 100), (5000, 10, 50), (5000, 10, 500), (1000, 100, 100)]
+
+
+def sections(largest: int) -> dict[str, Callable[[], Any]]:
+    """What is measured, by name."""
+    sizes = [size for size in (1000, 2000, 5000, 10_000, 20_000, 50_000) if size <= largest]
+    return {
+        "limits": limits,
+        "greedy": lambda: greedy_choices(5000, (50, 500, 1500), naive_budgets=(50,)),
+        "whole_data_set": lambda: whole_data_set(5000, 512, 10, 0.1),
+        "kernel_parts": lambda: kernel_parts(5000),
+        "one_by_one": lambda: one_by_one(5000, 1500, 500),
+        "methods": lambda: each_method(GRID),
+        "one_group": lambda: one_group(sizes, 0.1),
     }
 
 
 def main() -> None:
-    """Measure one class of CIFAR-10's size behind a ResNet-18, and write the file."""
+    """Measure some or all sections."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
-    parser.add_argument("--fractions", type=float, nargs="+", default=[0.01, 0.1])
+    parser.add_argument("--threads", type=int, default=1)
+    parser.add_argument("--largest", type=int, default=20_000, help="largest single group (50000: several minutes)")
+    parser.add_argument("--sections", nargs="+", choices=sections(0), default=list(sections(0)))
     options = parser.parse_args()
+    if len(options.sections) > 1:  # each in a process of its own, whose memory nothing else has used before
+        own = [sys.executable, "-m", "lcmat.benchmarks.selection_speed", "--threads", str(options.threads)]
+        for name in options.sections:
+            subprocess.run([*own, "--largest", str(options.largest), "--sections", name], check=True)
+        return
     torch.set_num_threads(options.threads)
-    result = {"environment": environment(), "result": measure(5000, 512, 10, options.fractions)}
-    atomic_write(project_folder() / RESULT, (json.dumps(result, indent=1) + "\n").encode())
-    json.dump(result, sys.stdout, indent=1)
+    whole_data_set(60, 8, 3, 0.1), one_by_one(60, 5, 5)  # compiles what will be measured
+    store(options.sections[0], sections(options.largest)[options.sections[0]])
+
+
+def store(name: str, measure: Callable[[], Any]) -> None:
+    """Measure one section and write it to the file, beside those it holds already."""
+    path = project_folder() / RESULT
+    about = environment("numba", *peers.PACKAGES)
+    result = measure()
+    section = {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": result}
+    old = json.loads(path.read_text()) if path.exists() else {}
+    kept = {other: old[other] for other in sections(0) if other in old}
+    atomic_write(path, (json.dumps(kept | {name: section}, indent=1) + "\n").encode())
+    json.dump(section, sys.stdout, indent=1)
 
 
 if __name__ == "__main__":

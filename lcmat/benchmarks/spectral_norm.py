@@ -14,7 +14,8 @@ from typing import Any
 import torch
 
 from lcmat import bound
-from lcmat.benchmarks.selection_speed import environment, random_class, timed
+from lcmat.benchmarks.inputs import random_class
+from lcmat.benchmarks.measuring import environment, timed
 from lcmat.paths import atomic_write, project_folder
 
 RESULT = "book/benchmarks/spectral-norm.json"

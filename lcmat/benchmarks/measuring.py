@@ -1,0 +1,76 @@
+"""Time, memory and the machine: what a speed benchmark states of itself."""
+
+import gc
+import os
+import platform
+import time
+from collections.abc import Callable
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+from typing import Any
+
+import torch
+
+import lcmat
+from lcmat.benchmarks.memory import peak_megabytes, reset_peak, resident_megabytes
+
+GEMM_SIZE = 2048
+READ_MEGABYTES = 256
+REPEATS = 5
+
+
+def timed(function: Callable[[], Any]) -> tuple[Any, float]:
+    """A function's result and its wall time in seconds."""
+    started = time.perf_counter()
+    result = function()
+    return result, time.perf_counter() - started
+
+
+def cost(function: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
+    """A function's result and what it cost.
+
+    Returns:
+        The result; `seconds` on the clock, `processor_seconds` of this process (which other programs lengthen less),
+        and `peak_mb`, by how much the resident memory grew at its largest, in 2^20 bytes.
+    """
+    gc.collect()
+    reset_peak()
+    before, processor = resident_megabytes(), time.process_time()
+    result, seconds = timed(function)
+    processor = time.process_time() - processor
+    grown = max(0.0, peak_megabytes() - before)
+    return result, {"seconds": seconds, "processor_seconds": processor, "peak_mb": grown}
+
+
+def limits() -> dict[str, float]:
+    """What this machine reaches at best: float64 matrix products and reads of memory, per processor second."""
+    square = torch.rand(GEMM_SIZE, GEMM_SIZE, dtype=torch.float64)
+    large = torch.rand(READ_MEGABYTES * 2**17, dtype=torch.float64)
+    product = min(cost(lambda: square @ square)[1]["processor_seconds"] for _ in range(REPEATS))
+    read = min(cost(large.sum)[1]["processor_seconds"] for _ in range(REPEATS))
+    return {"gemm_gigaflops": 2 * GEMM_SIZE**3 / product / 1e9, "read_gigabytes": large.nbytes / read / 1e9}
+
+
+def environment(*packages: str) -> dict[str, Any]:
+    """What the numbers were measured on; the versions of some packages too, None for those that are missing."""
+    return {
+        "measured": datetime.now(UTC).isoformat(timespec="seconds"),
+        "processor": torch.backends.cpu.get_cpu_capability(),
+        "machine": platform.machine(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load_average_at_start": os.getloadavg()[0],
+        "versions": {
+            "python": platform.python_version(),
+            "lcmat": lcmat.__version__,
+            "torch": torch.__version__,
+            **{package: _version(package) for package in packages},
+        },
+    }
+
+
+def _version(package: str) -> str | None:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return None
