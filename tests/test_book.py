@@ -76,6 +76,18 @@ def test_prose_holds_no_result(source):
         assert not numbers, (numbers, cell.source)
 
 
+def test_bibliography_parses_and_every_citation_has_its_entry():
+    from pybtex.database import parse_file
+
+    entries = parse_file(ROOT / "book/references.bib").entries
+    assert all(entry.fields.get("title") and entry.fields.get("year") for entry in entries.values())
+    texts = [path.read_text() for path in (*SOURCES, *(ROOT / "book").rglob("*.md"))]
+    cited = {
+        key.strip() for text in texts for keys in re.findall(r"{cite:[pt]}`([^`]+)`", text) for key in keys.split(",")
+    }
+    assert cited <= set(entries)
+
+
 def load_extension(name):
     spec = importlib.util.spec_from_file_location(name, ROOT / f"book/_ext/{name}.py")
     module = importlib.util.module_from_spec(spec)
