@@ -55,7 +55,7 @@ from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
 from lcmat import bound, figures, toy
-from lcmat.experiments import loss_surface
+from lcmat.experiments import curvature_gap
 from lcmat.literate import show_source
 
 figures.use_style()
@@ -248,7 +248,7 @@ plt.show()
 # one size, so that only their content differs.
 
 # %%
-network, splits, drawing = loss_surface.trained_network(
+network, splits, drawing = curvature_gap.trained_network(
     "digits", width=8, epochs=10, seed=seed
 )
 dataset = splits.train.subset(

@@ -60,7 +60,16 @@ settings = list(
 
 if problems:
     display(report.problems_notice(problems))
-Markdown(f"{len(runs)} runs are recorded, {len(report.done_runs(runs))} of them done.")
+stale = int(runs["stale"].sum())
+Markdown(
+    f"{len(runs)} runs are recorded, {len(report.done_runs(runs))} of them done. "
+    + (
+        f"**{stale} were made by other code than the present**; the table at the end says which, and "
+        "`lcmat run` with their parameters renews them."
+        if stale
+        else "All were made by the present code."
+    )
+)
 
 # %% [markdown]
 # ## Accuracy against the fraction kept
