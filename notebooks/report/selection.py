@@ -64,8 +64,8 @@ stale = int(runs["stale"].sum())
 Markdown(
     f"{len(runs)} runs are recorded, {len(report.done_runs(runs))} of them done. "
     + (
-        f"**{stale} were made by other code than the present**; the table at the end says which, and "
-        "`lcmat run` with their parameters renews them."
+        f"**{stale} were made by other code than the present**; the table at the end says which. To renew one, delete its "
+        "record and repeat its `lcmat run`."
         if stale
         else "All were made by the present code."
     )
