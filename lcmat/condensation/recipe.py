@@ -24,7 +24,7 @@ class CondensationRecipe:
         ipc: images per class (P: 10 and 50).
         rho: strength of the penalty, which enters as rho / 2 (O: the paper prints no value).
         norm: of the penalty (O: "l2").
-        distance: of gradients, a key of `DISTANCES` (P: DC's).
+        distance: of gradients, a key of `DISTANCES` (O: DC's; the paper names none).
         layers: whose gradients are compared (O: DC's, all weights; IDC leaves the last layer out).
         init: "noise" (P), "real" or "herding".
         factor: images cut out of each stored one per side (P: none; IDC: 2).
@@ -43,8 +43,8 @@ class CondensationRecipe:
             normalised images without bounds (DC, DSA, DM).
         train_on: what the network is trained on between two steps: "original" (P), "synthetic", or "nothing".
         network_epochs: passes over these images (P: 1).
-        network_images: most images of a pass; None: all (O: 500, IDC's default. The paper says one epoch, IDC's word
-            for this).
+        network_images: most images of a pass; None: all (O: 500, after a file name of the authors; IDC: 2000. The paper
+            says one epoch, IDC's word for this).
         network_batch: images per step (I: 64).
         network_learning_rate: of the network (P: 0.01).
         network_momentum: likewise (I: 0.9).
