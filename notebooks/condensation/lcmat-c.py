@@ -121,7 +121,7 @@ num_classes = train_set.num_classes
 # | $\theta_0$, $\mathbb E_{\theta_0}$ | a new, untrained network; the mean over many | one for each *outer* iteration |
 # | $k$, $t$ | steps of one network's life (the paper uses both letters) | *inner* steps |
 # | $\bar g^T$, $\bar g^S$ | gradients of the mean loss, of real and condensed images | a batch of one class at a time |
-# | $\mathcal D$ | distance of gradients | {eq}`eq-lc-distance` |
+# | $\mathcal D$ | distance of gradients; the paper names none, we take DC's | {eq}`eq-lc-distance` |
 # | $G$ | the gradients of the single images in a batch, last layer only | never stored: {eq}`eq-gv-closed` |
 # | $\operatorname{Var}$ | their variance entry by entry, with $1/(n - 1)$ | `gradient_variance`, $(c, d + 1)$ |
 # | $\rho / 2$ | strength of the second term | `rho` |
