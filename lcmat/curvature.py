@@ -161,7 +161,8 @@ def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor) -> Tens
 
         ||g_i - g_j||^2 = (|d_r|^2 |s_a|^2 + |s_r|^2 |d_a|^2 + 2 (|r_i|^2 - |r_j|^2) (|a_i|^2 - |a_j|^2)) / 4,
 
-    which needs c and d columns instead of c (d + 1), and loses no precision for nearly equal samples.
+    which needs c and d columns instead of c (d + 1).  In float64, in which `lcmat.select` works, nearly equal samples
+    keep their distances to many digits; in float32 those below about 1e-4 of the norms are lost, as in any Gram form.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.

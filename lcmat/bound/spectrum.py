@@ -61,7 +61,8 @@ def extremes(product: Product, size: int) -> Extremes:
     r"""Both extreme eigenpairs of a symmetric operator.
 
     The end of largest modulus comes first; the other end is the end of largest modulus of the operator shifted by the
-    first, so that both converge relative to the spectral norm even where one of them is zero.
+    first, so that both converge relative to the spectral norm. Where that other end lies in a dense cluster, as for a
+    large semi-definite operator, Lanczos may give up: :func:`largest_pair` does not need it.
 
     Args:
         product: the operator, (m,) float64 -> (m,) float64.
