@@ -88,6 +88,24 @@ def test_bibliography_parses_and_every_citation_has_its_entry():
     assert cited <= set(entries)
 
 
+@pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
+def test_the_rerun_command_of_a_chapter_gives_its_parameters_values_of_their_types(source):
+    from papermill.cli import _resolve_type
+
+    header = cells(source, "markdown")[0].source
+    tagged = [cell.source for cell in cells(source, "code") if "parameters" in cell.metadata.get("tags", [])]
+    defaults: dict = {}
+    exec("\n".join(tagged), defaults)
+    given = {name: _resolve_type(value) for name, value in re.findall(r"papermill [^`]* -p (\w+) ([^`\s]+)`", header)}
+    given |= {
+        k: v for text in re.findall(r'papermill [^`]* -y "([^"]+)"`', header) for k, v in yaml.safe_load(text).items()
+    }
+    for name, value in given.items():
+        wanted = (int, float) if isinstance(defaults[name], float) else type(defaults[name])
+        assert isinstance(value, wanted), f"{name} = {value!r}"
+    assert given or "papermill" not in header
+
+
 def load_extension(name):
     spec = importlib.util.spec_from_file_location(name, ROOT / f"book/_ext/{name}.py")
     module = importlib.util.module_from_spec(spec)

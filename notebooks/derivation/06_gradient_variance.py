@@ -17,7 +17,7 @@
 # :class: note
 # - **Paper:** Eq. 13 to 15 of {cite:t}`shin2023lcmat`, the curvature term of LCMat-C, and the citation behind it.
 # - **Cost:** less than a minute on one core; the real images were measured before and are read from a file.
-# - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/06_gradient_variance.ipynb out.ipynb -p seeds "[2]"`.
+# - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/06_gradient_variance.ipynb out.ipynb -y "seeds: [2]"`.
 # - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
 #   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
 # ```

@@ -589,7 +589,7 @@ Markdown(
 # %% tags=["hide-cell"]
 CHECKS = """
 V1 | closed forms equal automatic differentiation | always | 04_diagonal | check 1 | test_curvature.py | test_gradients_and_hessian_diagonals_equal_autograd
-V2 | gap found ≤ Theorem 1 without remainder | may fail | 03_upper_bound | check 2 | test_derivation_checks.py | test_the_theorem_without_its_remainder_holds_at_small_radii
+V2 | gap found ≤ Theorem 1 without remainder | may fail | 03_upper_bound | check 2 | test_derivation_checks.py | test_what_exceeds_the_theorem_without_its_remainder_is_within_the_remainder
 V3 | gap found ≤ Theorem 1 with explicit remainder | always | 03_upper_bound | check 1 | test_bound_certificate.py | test_no_attained_gap_exceeds_a_certified_bound
 V4 | gap found ≤ bound with the largest eigenvalue | may fail | 03_upper_bound | check 2 | test_bound_certificate.py | test_the_printed_bound_with_the_largest_signed_eigenvalue_is_false
 V5 | gap found ≤ bound with the diagonal | may fail | 03_upper_bound | check 2 | test_derivation_checks.py | test_the_printed_and_the_diagonal_bound_are_beaten_on_a_trained_network
