@@ -17,6 +17,7 @@ METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
     {
         "uniform": {},
         "lcmat-s": {"rho": 0.1, "top_k": 100, "loss_reduction": None},
+        "lcmat-s-spectral": {"rho": 0.1},
         "craig": {"gradients": "logits", **_GRADIENT},
         "gradmatch": _GRADMATCH,
         "gradmatch-val": _GRADMATCH,

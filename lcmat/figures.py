@@ -76,6 +76,7 @@ class MethodStyle:
 
 METHOD_STYLES: Mapping[str, MethodStyle] = {
     "LCMat-S": MethodStyle(VERMILLION, "o"),
+    "LCMat-S (spectral norm)": MethodStyle(VERMILLION, "X"),
     "LCMat-C": MethodStyle(VERMILLION, "*"),
     "Uniform": MethodStyle(BLACK, "s"),
     "Random": MethodStyle(BLACK, "D"),

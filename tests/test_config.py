@@ -137,14 +137,31 @@ def test_each_parameter_enters_the_key():
         "compile": True, "loss_reduction": "mean-per-batch", "batch_norm": "batch",
         "double_softmax": True, "gradients": "last-layer", "ridge": 0.1, "eta": 0.2, "rounds": 3, "damping": 0.3,
         "official_kernel": True, "cut_lambda": 0.4, "raw_logits": True, "official_order": True, "num_neighbours": 5,
+        "across_classes": True, "label_noise": 0.1, "imbalance": 10.0, "selection_weight_decay": 0.1,
+        "learner": "convnet", "learner_width": 7,
     }  # fmt: skip
     assert different.keys() == SelectionParameters.model_fields.keys()
     method_of = {option: method for method, options in METHOD_OPTIONS.items() for option in options}
     keys = set()
     for name, value in different.items():
         method = {} if name == "method" else {"method": method_of.get(name, "lcmat-s")}
-        keys |= {SelectionParameters(**method).key, SelectionParameters(**method, **{name: value}).key}
-    assert len(keys) == len(different) + len(set(method_of.values()) | {"lcmat-s"})
+        beside = {"learner": "vgg16"} if name == "learner_width" else {}
+        keys |= {run.key for run in (SelectionParameters(**method), SelectionParameters(**method, **beside))}
+        keys.add(SelectionParameters(**method, **beside, **{name: value}).key)
+    assert len(keys) == len(different) + len(set(method_of.values()) | {"lcmat-s"}) + len(["beside"])
+
+
+def test_a_learner_like_the_selecting_network_is_none():
+    plain = SelectionParameters(network="convnet")
+    assert SelectionParameters(network="convnet", learner="convnet") == plain
+    assert SelectionParameters(network="convnet", selection_weight_decay=5e-4) == plain
+    other = SelectionParameters(network="convnet", learner="vgg16")
+    assert (other.width, other.learner_width) == (128, 64)
+    assert SelectionParameters(network="convnet", width=8, learner="convnet").learner_width == 128
+    with pytest.raises(ParameterError, match="learner_width: name the trained network too"):
+        parse("selection", {"learner_width": 8})
+    with pytest.raises(ParameterError, match="no network; did you mean 'convnet'"):
+        parse("selection", {"learner": "convnett"})
 
 
 def test_parameters_cannot_be_changed():

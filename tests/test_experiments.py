@@ -242,3 +242,33 @@ def test_parameters_cell_states_the_defaults_of_the_model():
 def test_importing_the_command_line_does_not_load_torch():
     code = "import sys, lcmat.cli, lcmat.sweep, lcmat.experiments, lcmat.data; sys.exit('torch' in sys.modules)"
     assert os.system(f'"{os.sys.executable}" -c "{code}"') == 0
+
+
+def test_another_network_learns_from_the_coreset_of_the_selecting_one():
+    other = QUICK.model_copy(update={"learner": "convnet", "learner_width": 4})
+    train = selection.load_data(QUICK).train
+    assert (
+        embedding.make_network(other, train, "learner").classifier.in_features
+        != embedding.make_network(other, train, "selector").classifier.in_features
+    )
+    assert selection.run(other).fingerprint == code_fingerprint(other)
+
+
+def test_the_learner_counts_for_the_fingerprint():
+    other = QUICK.model_copy(update={"learner": "vgg16", "learner_width": 4})
+    assert code_fingerprint(other) != code_fingerprint(QUICK)
+
+
+def test_classes_may_compete_for_the_budget():
+    parameters = SelectionParameters(method="uniform", across_classes=True, fraction=0.05)
+    splits = selection.load_data(parameters)
+    view = embedding.selector_view(parameters, splits, "cpu")
+    chosen = selection.choose(parameters, view, splits).coreset.indices
+    counts = torch.bincount(splits.train.labels[chosen], minlength=10)
+    assert counts.sum() == round(0.05 * len(splits.train)) and counts.unique().numel() > 1
+
+
+def test_the_selecting_networks_weight_decay_is_its_alone():
+    parameters = SelectionParameters(selection_weight_decay=0.01)
+    assert embedding.selector_recipe(parameters).weight_decay == 0.01
+    assert selection.recipe(parameters).weight_decay == embedding.selector_recipe(QUICK).weight_decay == 5e-4

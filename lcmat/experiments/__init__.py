@@ -3,6 +3,7 @@
 from collections.abc import Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
 from lcmat.config import Experiment
 from lcmat.defaults import METHOD_EVIDENCE, ZOO_PREFIX
@@ -53,14 +54,13 @@ _TRAINING = ("lcmat.data.dataset", "lcmat.models.network", "lcmat.training.evalu
 
 def code_fingerprint(parameters: Experiment) -> str:
     """Fingerprint of the code behind a run with these parameters; a record that has another one is stale."""
-    values = parameters.canonical()
-    return _fingerprint(values["method"], values["network"])
+    return _fingerprint(*_parts(parameters.canonical()))
 
 
 def stale_keys(records: Iterable[Record]) -> set[str]:
     """Keys of the records that other code made than today's."""
     fingerprint_of = cache(_fingerprint)
-    return {r.key for r in records if r.fingerprint != fingerprint_of(r.parameters["method"], r.parameters["network"])}
+    return {r.key for r in records if r.fingerprint != fingerprint_of(*_parts(r.parameters))}
 
 
 def training_fingerprint(network: str) -> str:
@@ -95,7 +95,12 @@ def network_module(network: str) -> str:
     return "lcmat.models.zoo" if network.startswith(ZOO_PREFIX) else NETWORK_MODULES[network]
 
 
-def _fingerprint(method: str, network: str) -> str:
+def _parts(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """What a run's code depends on: its method and its networks."""
+    return tuple(parameters[name] for name in ("method", "network", "learner") if name in parameters)
+
+
+def _fingerprint(method: str, *networks: str) -> str:
     own = ("lcmat.experiments.selection", "lcmat.selection.selector", f"lcmat.selection.{method_module(method)}")
     evidence = (EVIDENCE_MODULES[name] for name in METHOD_EVIDENCE.get(method, ()))
-    return fingerprint(*own, *evidence, network_module(network), *_TRAINING, without=_NO_PART)
+    return fingerprint(*own, *evidence, *map(network_module, networks), *_TRAINING, without=_NO_PART)

@@ -71,8 +71,11 @@ def selector_view(
 def selector_recipe(parameters: SelectionParameters) -> Recipe:
     """The selecting network is trained at a constant rate on images as they are."""
     assert parameters.selection_epochs is not None
+    decay = parameters.selection_weight_decay
+    usual = Recipe(epochs=1).weight_decay
     return Recipe(
         epochs=parameters.selection_epochs,
+        weight_decay=usual if decay is None else decay,
         batch_size=parameters.batch_size,
         learning_rate=parameters.learning_rate,
         schedule="constant",
@@ -84,14 +87,23 @@ def selector_recipe(parameters: SelectionParameters) -> Recipe:
 
 
 def make_network(parameters: SelectionParameters, data: ImageDataset, purpose: str) -> Network:
-    """The untrained network for these images, its initial weights drawn from a stream of their own."""
-    assert parameters.network is not None
+    """The untrained network for these images, its initial weights drawn from a stream of their own.
+
+    Args:
+        parameters: of the run.
+        data: for the shape of the images and the number of classes.
+        purpose: names the stream; "learner" is the network trained on the coreset, which may be another architecture.
+    """
+    network, width = parameters.network, parameters.width
+    if purpose == "learner" and parameters.learner is not None:
+        network, width = parameters.learner, parameters.learner_width
+    assert network is not None
     return build(
-        parameters.network,
+        network,
         num_classes=data.num_classes,
         in_channels=data.images.shape[1],
         image_size=data.images.shape[2],
-        width=parameters.width,
+        width=width,
         seed=derived_seed(parameters.seed, f"{purpose}: initial weights"),
     )
 

@@ -9,12 +9,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import NamedTuple
 
+import torch
 from torch import Tensor
 
 from lcmat import records
-from lcmat.config import SelectionParameters
+from lcmat.config import Experiment, SelectionParameters
 from lcmat.curvature import LastLayer
 from lcmat.data import ImageDataset, Splits, load
+from lcmat.data.corruption import long_tailed, with_label_noise
 from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.experiments import embedding
 from lcmat.experiments.embedding import Progress, SelectorView, make_network, remaining_rows, train_resumable
@@ -38,8 +40,16 @@ class Choice(NamedTuple):
 
 
 def load_data(parameters: SelectionParameters) -> Splits:
-    """Both splits of the data set; nothing but the test accuracies sees the test split."""
-    return load(parameters.dataset)
+    """Both splits of the data set, the training images made worse where the parameters ask for it.
+
+    Nothing but the test accuracies sees the test split.
+    """
+    train, test = load(parameters.dataset)
+    if parameters.imbalance is not None:
+        train = long_tailed(train, parameters.imbalance, _stream(parameters, "class imbalance"))
+    if parameters.label_noise is not None:
+        train = with_label_noise(train, parameters.label_noise, _stream(parameters, "label noise"))
+    return Splits(train, test)
 
 
 def selector_view(
@@ -78,6 +88,7 @@ def _select(
     """Select from all images; or from those that are left, as many in all and each class its share."""
     values = parameters.canonical()
     options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values} | dict(evidence)
+    options["balanced"] = parameters.across_classes is None
     seed, fraction = derived_seed(parameters.seed, "selection"), parameters.fraction
     if kept_out is None:
         samples = LastLayer(view.features, view.logits, train.labels)
@@ -143,6 +154,7 @@ def finish(
     metrics = {
         "coreset_size": float(len(choice.coreset)),
         "selector_test_accuracy_percent": view.test_accuracy_percent,
+        **_share_of_wrong_labels(session.parameters, splits, choice.coreset),
     }
     seconds = {"selector": view.seconds, "selection": choice.seconds, **_evidence_seconds(session, splits)}
     if isinstance(result, DivergedError):
@@ -187,6 +199,20 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     record = finish(session, splits, view, choice, result)
     save(session, record)
     return record
+
+
+def _share_of_wrong_labels(parameters: Experiment, splits: Splits, coreset: Coreset) -> dict[str, float]:
+    """How many of the chosen images bear a wrong label, where labels were replaced on purpose."""
+    assert isinstance(parameters, SelectionParameters)
+    if parameters.label_noise is None:
+        return {}
+    clean = load_data(parameters.model_copy(update={"label_noise": None})).train.labels
+    wrong = (splits.train.labels != clean)[coreset.indices].double().mean()
+    return {"wrong_labels_percent": 100 * float(wrong)}
+
+
+def _stream(parameters: SelectionParameters, purpose: str) -> torch.Generator:
+    return torch.Generator().manual_seed(derived_seed(parameters.seed, purpose))
 
 
 def _evidence_seconds(session: Session, splits: Splits) -> dict[str, float]:

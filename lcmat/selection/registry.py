@@ -24,6 +24,7 @@ from lcmat.selection.graph_cut import graph_cut
 from lcmat.selection.herding import herding
 from lcmat.selection.k_center import k_center
 from lcmat.selection.lcmat_s import lcmat_s
+from lcmat.selection.lcmat_s_spectral import lcmat_s_spectral
 from lcmat.selection.least_confidence import least_confidence
 from lcmat.selection.margin import margin
 from lcmat.selection.moderate import moderate
@@ -60,6 +61,9 @@ class Method:
 METHODS: Mapping[str, Method] = {
     "uniform": Method("Uniform", uniform, "baseline; the same number from each class"),
     "lcmat-s": Method("LCMat-S", lcmat_s, "Shin et al., AISTATS 2023, Eq. 12 and Algorithm 1"),
+    "lcmat-s-spectral": Method(
+        "LCMat-S (spectral norm)", lcmat_s_spectral, "this project; Shin et al., AISTATS 2023, Eq. 6 instead of 7"
+    ),
     "craig": Method("Craig", craig, "Mirzasoleiman et al., ICML 2020, section on deep networks"),
     "gradmatch": Method("GradMatch", gradmatch, "Killamsetty et al., ICML 2021, Algorithm 2"),
     "gradmatch-val": Method("GradMatch-Val", gradmatch_val, "Killamsetty et al., ICML 2021, Algorithm 2, validation"),

@@ -1,0 +1,45 @@
+"""What the parameters of every experiment have in common."""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from difflib import get_close_matches
+from typing import Any, ClassVar
+
+from pydantic import BaseModel, ConfigDict
+
+
+class ParameterError(ValueError):
+    """A parameter that no run can use; the message names it and what is expected."""
+
+
+class Experiment(BaseModel):
+    """Base of the parameter models: immutable, no unknown names, no silent conversion, and a key.
+
+    Two runs are the same run exactly when their keys agree. The key hashes the resolved parameters, without those
+    that are None: a parameter added later, with the default None, leaves the keys of older records as they are.
+    """
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+    experiment: ClassVar[str]
+
+    def canonical(self) -> dict[str, Any]:
+        """The resolved parameters, in the order of their declaration, without those that are None."""
+        return self.model_dump(exclude_none=True)
+
+    @property
+    def key(self) -> str:
+        """16 hexadecimal digits of the SHA-256 of the experiment's name and `canonical`."""
+        content = {"experiment": self.experiment, "parameters": self.canonical()}
+        text = json.dumps(content, sort_keys=True, separators=(",", ":"), allow_nan=False)
+        return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def nearest(name: str, known: Mapping[str, Any]) -> str:
+    """A hint: the known name most like `name`, or all of them.
+
+    >>> nearest("lcmatt", {"lcmat-s": 1, "craig": 2})
+    "did you mean 'lcmat-s'?"
+    """
+    near = get_close_matches(name, known, n=1, cutoff=0.5)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"

@@ -1,0 +1,143 @@
+"""Parameters of the selection benchmark."""
+
+from collections.abc import Mapping
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lcmat.config.base import Experiment, nearest
+from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, NETWORK_WIDTHS, ZOO_PREFIX
+
+USUAL_WEIGHT_DECAY = 5e-4
+
+
+class SelectionParameters(Experiment):
+    """One run of the selection benchmark: choose a coreset, train a network on it, measure its accuracy.
+
+    None stands for the default of the data set, network or method and is resolved at once.
+
+    >>> SelectionParameters(method="lcmat-s").rho
+    0.1
+    >>> SelectionParameters(dataset="cifar10").network
+    'resnet18'
+    """
+
+    experiment: ClassVar[str] = "selection"
+
+    dataset: str = Field("digits", description="data set, as `lcmat datasets` lists it")
+    method: str = Field("lcmat-s", description="selection method, as `lcmat methods` lists it")
+    fraction: float = Field(0.05, gt=0, le=1, description="share of each class that is selected")
+    seed: int = Field(0, ge=0, lt=2**31, description="of both networks' initial weights and of every random draw")
+    rho: float | None = Field(None, ge=0, description="radius of the parameter perturbation (lcmat-s)")
+    top_k: int | None = Field(None, ge=1, description="Hessian dimensions of largest variance that count (lcmat-s)")
+    loss_reduction: Literal["mean-per-batch"] | None = Field(
+        None, description="scale the samples' losses as the official code does (gradient-based methods)"
+    )
+    double_softmax: bool | None = Field(
+        None, description="differentiate the loss of softmax(softmax(logits)) as the official baselines do"
+    )
+    gradients: Literal["logits", "last-layer"] | None = Field(
+        None, description="whose gradients are compared: in the logits, or in the last layer's parameters (craig)"
+    )
+    ridge: float | None = Field(None, ge=0, description="weight of the squared weights in the regression (gradmatch)")
+    eta: float | None = Field(None, gt=0, description="size of the gradient step that is judged (glister)")
+    rounds: int | None = Field(None, ge=1, description="renewals of the gradient; each choice by default (glister)")
+    damping: float | None = Field(None, ge=0, description="added to Hessians, as a share of their mean (adacore)")
+    official_kernel: bool | None = Field(None, description="divide by Hessians as the official code does (adacore)")
+    cut_lambda: float | None = Field(None, ge=0, description="likeness to all against likeness inside (graph-cut)")
+    raw_logits: bool | None = Field(
+        None, description="compare logits, not probabilities, as the official code does (least-confidence)"
+    )
+    official_order: bool | None = Field(
+        None, description="choose from the wrong end as the official code does (herding, cal)"
+    )
+    num_neighbours: int | None = Field(None, ge=1, description="samples that predictions are compared with (cal)")
+    batch_norm: Literal["batch"] | None = Field(
+        None, description="embed with the statistics of single-class batches, as the official code does"
+    )
+    across_classes: Literal[True] | None = Field(
+        None, description="let all images compete for the budget, instead of a share of each class"
+    )
+    label_noise: float | None = Field(None, gt=0, lt=1, description="share of training labels replaced by wrong ones")
+    imbalance: float | None = Field(None, gt=1, description="size of the largest class by the smallest's, long-tailed")
+    weighted: bool = Field(False, description="train with the weights of the coreset (the paper does not)")
+    network: str | None = Field(None, description="architecture, of the selecting and of the trained network")
+    width: int | None = Field(None, ge=1, description="channels of its first stage; the published width by default")
+    learner: str | None = Field(None, description="architecture of the trained network, if it is another one")
+    learner_width: int | None = Field(None, ge=1, description="channels of that network's first stage")
+    selection_epochs: int | None = Field(None, ge=1, description="epochs of the selecting network, on all images")
+    selection_weight_decay: float | None = Field(
+        None, ge=0, description="of the selecting network; 0.0005 as in the other training by default"
+    )
+    epochs: int | None = Field(None, ge=1, description="epochs of the network trained on the coreset")
+    evaluate_every: int | None = Field(None, ge=1, description="epochs between test accuracies; the last always counts")
+    batch_size: int = Field(128, ge=1, description="images per step, in both trainings")
+    learning_rate: float = Field(0.1, gt=0, description="of the first step, in both trainings")
+    crop_padding: int | None = Field(None, ge=0, description="largest shift of the random crop in pixels")
+    flip: bool | None = Field(None, description="mirror half of the images")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of the products, in both trainings")
+    compile: bool = Field(False, description="use torch.compile, in both trainings")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        """Put the defaults of data set, network and method in the place of None."""
+        if not isinstance(values, dict):
+            return values
+        given = {name: value for name, value in values.items() if value is not None}
+        dataset, method = (given.get(name, cls.model_fields[name].default) for name in ("dataset", "method"))
+        resolved = {**_entry(DATASET_DEFAULTS, dataset), **_entry(METHOD_OPTIONS, method), **given}
+        for network, width in (("network", "width"), ("learner", "learner_width")):
+            published = _entry(NETWORK_WIDTHS, resolved.get(network))
+            resolved = {**({width: published} if published else {}), **resolved}
+        return _without_repetition(resolved)
+
+    @field_validator("dataset", "method", "network", "learner")
+    @classmethod
+    def _known(cls, value: str, info: Any) -> str:
+        """Refuse names that are in no registry."""
+        kind = "network" if info.field_name == "learner" else info.field_name
+        known = {"dataset": DATASET_DEFAULTS, "method": METHOD_OPTIONS, "network": NETWORK_WIDTHS}[kind]
+        if value in known or (kind == "network" and value.startswith(ZOO_PREFIX)):
+            return value
+        raise ValueError(f"{value!r} is no {kind}; {nearest(value, known)}")
+
+    @field_validator("fraction", "rho", "learning_rate", "ridge", "damping", "cut_lambda", "selection_weight_decay")
+    @classmethod
+    def _unsigned_zero(cls, value: float | None) -> float | None:
+        """-0.0 equals 0.0 but would have another key."""
+        return value if value is None else value + 0.0
+
+    @model_validator(mode="after")
+    def _width_of_a_learner(self) -> Self:
+        """Refuse the width of a network that is not named."""
+        if self.learner_width is not None and self.learner is None:
+            raise ValueError("learner_width: name the trained network too (learner=); width= is that of both networks")
+        return self
+
+    @model_validator(mode="after")
+    def _options_of_method(self) -> Self:
+        """Refuse options that the method does not have."""
+        options = METHOD_OPTIONS[self.method]
+        for name in {option for known in METHOD_OPTIONS.values() for option in known}:
+            if getattr(self, name) is not None and name not in options:
+                has = ", ".join(options) or "no options"
+                raise ValueError(f"{name}: method {self.method!r} has none ({self.method}: {has}); leave it out")
+        return self
+
+
+def _without_repetition(resolved: dict[str, Any]) -> dict[str, Any]:
+    """Leave out a trained network that is the selecting one, and the usual weight decay: the same run, the same key."""
+    selector, learner = (
+        (resolved.get(network), resolved.get(width))
+        for network, width in (("network", "width"), ("learner", "learner_width"))
+    )
+    repeated = {"learner", "learner_width"} if learner == selector else set()
+    if resolved.get("selection_weight_decay") == USUAL_WEIGHT_DECAY:
+        repeated.add("selection_weight_decay")
+    return {name: value for name, value in resolved.items() if name not in repeated}
+
+
+def _entry(table: Mapping[str, Any], name: Any) -> Any:
+    """The table's entry, or nothing for whatever is no key: validation reports that later."""
+    return table.get(name, {}) if isinstance(name, str) else {}
