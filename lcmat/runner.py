@@ -8,6 +8,7 @@ record exists.
 import re
 import sys
 from collections.abc import Callable, Mapping
+from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -103,9 +104,8 @@ def run_directly(parameters: Experiment, *, progress: bool = True) -> Path:
         parameters: of the run.
         progress: show a progress bar for each training, on the standard error.
     """
-    from lcmat.experiments import selection
-
-    return _once(parameters, lambda: selection.run(parameters, _progress_bar if progress else None))  # type: ignore[arg-type]
+    experiment = import_module(f"lcmat.experiments.{parameters.experiment.replace('-', '_')}")
+    return _once(parameters, lambda: experiment.run(parameters, _progress_bar if progress else None))
 
 
 def notebook_of(parameters: Experiment) -> Path:

@@ -1,41 +1,65 @@
+import pandas as pd
 import pytest
 
-from lcmat.profiles import PROFILES, SELECTOR_EPOCHS, Grid, Profile, lcmat_s
+from lcmat.paths import project_folder
+from lcmat.profiles import PROFILES
+from lcmat.profiles.study import Profile, Study, grid
+from lcmat.selection import METHODS
+
+STUDIES = [(name, study) for name, profile in PROFILES.items() for study in profile.studies]
+
+
+def study_of(profile, name):
+    return next(study for study in PROFILES[profile].studies if study.name == name)
 
 
 @pytest.mark.parametrize("name", PROFILES)
-def test_runs_are_distinct_and_those_of_the_grids(name):
+def test_runs_are_distinct_and_those_of_the_studies(name):
     profile = PROFILES[name]
     runs = profile.runs()
     assert len({run.key for run in runs}) == len(runs)
-    assert {run.key for run in runs} == {run.key for grid in profile.grids for run in grid.runs()}
+    assert {run.key for run in runs} == {run.key for study in profile.studies for run in study.runs}
     assert profile.description
+    assert len({study.name for study in profile.studies}) == len(profile.studies)
 
 
 def test_a_grid_is_every_combination():
-    grid = Grid(("digits", "mnist"), (0.1, 0.2), range(3), lcmat_s(0.0, 0.5), {"epochs": 3})
-    combinations = {(run.dataset, run.fraction, run.seed, run.rho) for run in grid.runs()}
-    assert len(combinations) == len(grid.runs()) == 2 * 2 * 3 * 2
-    assert {run.epochs for run in grid.runs()} == {3}
+    runs = grid("selection", [{"rho": 0.0}, {"rho": 0.5}], {"epochs": 3}, dataset=("digits", "mnist"), seed=range(3))
+    assert len({(run.dataset, run.seed, run.rho) for run in runs}) == len(runs) == 2 * 3 * 2
+    assert {run.epochs for run in runs} == {3}
 
 
-def test_a_run_of_two_grids_is_done_once():
-    grid = Grid(("digits",), (0.1,), range(2))
-    assert len(Profile("", (grid, grid)).runs()) == len(grid.runs())
+def test_a_run_of_two_studies_is_done_once():
+    runs = grid("selection", [{}], seed=range(2))
+    assert Profile("", (Study("a", "", runs), Study("b", "", runs))).runs() == list(runs)
 
 
-def test_smoke_compares_uniform_with_each_radius_of_the_paper():
-    runs = PROFILES["smoke"].grids[0].runs()
+@pytest.mark.parametrize(("profile", "study"), STUDIES, ids=lambda part: getattr(part, "name", part))
+def test_a_study_asks_a_question_of_tables_that_exist(profile, study):
+    published = pd.read_csv(project_folder() / "book" / "published.csv", dtype=str)
+    assert study.question.endswith("?") and study.runs
+    assert set(study.tables) <= set(published["table"])
+
+
+def test_smoke_is_digits_with_every_method_and_each_radius_of_the_paper():
+    runs = study_of("smoke", "selection").runs
+    assert {run.method for run in runs} == set(METHODS) - {"lcmat-s-spectral"}
     assert {run.rho for run in runs if run.method == "lcmat-s"} == {0.0, 0.01, 0.05, 0.1, 0.5}
     assert {run.seed for run in runs} == set(range(5))
     assert {run.dataset for run in PROFILES["smoke"].runs()} == {"digits"}
 
 
-def test_smoke_varies_the_age_of_the_selecting_network():
-    benchmark, *others = PROFILES["smoke"].grids
-    default = {run.selection_epochs for run in benchmark.runs()}
-    assert {run.selection_epochs for grid in others for run in grid.runs()} == set(SELECTOR_EPOCHS)
-    assert len(default) == 1 and not default & set(SELECTOR_EPOCHS)
+def test_every_configuration_of_the_cpu_profile_has_five_seeds_and_a_uniform_partner():
+    runs = study_of("cpu", "selection").runs
+    seeds = {}
+    for run in runs:
+        setting = (run.dataset, run.fraction)
+        seeds.setdefault((setting, tuple(sorted(run.model_copy(update={"seed": 0}).canonical().items()))), set()).add(
+            run.seed
+        )
+    assert all(found == set(range(5)) for found in seeds.values())
+    settings = {setting for setting, _ in seeds}
+    assert {(run.dataset, run.fraction) for run in runs if run.method == "uniform"} == settings
 
 
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])

@@ -1,6 +1,6 @@
 """The experiments: what a run computes, and which code that involves. Importing this package does not import torch."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from functools import cache
 from types import MappingProxyType
 from typing import Any
@@ -54,13 +54,23 @@ _TRAINING = ("lcmat.data.dataset", "lcmat.models.network", "lcmat.training.evalu
 
 def code_fingerprint(parameters: Experiment) -> str:
     """Fingerprint of the code behind a run with these parameters; a record that has another one is stale."""
-    return _fingerprint(*_parts(parameters.canonical()))
+    return fingerprint(*code_modules(parameters.experiment, parameters.canonical()), without=_NO_PART)
 
 
 def stale_keys(records: Iterable[Record]) -> set[str]:
     """Keys of the records that other code made than today's."""
-    fingerprint_of = cache(_fingerprint)
-    return {r.key for r in records if r.fingerprint != fingerprint_of(*_parts(r.parameters))}
+    fingerprint_of = cache(lambda modules: fingerprint(*modules, without=_NO_PART))
+    return {r.key for r in records if r.fingerprint != fingerprint_of(code_modules(r.experiment, r.parameters))}
+
+
+def code_modules(experiment: str, parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    """The modules that a run's numbers come from, besides what these import.
+
+    Args:
+        experiment: a key of `lcmat.config.EXPERIMENTS`.
+        parameters: as `Experiment.canonical` gives them.
+    """
+    return _MODULES_OF[experiment](parameters)
 
 
 def training_fingerprint(network: str) -> str:
@@ -95,12 +105,14 @@ def network_module(network: str) -> str:
     return "lcmat.models.zoo" if network.startswith(ZOO_PREFIX) else NETWORK_MODULES[network]
 
 
-def _parts(parameters: Mapping[str, Any]) -> tuple[str, ...]:
-    """What a run's code depends on: its method and its networks."""
-    return tuple(parameters[name] for name in ("method", "network", "learner") if name in parameters)
-
-
-def _fingerprint(method: str, *networks: str) -> str:
+def _modules_of_selection(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    method = parameters["method"]
     own = ("lcmat.experiments.selection", "lcmat.selection.selector", f"lcmat.selection.{method_module(method)}")
     evidence = (EVIDENCE_MODULES[name] for name in METHOD_EVIDENCE.get(method, ()))
-    return fingerprint(*own, *evidence, *map(network_module, networks), *_TRAINING, without=_NO_PART)
+    networks = (network_module(parameters[name]) for name in ("network", "learner") if name in parameters)
+    return (*own, *evidence, *networks, *_TRAINING)
+
+
+_MODULES_OF: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = MappingProxyType(
+    {"selection": _modules_of_selection}
+)

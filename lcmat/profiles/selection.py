@@ -1,0 +1,173 @@
+"""Studies of selection, in three sizes."""
+
+from lcmat.profiles.study import Study, grid
+from lcmat.profiles.variants import DEFINED, PAPER_RADII, SHIPPED, UNIFORM, Variants, lcmat_s, methods
+
+SELECTOR_EPOCHS = (1, 2, 20)
+"""Ages of the selecting network beside the default one at which the smoke profile repeats one fraction."""
+
+QUESTIONS = {
+    "selection": "Which methods beat uniform selection, and does a radius above zero help?",
+    "cross-architecture": "Does a coreset chosen with one network serve another?",
+    "pretraining-robustness": "How do the methods depend on how the selecting network was trained?",
+    "sensitivity": "How does LCMat-S depend on its settings?",
+    "batch-norm": "What do the statistics of single-class batches do to the choice?",
+    "label-noise": "Which methods choose wrong labels?",
+    "class-imbalance": "What happens when the classes differ in size?",
+}
+_TABLES = {
+    "selection": ("1", "3", "6", "D.2"),
+    "cross-architecture": ("2",),
+    "pretraining-robustness": ("figure 3",),
+    "sensitivity": ("figure 4",),
+}
+_FRACTIONS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3)  # of Table 1
+_CORE = (*UNIFORM, *lcmat_s(0.1, 0.0))
+
+
+def smoke() -> tuple[Study, ...]:
+    """On digits, five seeds each."""
+    seeds = range(5)
+    return (
+        _study(
+            "selection",
+            DEFINED + lcmat_s(0.0, *PAPER_RADII) + SHIPPED,
+            dataset=["digits"],
+            seed=seeds,
+            fraction=(0.01, 0.05),
+        ),
+        _study(
+            "cross-architecture",
+            _crossed(_CORE + methods("craig"), ("convnet", 16), ("resnet18", 4)),
+            dataset=["digits"],
+            seed=seeds,
+        ),
+        _study(
+            "pretraining-robustness",
+            methods("uniform", "k-center", "craig", "gradmatch", "glister", "adacore", "lcmat-s"),
+            dataset=["digits"],
+            seed=range(3),
+            selection_epochs=(2, 5, 10, 20),
+            selection_weight_decay=(1e-4, 5e-4, 1e-3),
+            fraction=[0.02],
+        ),
+        _study("sensitivity", _sensitivity(), dataset=["digits"], seed=seeds),
+        _study(
+            "batch-norm",
+            _CORE + tuple({**variant, "batch_norm": "batch"} for variant in _CORE[1:]),
+            dataset=["digits"],
+            seed=seeds,
+            network=["resnet18"],
+            width=[4],
+        ),
+        _study(
+            "label-noise",
+            _CORE + methods("craig", "k-center", "herding", "moderate", "el2n", "forgetting"),
+            dataset=["digits"],
+            seed=seeds,
+            label_noise=(0.1, 0.3),
+        ),
+        _study(
+            "class-imbalance",
+            _CORE
+            + methods("craig", "k-center")
+            + tuple({**variant, "across_classes": True} for variant in _CORE + methods("craig", "k-center")),
+            dataset=["digits"],
+            seed=seeds,
+            imbalance=[10.0],
+            fraction=[0.1],
+        ),
+    )
+
+
+def cpu() -> tuple[Study, ...]:
+    """Fashion-MNIST and CIFAR-10 with a narrow ConvNet, five seeds each."""
+    settings = {
+        "network": "convnet",
+        "width": 32,
+        "selection_epochs": 10,
+        "epochs": 100,
+        "evaluate_every": 50,
+        "precision": "bfloat16",
+        "compile": True,
+    }
+    axes = {"dataset": ("cifar10", "fashion-mnist"), "seed": range(5)}
+    others = lcmat_s(0.5) + methods(
+        "craig",
+        "graph-cut",
+        "herding",
+        "k-center",
+        "glister",
+        "gradmatch",
+        "facility-location",
+        "moderate",
+        "adacore",
+    )
+    runs = grid("selection", _CORE, settings, **axes, fraction=(0.001, 0.01, 0.05))
+    runs += grid("selection", others + SHIPPED[:2], settings, **axes, fraction=(0.001, 0.01))
+    return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]),)
+
+
+def paper() -> tuple[Study, ...]:
+    """The paper's networks and schedules."""
+    seeds, main = range(5), lcmat_s(*PAPER_RADII, 0.0) + UNIFORM + DEFINED + SHIPPED
+    table_1 = grid("selection", main, dataset=["cifar10"], fraction=_FRACTIONS, seed=seeds)
+    # 0.1 % of CIFAR-100's 500 images a class rounds to none.
+    table_1 += grid("selection", main, dataset=["cifar100"], fraction=_FRACTIONS[1:], seed=seeds)
+    low = _FRACTIONS[1:3]
+    table_3 = grid("selection", main, dataset=("cifar10", "cifar100"), network=["vgg16"], fraction=low, seed=seeds)
+    table_3 += grid("selection", main, dataset=["tiny-imagenet-32"], fraction=low, seed=seeds)
+    inception = ["torchvision:inception_v3"]
+    table_6 = grid("selection", main, dataset=["cifar10"], network=inception, fraction=_FRACTIONS, seed=seeds)
+    robustness = methods("uniform", "k-center", "craig", "gradmatch", "glister", "adacore", "lcmat-s")
+    return (
+        Study("selection", QUESTIONS["selection"], table_1 + table_3 + table_6, _TABLES["selection"]),
+        _study(
+            "cross-architecture",
+            main,
+            dataset=["cifar100"],
+            learner=("vgg16", "torchvision:inception_v3", "wrn16-8"),
+            fraction=(0.01, 0.05),
+            seed=range(3),
+        ),
+        _study(
+            "pretraining-robustness",
+            robustness,
+            dataset=["cifar10"],
+            selection_epochs=(2, 5, 10, 20, 100),
+            selection_weight_decay=(1e-4, 5e-4, 1e-3),
+            fraction=[0.005],
+            seed=range(3),
+        ),
+        _study(
+            "sensitivity",
+            lcmat_s(*(step / 40 for step in range(15))),
+            dataset=["cifar10"],
+            fraction=(0.005, 0.05),
+            seed=seeds,
+        ),
+    )
+
+
+def _crossed(variants: Variants, *learners: tuple[str, int]) -> Variants:
+    """Each variant as it is, and with each of these networks, of this width, learning from its coreset."""
+    return variants + tuple(
+        {**variant, "learner": name, "learner_width": width} for name, width in learners for variant in variants
+    )
+
+
+def _sensitivity() -> Variants:
+    """The radius as in Figure 4, then one other setting at a time at the default radius."""
+    return (
+        *UNIFORM,
+        *lcmat_s(*(step / 20 for step in range(8))),
+        *({"method": "lcmat-s", "top_k": count} for count in (1, 10, 30, 300)),
+        {"method": "lcmat-s-spectral"},
+        {"method": "lcmat-s", "weighted": True},
+        {"method": "lcmat-s", "rho": 0.0, "weighted": True},
+        *({"method": name, "selection_epochs": e} for name in ("lcmat-s", "craig") for e in SELECTOR_EPOCHS),
+    )
+
+
+def _study(name: str, variants: Variants, **axes: object) -> Study:
+    return Study(name, QUESTIONS[name], grid("selection", variants, **axes), _TABLES.get(name, ()))  # type: ignore[arg-type]
