@@ -128,7 +128,7 @@ right = (sample.logits.argmax(dim=1) == labels).double().mean()
 Markdown(
     f"{len(train_set)} images of digits, {min(map(len, members))} to {max(map(len, members))} in a class; "
     f"{sample.features.shape[1]} features, hence {10 * (sample.features.shape[1] + 1)} parameters in the last layer. After "
-    f"{epochs} epochs the network classifies {float(right):.1%} of the training images correctly."
+    f"epoch {epochs} the network classifies {float(right):.1%} of the training images correctly."
 )
 
 # %% [markdown]
