@@ -77,7 +77,7 @@ def describe_differences(differences: pd.DataFrame, baseline_title: str = "unifo
     significant = differences["adjusted_p"] < SIGNIFICANCE
     above, below = (significant & (means > 0)), (significant & (means < 0))
     counts = (
-        f"Of {len(differences)} comparisons with {baseline_title}, {above.sum()} are higher and {below.sum()} lower "
+        f"Of {len(differences)} comparisons with {baseline_title}, {above.sum()} came out higher, {below.sum()} lower "
     )
     rest = (
         f"at Holm-corrected p < {SIGNIFICANCE:g}; {(~significant).sum()} show no difference that these seeds can tell."

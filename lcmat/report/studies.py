@@ -103,11 +103,16 @@ def _panel(ax: Any, group: pd.DataFrame, panels: Sequence[str]) -> None:
 def _panel_word(name: str, value: Any) -> str:
     """A panel's value in words, empty where it is the default.
 
-    >>> _panel_word("fraction", 0.05), _panel_word("learner", None)
-    ('5 %', '')
+    >>> _panel_word("fraction", 0.05), _panel_word("learner", None), _panel_word("imbalance", 10.0)
+    ('5 %', '', 'imbalance 10')
     """
     if value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value)):
         return ""
-    if name == "fraction":
-        return f"{100 * value:g} %"
-    return str(value) if name in ("dataset", "network") else f"{name.replace('_', ' ')} {value}"
+    words = {
+        "dataset": lambda: str(value),
+        "network": lambda: str(value),
+        "fraction": lambda: f"{100 * value:g} %",
+        "label_noise": lambda: f"{100 * value:g} % wrong labels",
+        "imbalance": lambda: f"imbalance {value:g}",
+    }
+    return words.get(name, lambda: f"{name.replace('_', ' ')} {value}")()
