@@ -286,7 +286,7 @@ assert alone["Craig"] < 100
 
 # %% tags=["hide-input"]
 found["B3"] = "alone, there stay of the choices of " + ", ".join(
-    f"{name} {share:.0f} %" for name, share in alone.items()
+    f"{name} {share:.1f} %" for name, share in alone.items()
 )
 Markdown(
     f"With the double softmax {found['B3']} (mean of {num_seeds} networks, {100 * fraction:g} % chosen). Where gradients are "
@@ -641,8 +641,8 @@ best = {
 luck = paired_difference(where_chosen, elsewhere).interval
 
 # %% [markdown]
-# Beside them, the records of this project on real images, which were evaluated five times in a training instead of
-# after each epoch: their best epoch gains less than the official one would.
+# Beside them, the records of this project on real images. Their networks were evaluated at a few epochs only, which
+# leaves less to choose from than the official code has.
 
 # %% tags=["hide-input"]
 
@@ -763,8 +763,8 @@ found |= {
 #
 # Every method with an option, both ways, from the same selecting networks; trained networks start from the same
 # weights and draw the same shuffles. *Gradient error:* $\lVert \bar g_T - \bar g_S \rVert$ in the last layer, equal
-# weights, per-sample losses. # here each method gets all that the official code does to it, apart from batch
-# statistics. These have a row of their own: the narrow ResNet-18 selects, the gradient error is that of its last
+# weights, per-sample losses. Each method gets all that the official code does to it, apart from batch statistics.
+# These have a row of their own: the narrow ResNet-18 selects, the gradient error is that of its last
 # layer in evaluation mode, and the trained network is the same as for the others.
 
 # %%
@@ -852,7 +852,7 @@ shown = pd.DataFrame(
         "n": [row["difference"].interval.n for row in compared],
     }
 )
-GT(shown, id="of-compared").fmt_percent("same choice", decimals=0).fmt_number(
+GT(shown, id="of-compared").fmt_percent("same choice", decimals=1).fmt_number(
     ["error, defined", "error, shipped"], decimals=2
 ).fmt_number(["accuracy, defined", "accuracy, shipped"], decimals=1).tab_header(
     title=f"Digits, {100 * fraction:g} % chosen, last epoch, test accuracy in percent",
@@ -995,8 +995,8 @@ Markdown(
 #   from the source, here and in the tests; not against its output.
 # - We do not know whether the published tables were made with the published code, nor with which settings. Whether
 #   a number in the paper would change is therefore open, for every row.
-# - The paper's own networks and images: everything here is digits with networks of width 16 and 4. B2 and B4 depend
-#   on the network most.
+# - The paper's own networks and images: all choices and trainings here are of digits, by narrow networks. B2 and B4
+#   depend on the network most.
 # - Inception-v3's dropout (B2), Craig's weights (B6), and CAL's neighbours, which DeepCore looks for in the
 #   features of a network trained on ImageNet, have no option.
 # - The rows marked *Read*: B9, B10, B14 to B17, B19, B23 to B25, B28.
