@@ -141,6 +141,7 @@ FORMULAS = {
 }
 
 
+# %% tags=["hide-input"]
 def picks(name, sample, budget=20, seed=0):
     own = {key: value[members[0]] for key, value in told[name].items()}
     generator = torch.Generator().manual_seed(seed)
@@ -726,6 +727,7 @@ def mean_error(name, keep, seed=0):
     return float(torch.stack(found).mean())
 
 
+# %%
 everything = torch.arange(len(labels))
 quarters = [
     torch.cat(
@@ -786,6 +788,7 @@ def judge(chosen):
     }
 
 
+# %%
 def repeats(name):
     return range(
         draws if name in ("uniform", "k-center", "contextual-diversity") else 1
@@ -846,9 +849,8 @@ Markdown(
     )
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Accuracy of the nearest-mean and the nearest-image learner against the fraction chosen: margin, DeepFool and CAL start far below the band of uniform draws and approach it as the fraction grows; herding starts above it."}, "figure": {"name": "fig-sg-learners", "caption": "Accuracy on the test digits of two learners without training, against the fraction of each class chosen. Grey: smallest to largest of n uniform draws, the number in the legend; other methods one selection each. The deficit of the scores is one of small fractions."}}
+# %% tags=["hide-input"]
 fractions = (0.01, 0.02, 0.03, 0.05, 0.1, 0.2, 0.3, 1.0)
-figure, axes = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 3.2), sharey=True)
 band = [[judge(choose("uniform", f, k)) for k in range(draws)] for f in fractions]
 lines = {
     name: [judge(choose(name, f)) for f in fractions]
@@ -863,6 +865,9 @@ lines = {
 }
 hard = max(lines[name][0]["nearest mean"] for name in ("margin", "deepfool", "cal"))
 assert hard < min(one["nearest mean"] for one in band[0])  # below the band at 1 %
+
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Accuracy of the nearest-mean and the nearest-image learner against the fraction chosen: margin, DeepFool and CAL start far below the band of uniform draws and approach it as the fraction grows; herding starts above it."}, "figure": {"name": "fig-sg-learners", "caption": "Accuracy on the test digits of two learners without training, against the fraction of each class chosen. Grey: smallest to largest of n uniform draws, the number in the legend; other methods one selection each. The deficit of the scores is one of small fractions."}}
+figure, axes = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 3.2), sharey=True)
 for learner, ax in zip(("nearest mean", "nearest image"), axes, strict=True):
     values = np.array([[one[learner] for one in row] for row in band])
     ax.fill_between(
@@ -948,7 +953,7 @@ Markdown(
 # - **Not shown:** a rate of $1/m$ for herding; the slope that was measured stands above.
 # - **Differs from the paper:** herding and CAL by their definitions, and not by the official code's reversed order; moderate,
 #   graph cut, facility location, EL2N, GraNd, DeepFool and CAL, which its tables do not have. DeepFool and forgetting are
-#   specialised as {mod}`lcmat.experiments.evidence` says.
+#   specialised as the docstrings in `lcmat/experiments/evidence/` say.
 #
 # ## Exercises
 #
