@@ -843,7 +843,7 @@ Markdown(
     + (
         "**That contradicts the picture of a method that covers its class.** A few images have most of the gradient that "
         f"it covers: the {len(choose('uniform', 0.03))} largest gradients hold {100 * top:.0f} % of the sum of all norms. "
-        "{doc}`../report/selection` varies the age of the network."
+        "{doc}`../report/sensitivity` varies the age of the network."
         if small["lcmat-s"]["nearest mean"] < min(drawn)
         else ""
     )
