@@ -13,6 +13,7 @@ from lcmat.records import Record
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lcmat.condensation import SyntheticSet
     from lcmat.data import ImageDataset
     from lcmat.selection import Coreset
     from lcmat.training import TrainingResult
@@ -65,6 +66,20 @@ def picks_figure(coreset: "Coreset", train: "ImageDataset") -> "Figure":
     rows = [torch.cat([train.images[row], blank.repeat(columns - len(row), 1, 1, 1)]) for row in first]
     images = torch.cat(rows).permute(0, 2, 3, 1).numpy()
     figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * len(rows)), layout="constrained")
+    image_grid(ax, images if images.shape[-1] == 3 else images[..., 0], columns=columns)
+    return figure
+
+
+def memory_figure(memory: "SyntheticSet") -> "Figure":
+    """The images of a memory, one row per class; at most ten classes and ten images of each."""
+    import matplotlib.pyplot as plt
+
+    from lcmat.figures import image_grid
+
+    shown = memory.pixels().unflatten(0, (-1, memory.ipc))[:10, :IMAGES_PER_CLASS]
+    rows, columns = shown.shape[:2]
+    images = shown.flatten(0, 1).permute(0, 2, 3, 1).numpy()
+    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * rows), layout="constrained")
     image_grid(ax, images if images.shape[-1] == 3 else images[..., 0], columns=columns)
     return figure
 

@@ -4,8 +4,8 @@ from collections.abc import Callable
 
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
-from lcmat.experiments.memory.condensed import condensed
-from lcmat.experiments.memory.selected import selected
+from lcmat.experiments.memory.condensed import condensed_memory
+from lcmat.experiments.memory.selected import selected_memory
 from lcmat.experiments.memory.stage import Filled, Progress
 
 __all__ = ["Filled", "fill"]
@@ -28,5 +28,5 @@ def fill(
         progress: name -> callback after each epoch or step.
     """
     name = f"stage {stage + 1}: memory"
-    make = condensed if parameters.condenses else selected
+    make = condensed_memory if parameters.condenses else selected_memory
     return make(parameters, data, stage, device, progress and progress(name))

@@ -29,7 +29,7 @@ _GIVEN = (
 )
 
 
-def condensed(
+def condensed_memory(
     parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
 ) -> Filled:
     """Condense the stage's images to `ipc` of each class. Args as for `lcmat.experiments.memory.fill`.

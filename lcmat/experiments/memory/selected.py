@@ -30,7 +30,7 @@ class StageView(NamedTuple):
     seconds: float
 
 
-def selected(
+def selected_memory(
     parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
 ) -> Filled:
     """Select `ipc` images of each class. Args as for `lcmat.experiments.memory.fill`.
