@@ -143,7 +143,8 @@ def finish(session: Session, splits: Splits, outcome: Replay | DivergedError) ->
             "own_classes_accuracy_percent": own.tolist(),
             "forgetting_points": forgetting(outcome.accuracies).tolist(),
             "own_classes_forgetting_points": forgetting(outcome.own_accuracies).tolist(),
-            **{f"accuracy_percent_after_stage_{k}": row[:k].tolist() for k, row in enumerate(outcome.accuracies, 1)},
+            **_rows("accuracy_percent", outcome.accuracies),
+            **_rows("own_classes_accuracy_percent", outcome.own_accuracies),
             "class_order": [float(label) for label in torch.cat(stages(_parameters(session), splits))],
         },
         seconds=outcome.seconds,
@@ -169,6 +170,11 @@ def run(parameters: ContinualParameters, progress: Callable[[str], Progress] | N
     record = finish(session, splits, replay(session, splits, progress))
     save(session, record)
     return record
+
+
+def _rows(name: str, matrix: Tensor) -> dict[str, list[float]]:
+    """The rows of an accuracy matrix as far as they are known."""
+    return {f"{name}_after_stage_{k}": row[:k].tolist() for k, row in enumerate(matrix, start=1)}
 
 
 @dataclass

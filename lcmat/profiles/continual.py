@@ -16,11 +16,11 @@ def smoke() -> Study:
 
 def cpu() -> Study:
     """Two data sets of ten classes with a narrow ConvNet-3, three seeds: half an hour on one core in all."""
-    shared = {"width": 32, "epochs": 100, "learning_rate": 0.05}
+    shared = {"width": 32, "epochs": 100}
     steps = {"init": "real", "real_batch": 64}
     short = {"outer_iterations": 10, "inner_steps": 5, "network_epochs": 1, "network_images": 128}
     variants = (
-        *({**variant, "selection_epochs": 1} for variant in methods("uniform", "craig", "lcmat-s")),
+        *({**variant, "selection_epochs": 1} for variant in methods("uniform", "herding", "craig", "lcmat-s")),
         {"method": "dm", "outer_iterations": 100, **steps},
         {"method": "lcmat-c", **steps, **short},
     )
