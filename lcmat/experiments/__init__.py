@@ -74,6 +74,7 @@ def code_modules(experiment: str, parameters: Mapping[str, Any]) -> tuple[str, .
     return _MODULES_OF[experiment](parameters)
 
 
+@cache  # a process computes with the code that it has imported, and asks for this at every stage
 def training_fingerprint(network: str) -> str:
     """Fingerprint of the code that trains this network and applies it."""
     return fingerprint(network_module(network), *_TRAINING, without=_NO_PART)

@@ -7,8 +7,10 @@ from collections.abc import Iterable
 import pandas as pd
 
 from lcmat.condensation import OBJECTIVES
+from lcmat.config import Experiment
 from lcmat.experiments import stale_keys
-from lcmat.records import Record
+from lcmat.profiles import PROFILES
+from lcmat.records import Record, path_of, read
 from lcmat.report.runs import ACCURACY
 from lcmat.selection import METHODS
 from lcmat.statistics import holm, paired_difference
@@ -24,6 +26,14 @@ def replay_title(method: str) -> str:
     ('LCMat-S', 'LCMat-C')
     """
     return METHODS[method].title if method in METHODS else OBJECTIVES[method].title
+
+
+def study_records(profile: str) -> tuple[list[Record], tuple[Experiment, ...]]:
+    """Records of a profile's study of class-incremental learning that today's code has made, and all its runs."""
+    (study,) = (study for study in PROFILES[profile].studies if study.name == "continual-learning")
+    found = [read(path) for run in study.runs if (path := path_of(run)).exists()]
+    stale = stale_keys(found)
+    return [record for record in found if record.key not in stale], study.runs
 
 
 def replay_runs(records: Iterable[Record]) -> pd.DataFrame:
