@@ -3,6 +3,7 @@ from scipy import stats
 
 from lcmat.config import ContinualParameters
 from lcmat.experiments import code_fingerprint
+from lcmat.records import write
 from lcmat.report import continual as report
 from tests.test_records import make_record
 
@@ -57,3 +58,13 @@ def test_differences_are_paired_by_seed():
 
 def test_without_records_the_tables_are_empty():
     assert report.replay_runs([]).empty and report.replay_stages([]).empty
+
+
+def test_a_study_has_its_runs_and_those_records_that_are_current():
+    found, planned = report.study_records("smoke")
+    assert found == [] and len(planned) == len({run.key for run in planned}) == 40
+    series = {"classes_seen": [], "test_accuracy_percent": []}
+    for run, fingerprint in zip(planned[:2], (code_fingerprint(planned[0]), "0" * 16), strict=True):
+        write(make_record(run, experiment="continual", series=series, fingerprint=fingerprint))
+    found, _ = report.study_records("smoke")
+    assert [record.key for record in found] == [planned[0].key]
