@@ -70,16 +70,20 @@ def picks_figure(coreset: "Coreset", train: "ImageDataset") -> "Figure":
     return figure
 
 
-def memory_figure(memory: "SyntheticSet") -> "Figure":
-    """The images of a memory, one row per class; at most ten classes and ten images of each."""
+def set_figure(synthetic: "SyntheticSet") -> "Figure":
+    """The first images of each class of a condensed set, one row per class; values that no pixel can have are clipped.
+
+    Args:
+        synthetic: of any number of classes; the first ten are shown.
+    """
     import matplotlib.pyplot as plt
 
     from lcmat.figures import image_grid
 
-    shown = memory.pixels().unflatten(0, (-1, memory.ipc))[:10, :IMAGES_PER_CLASS]
-    rows, columns = shown.shape[:2]
-    images = shown.flatten(0, 1).permute(0, 2, 3, 1).numpy()
-    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * rows), layout="constrained")
+    columns, classes = min(IMAGES_PER_CLASS, synthetic.ipc), min(10, len(synthetic.class_names))
+    shown = synthetic.pixels().unflatten(0, (-1, synthetic.ipc))[:classes, :columns].flatten(0, 1)
+    images = shown.permute(0, 2, 3, 1).numpy()
+    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * classes), layout="constrained")
     image_grid(ax, images if images.shape[-1] == 3 else images[..., 0], columns=columns)
     return figure
 

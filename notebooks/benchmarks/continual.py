@@ -95,7 +95,7 @@ outcome = continual.replay(session, splits)
 
 # %%
 if display.figures_wanted() and not isinstance(outcome, Exception):
-    display.memory_figure(outcome.memory)
+    display.set_figure(outcome.memory)
 
 # %% [markdown]
 # Accuracy on the test images of each stage (column) after each stage (row), in percent. Down a column one sees what is
