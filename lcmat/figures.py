@@ -104,6 +104,7 @@ METHOD_STYLES: Mapping[str, MethodStyle] = {
     "KIP": MethodStyle(GREEN, "s"),
     "DM": MethodStyle(BLUE, "o"),
     "DSA": MethodStyle(PURPLE, "o"),
+    "DC": MethodStyle(GREEN, "o"),
 }
 """Keys are the paper's spellings."""
 

@@ -4,6 +4,12 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lcmat.config.base import Experiment
+from lcmat.config.continual import ContinualParameters
 from lcmat.config.selection import SelectionParameters
 
-EXPERIMENTS: Mapping[str, type[Experiment]] = MappingProxyType({"selection": SelectionParameters})
+EXPERIMENTS: Mapping[str, type[Experiment]] = MappingProxyType(
+    {
+        "selection": SelectionParameters,
+        "continual": ContinualParameters,
+    }
+)

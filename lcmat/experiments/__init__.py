@@ -6,7 +6,7 @@ from types import MappingProxyType
 from typing import Any
 
 from lcmat.config import Experiment
-from lcmat.defaults import METHOD_EVIDENCE, ZOO_PREFIX
+from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS, ZOO_PREFIX
 from lcmat.fingerprint import fingerprint
 from lcmat.records import Record
 
@@ -40,6 +40,7 @@ _NO_PART = (
     "lcmat.experiments",
     "lcmat.experiments.caching",
     "lcmat.experiments.evidence",
+    "lcmat.experiments.memory",
     "lcmat.experiments.session",
     "lcmat.models",
     "lcmat.paths",
@@ -73,6 +74,7 @@ def code_modules(experiment: str, parameters: Mapping[str, Any]) -> tuple[str, .
     return _MODULES_OF[experiment](parameters)
 
 
+@cache  # a process computes with the code that it has imported, and asks for this at every stage
 def training_fingerprint(network: str) -> str:
     """Fingerprint of the code that trains this network and applies it."""
     return fingerprint(network_module(network), *_TRAINING, without=_NO_PART)
@@ -113,6 +115,16 @@ def _modules_of_selection(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return (*own, *evidence, *networks, *_TRAINING)
 
 
+def _modules_of_continual(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    method, network = parameters["method"], network_module(parameters["network"])
+    selection = ("lcmat.experiments.memory.selected", f"lcmat.selection.{method_module(method)}")
+    filling = selection if method in METHOD_OPTIONS else ("lcmat.experiments.memory.condensed",)
+    return ("lcmat.experiments.continual", *filling, network, *_TRAINING)
+
+
 _MODULES_OF: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = MappingProxyType(
-    {"selection": _modules_of_selection}
+    {
+        "selection": _modules_of_selection,
+        "continual": _modules_of_continual,
+    }
 )

@@ -1,0 +1,161 @@
+"""Parameters of class-incremental learning with a replay memory."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lcmat.config.base import Experiment, nearest
+from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
+
+OBJECTIVE_RADII: Mapping[str, float | None] = MappingProxyType(
+    {
+        "dc": None,
+        "dsa": None,
+        "dm": None,
+        "idc-i": None,
+        "lcmat-c": 10.0,
+        "mean-control": 10.0,
+        "second-moment-control": 10.0,
+        "pooled-variance-control": 10.0,
+    }
+)
+"""The condensation objectives and their default rho, None for those without a penalty; a test compares the registry."""
+
+REPLAY_METHODS = (*(name for name in METHOD_OPTIONS if name not in METHOD_EVIDENCE), *OBJECTIVE_RADII)
+"""What can fill the memory: selection methods that need no evidence beyond the last layer, and condensation."""
+
+_IMAGES = {"network": "convnet", "augment": True, "selection_epochs": 10, "epochs": 1000, "learning_rate": 0.01}
+_DIGITS = {"network": "digits-net", "augment": False, "selection_epochs": 5, "epochs": 40, "learning_rate": 0.05}
+_DIGITS_CONDENSATION = {"init": "real", "outer_iterations": 4, "inner_steps": 5, "network_epochs": 1, "real_batch": 32}
+_DIGITS_DM = {"init": "real", "outer_iterations": 60, "real_batch": 32}
+
+_OF_CONDENSATION = (
+    "init",
+    "outer_iterations",
+    "inner_steps",
+    "network_epochs",
+    "network_images",
+    "real_batch",
+    "image_learning_rate",
+)
+
+
+class ContinualParameters(Experiment):
+    """One run of class-incremental learning: fill a memory stage by stage, train a new network on it after each.
+
+    None stands for the default of the data set, network or method and is resolved at once; for the steps of
+    condensation it stands for the published value wherever no other is written here.
+
+    >>> ContinualParameters(method="lcmat-c").rho, ContinualParameters(method="lcmat-s").rho
+    (10.0, 0.1)
+    >>> ContinualParameters(dataset="cifar100", seed=3).class_order_seed
+    3
+    """
+
+    experiment: ClassVar[str] = "continual"
+
+    dataset: str = Field("digits", description="data set, as `lcmat datasets` lists it")
+    method: str = Field("lcmat-c", description="what fills the memory: a selection method or a condensation objective")
+    num_stages: int = Field(5, ge=1, description="stages, of equally many classes each")
+    ipc: int = Field(10, ge=1, description="images of each class in the memory")
+    seed: int = Field(0, ge=0, lt=2**31, description="of initial weights and of every random draw")
+    class_order_seed: int | None = Field(
+        None, ge=0, lt=2**31, description="of the order of the classes; the run's seed by default"
+    )
+    rho: float | None = Field(
+        None, ge=0, description="radius (lcmat-s), or strength of the penalty (lcmat-c, controls)"
+    )
+    network: str | None = Field(None, description="architecture of all networks")
+    width: int | None = Field(None, ge=1, description="channels of its first stage; the published width by default")
+    augment: bool | None = Field(None, description="transform images, in condensation and in learning")
+    flip: bool | None = Field(None, description="mirroring is one of these transformations")
+    selection_epochs: int | None = Field(
+        None, ge=1, description="epochs of the selecting network, on the stage's images (selection methods)"
+    )
+    init: Literal["noise", "real", "herding"] | None = Field(None, description="first images (condensation)")
+    outer_iterations: int | None = Field(None, ge=0, description="networks that the images meet (condensation)")
+    inner_steps: int | None = Field(None, ge=1, description="steps of the images with each of them (condensation)")
+    network_epochs: int | None = Field(None, ge=1, description="epochs of a network between two steps (condensation)")
+    network_images: int | None = Field(None, ge=1, description="most images of such an epoch (condensation)")
+    real_batch: int | None = Field(None, ge=1, description="original images of a class in a step (condensation)")
+    image_learning_rate: float | None = Field(None, gt=0, description="of the images (condensation)")
+    epochs: int | None = Field(None, ge=1, description="epochs of each network trained on the memory")
+    batch_size: int = Field(64, ge=1, description="images per step of that training")
+    learning_rate: float | None = Field(None, gt=0, description="of its first epoch")
+
+    @property
+    def condenses(self) -> bool:
+        """Whether the memory holds condensed images instead of selected ones."""
+        return _is_objective(self.method)
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        """Put the defaults of data set, method and network in the place of None."""
+        if not isinstance(values, dict):
+            return values
+        given = {name: value for name, value in values.items() if value is not None}
+        dataset, method = (given.get(name, cls.model_fields[name].default) for name in ("dataset", "method"))
+        order = {"class_order_seed": given.get("seed", cls.model_fields["seed"].default)}
+        resolved = {**order, **_dataset_defaults(dataset), **_method_defaults(dataset, method), **given}
+        if _is_objective(method) and "selection_epochs" not in given:
+            resolved.pop("selection_epochs", None)
+        network = resolved.get("network")
+        if isinstance(network, str) and network in NETWORK_WIDTHS:
+            resolved.setdefault("width", NETWORK_WIDTHS[network])
+        return resolved
+
+    @field_validator("dataset", "method", "network")
+    @classmethod
+    def _known(cls, value: str, info: Any) -> str:
+        """Refuse names that are in no registry, and methods that need what a stage does not give them."""
+        known = {
+            "dataset": DATASET_DEFAULTS,
+            "method": dict.fromkeys(REPLAY_METHODS),
+            "network": NETWORK_WIDTHS,
+        }[info.field_name]
+        if value in known:
+            return value
+        if info.field_name == "method" and value in METHOD_EVIDENCE:
+            needed = ", ".join(METHOD_EVIDENCE[value])
+            raise ValueError(f"{value!r} needs {needed}, which no stage computes; known: {', '.join(known)}")
+        raise ValueError(f"{value!r} is no {info.field_name}; {nearest(value, known)}")
+
+    @field_validator("rho")
+    @classmethod
+    def _unsigned_zero(cls, value: float | None) -> float | None:
+        """-0.0 equals 0.0 but would have another key."""
+        return value if value is None else value + 0.0
+
+    @model_validator(mode="after")
+    def _options_of_method(self) -> Self:
+        """Refuse what the method does not have, and a variance over one image."""
+        without_rho = () if "rho" in _method_defaults(self.dataset, self.method) else ("rho",)
+        for name in (*(("selection_epochs",) if self.condenses else _OF_CONDENSATION), *without_rho):
+            if getattr(self, name) is not None:
+                raise ValueError(f"{name}: method {self.method!r} has none; leave it out")
+        if self.condenses and self.rho and self.ipc < 2:
+            raise ValueError(f"ipc: {self.method!r} compares variances, for which it takes two images of each class")
+        return self
+
+
+def _is_objective(method: Any) -> bool:
+    return isinstance(method, str) and method in OBJECTIVE_RADII
+
+
+def _dataset_defaults(dataset: Any) -> Mapping[str, Any]:
+    if not isinstance(dataset, str) or dataset not in DATASET_DEFAULTS:
+        return {}  # validation reports it
+    return {**(_DIGITS if dataset == "digits" else _IMAGES), "flip": DATASET_DEFAULTS[dataset]["flip"]}
+
+
+def _method_defaults(dataset: Any, method: Any) -> Mapping[str, Any]:
+    """Its rho, and on digits the steps of a condensation that takes a fraction of a second."""
+    if not _is_objective(method):
+        options = METHOD_OPTIONS.get(method, {}) if isinstance(method, str) else {}
+        return {name: value for name, value in options.items() if name == "rho"}
+    radius = OBJECTIVE_RADII[method]
+    steps = (_DIGITS_DM if method == "dm" else _DIGITS_CONDENSATION) if dataset == "digits" else {}
+    return {**steps, **({} if radius is None else {"rho": radius})}

@@ -1,0 +1,102 @@
+"""A memory of condensed images."""
+
+import warnings
+from dataclasses import asdict
+from pathlib import Path
+
+from lcmat import checkpoints
+from lcmat.condensation.loop import CondensationResult, condense
+from lcmat.condensation.recipe import CondensationRecipe, published
+from lcmat.condensation.synthetic import SyntheticSet
+from lcmat.config import ContinualParameters
+from lcmat.data import ImageDataset
+from lcmat.experiments import code_fingerprint
+from lcmat.experiments.caching import Stored, cached
+from lcmat.experiments.memory.stage import Filled, Progress, identity, strategy, stream
+from lcmat.training.resume import CheckpointMismatchError
+
+_CLASSES_PER_PASS = 10  # equal to one at a time up to rounding, and faster
+
+_GIVEN = (
+    "rho",
+    "init",
+    "outer_iterations",
+    "inner_steps",
+    "network_epochs",
+    "network_images",
+    "real_batch",
+    "image_learning_rate",
+)
+
+
+def condensed_memory(
+    parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
+) -> Filled:
+    """Condense the stage's images to `ipc` of each class. Args as for `lcmat.experiments.memory.fill`.
+
+    An interrupted condensation goes on where it stopped; a finished one is kept.
+
+    Raises:
+        DivergedError: a loss or the images are no longer finite.
+    """
+
+    def compute(checkpoint: Path) -> Stored:
+        result = _condense(parameters, data, stage, device, checkpoint, progress)
+        checkpoint.unlink(missing_ok=True)
+        tensors = {"images": result.synthetic.images, "labels": result.synthetic.labels}
+        return Stored(tensors, {"seconds": result.wall_seconds})
+
+    known = {"recipe": asdict(condensation_recipe(parameters)), "code": code_fingerprint(parameters)}
+    tensors, details = cached(
+        "memories", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
+    )
+    memory = SyntheticSet(tensors["images"], tensors["labels"], data.class_names, data.mean, data.std)
+    return Filled(memory, details["seconds"])
+
+
+def condensation_recipe(parameters: ContinualParameters) -> CondensationRecipe:
+    """The published settings of the method, but for what the parameters say."""
+    values = parameters.canonical()
+    given = {name: values[name] for name in _GIVEN if name in values}
+    usual = published(parameters.method, max(parameters.ipc, 2), classes_per_pass=_CLASSES_PER_PASS)
+    transformed = {
+        name: strategy(getattr(usual, name), parameters) for name in ("augmentation", "network_augmentation")
+    }
+    return published(
+        parameters.method,
+        parameters.ipc,
+        network=parameters.network,
+        width=parameters.width,
+        classes_per_pass=_CLASSES_PER_PASS,
+        cutmix=usual.cutmix if parameters.augment else 0.0,
+        **transformed,
+        **given,
+    )
+
+
+def _condense(
+    parameters: ContinualParameters,
+    data: ImageDataset,
+    stage: int,
+    device: str,
+    checkpoint: Path,
+    progress: Progress | None,
+) -> CondensationResult:
+    """From the checkpoint where there is a good one, else from the start."""
+
+    def attempt() -> CondensationResult:
+        return condense(
+            data,
+            condensation_recipe(parameters),
+            generator=stream(parameters, "condensation", stage),
+            device=device,
+            checkpoint=checkpoint,
+            progress=progress and (lambda step, steps, distance, _: progress(step, steps, distance, None)),
+        )
+
+    try:
+        return attempt()
+    except (checkpoints.CorruptArtifactError, CheckpointMismatchError) as error:
+        warnings.warn(f"{error} Starting again from the first step.", stacklevel=2)
+        checkpoint.unlink()
+    return attempt()

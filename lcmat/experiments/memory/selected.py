@@ -1,0 +1,92 @@
+"""A memory of real images, chosen by a selection method."""
+
+import time
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import torch
+from torch import Tensor
+
+from lcmat.condensation.synthetic import SyntheticSet
+from lcmat.config import ContinualParameters
+from lcmat.data import ImageDataset
+from lcmat.experiments import training_fingerprint
+from lcmat.experiments.caching import Stored, cached
+from lcmat.experiments.memory.stage import Filled, Progress, identity, stream
+from lcmat.experiments.seeds import derived_seed
+from lcmat.models import build
+from lcmat.selection.selector import select
+from lcmat.training.evaluation import embed
+from lcmat.training.loop import train
+from lcmat.training.recipe import Recipe
+
+
+class StageView(NamedTuple):
+    """Features (n, d) and logits (n, k) of a stage's images, float32, and the seconds that they took."""
+
+    features: Tensor
+    logits: Tensor
+    seconds: float
+
+
+def selected_memory(
+    parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
+) -> Filled:
+    """Select `ipc` images of each class. Args as for `lcmat.experiments.memory.fill`.
+
+    Raises:
+        ValueError: a class has fewer images.
+    """
+    view = stage_view(parameters, data, stage, device, progress)
+    started = time.perf_counter()
+    rows = torch.cat([_chosen(parameters, view, data, stage, label) for label in range(data.num_classes)])
+    images, labels = data.normalized(rows), data.labels[rows]
+    memory = SyntheticSet(images, labels, data.class_names, data.mean, data.std)
+    return Filled(memory, view.seconds + time.perf_counter() - started)
+
+
+def stage_view(
+    parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
+) -> StageView:
+    """What a network trained on the stage's images makes of them; shared by all selection methods of a seed."""
+    recipe = view_recipe(parameters)
+
+    def compute(_: Path) -> Stored:
+        started = time.perf_counter()
+        generator = stream(parameters, "selector", stage)
+        network = build(
+            str(parameters.network),
+            num_classes=data.num_classes,
+            in_channels=data.images.shape[1],
+            image_size=data.images.shape[2],
+            width=parameters.width,
+            seed=int(torch.randint(2**31, (), generator=generator)),
+        )
+        train(network, data, recipe=recipe, generator=generator, device=device, progress=progress)
+        embedding = embed(network, data, device=device)
+        return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started})
+
+    known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network))}
+    tensors, details = cached(
+        "stage-views", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
+    )
+    return StageView(tensors["features"], tensors["logits"], **details)
+
+
+def view_recipe(parameters: ContinualParameters) -> Recipe:
+    """The selecting network is trained as in the selection benchmark: at a constant rate, on images as they are."""
+    assert parameters.selection_epochs is not None
+    return Recipe(epochs=parameters.selection_epochs, schedule="constant", crop_padding=0, flip=False)
+
+
+def _chosen(parameters: ContinualParameters, view: StageView, data: ImageDataset, stage: int, label: int) -> Tensor:
+    """Rows of the images chosen of a class, best first."""
+    members = (data.labels == label).nonzero().flatten()
+    if len(members) < parameters.ipc:
+        name = data.class_names[label]
+        raise ValueError(f"class {name!r} of {data.name} has {len(members)} images, ipc={parameters.ipc}: lower ipc")
+    options: dict[str, Any] = {} if parameters.rho is None else {"rho": parameters.rho}
+    seed = derived_seed(parameters.seed, f"selection: stage {stage}, class {label}")
+    samples = (view.features[members], view.logits[members], data.labels[members])
+    return members[select(parameters.method, *samples, size=parameters.ipc, seed=seed, **options).indices]
