@@ -52,7 +52,8 @@ def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, rid
     """Match n times a mean gradient by a weighted sum of samples' gradients ``r_i [h_i; 1]^T``.
 
     A chosen sample for which no positive weight is of use stands for itself alone: its weight is 1, as that of the
-    samples with which the authors' code fills up a budget.  All are then scaled to the sum n.
+    samples with which the authors' code fills up a budget.  All are then scaled to the sum n, as every method's weights
+    are: training divides by their sum anyway, but the match of the gradients is lost unless their sum was n before.
 
     Args:
         target: mean gradient, ``(c, d + 1)``.
