@@ -26,9 +26,8 @@ def craig(
     """Craig: greedily minimise ``sum_i min_j d_ij`` over gradient distances (Mirzasoleiman et al., ICML 2020).
 
     In deep networks the distance between the gradients of two samples is estimated by that between their gradients in
-    the logits, ``d_ij = |(p_i - y_i) - (p_j - y_j)|`` (its section on deep networks).  A constant times ``d_ij`` alone is
-    no bound: samples of equal residuals and different features have ``d_ij = 0``.  Deterministic: the generator is not
-    used.
+    the logits, ``d_ij = |(p_i - y_i) - (p_j - y_j)|`` (its section on deep networks).  A constant times that is no bound:
+    samples of equal residuals and different features have ``d_ij = 0``.  Deterministic: the generator is not used.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
@@ -36,8 +35,8 @@ def craig(
         labels: class numbers, int64 ``(n,)``.
         budget: how many samples to choose.
         generator: unused; every method takes one.
-        gradients: ``"logits"`` for that estimate; ``"last-layer"`` for the gradients of the last layer's parameters, as in
-            the official code.
+        gradients: ``"logits"`` for that estimate; ``"last-layer"`` for the gradients of the last layer's parameters, as
+            in the official code.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
 
