@@ -26,7 +26,7 @@ def craig(
     """Craig: greedily minimise ``sum_i min_j d_ij`` over gradient distances (Mirzasoleiman et al., ICML 2020).
 
     In deep networks the distance between the gradients of two samples is estimated by that between their gradients in
-    the logits, ``d_ij = |(p_i - y_i) - (p_j - y_j)|`` (its section on deep networks).  A constant times that is no bound:
+    the logits, ``d_ij = |(p_i - y_i) - (p_j - y_j)|`` (its section on deep networks). A constant times it is no bound:
     samples of equal residuals and different features have ``d_ij = 0``.  Deterministic: the generator is not used.
 
     Args:
