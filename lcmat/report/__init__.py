@@ -14,7 +14,6 @@ from lcmat.report.runs import (
 )
 from lcmat.report.tables import (
     accuracy_table,
-    comparison_table,
     counts_table,
     differences_table,
     not_run,
@@ -27,7 +26,6 @@ __all__ = [
     "accuracy_table",
     "by_selector_age",
     "compare",
-    "comparison_table",
     "counts_table",
     "describe_differences",
     "differences_table",
