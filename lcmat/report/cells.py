@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.report.markup import cell, details, element, listing, plain_rows, table, text
+from lcmat.report.protocol import data_name
 from lcmat.report.reduced import Groups, Reduced, reduced_for
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
 
@@ -59,12 +60,14 @@ def _body(row: dict[str, Any], reduced: Sequence[Reduced], stale: set[str]) -> s
         element("td", text(_verdict(row)), class_=f"verdict {row['verdict'].replace(' ', '-')}"),
         cell("; ".join(_reduced(each) for each in reduced) or "none"),
     ]
-    drawer = element("td", details("How to check it, and where it comes from", _drawer(row, stale)), colspan=len(HEADS))
+    drawer = element(
+        "td", details("How to check it, and where it comes from", _drawer(row, reduced, stale)), colspan=len(HEADS)
+    )
     rows = element("tr", "".join(shown)) + element("tr", drawer, class_="drawer")
     return element("tbody", rows, id=f"cell-{row['cell']}", data_verdict=row["verdict"])
 
 
-def _drawer(row: dict[str, Any], stale: set[str]) -> str:
+def _drawer(row: dict[str, Any], reduced: Sequence[Reduced], stale: set[str]) -> str:
     check, records = row["check"], row["records"]
     command = check.command()
     parts = [
@@ -72,6 +75,10 @@ def _drawer(row: dict[str, Any], stale: set[str]) -> str:
         element("p", "Check it:") + element("pre", element("code", text(command))) if command else "",
         element("p", text(f"Note in the table of published numbers: {row['note']}.")) if _stated(row["note"]) else "",
         _provenance(records, stale) if records else element("p", "No record of this protocol."),
+        *(
+            element("p", text(f"Reduced protocol: {each.protocol}.")) + _provenance(each.records, stale)
+            for each in reduced
+        ),
     ]
     return "".join(parts)
 
@@ -151,7 +158,8 @@ def _ours(row: dict[str, Any]) -> str:
     if row["metric"] == "wins_of_90":
         return f"{sum(row['values']):.0f} of {row['n']}"
     best = "" if math.isnan(row["best"]) else f" (best epoch {row['best']:.2f})"
-    return f"{row['ours']:.2f}{best}"
+    data = sorted({data_name(record) for record in row["records"]})
+    return f"{row['ours']:.2f}{best} on {', '.join(data)}"
 
 
 def _difference(row: dict[str, Any]) -> str:

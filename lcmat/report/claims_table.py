@@ -38,7 +38,7 @@ class Tested:
         return judge(self.reduced)
 
 
-def test_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Tested]:
+def tested_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Tested]:
     """Put every claim to the test.
 
     Args:
@@ -65,10 +65,10 @@ def describe_published(differences: Sequence[Interval]) -> str:
     """
     if not differences:
         return "no numbers printed"
-    holds, beyond, against = (
-        sum(test(each) for each in differences) for test in (_positive, lambda each: each.low > 0, lambda e: e.high < 0)
-    )
-    return f"holds in {holds} of {len(differences)} comparisons; beyond the stated spreads in {beyond}, against it in {against}"
+    holds = sum(map(_positive, differences))
+    beyond, against = (sum(each.low > 0 for each in differences), sum(each.high < 0 for each in differences))
+    counts = f"holds in {holds} of {len(differences)} comparisons"
+    return f"{counts}; beyond the stated spreads in {beyond}, against it in {against}"
 
 
 def describe_ours(differences: pd.DataFrame, verdict: str) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import html
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -43,6 +44,22 @@ def seconds_per_pass(records: Iterable[Record]) -> dict[str, float]:
             spent[_setup(record.parameters)] += record.wall_seconds
             done[_setup(record.parameters)] += passes(record.parameters)
     return {setup: spent[setup] / done[setup] for setup in spent}
+
+
+def describe_cost(records: Iterable[Record]) -> str:
+    """Say what the recorded runs took, by experiment and device; stages taken from a cache count in every run.
+
+    >>> describe_cost([])
+    'No run has been recorded, so nothing was spent.'
+    """
+    spent: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in records:
+        spent[record.experiment, record.device].append(record.wall_seconds)
+    parts = [
+        f"- {experiment}: {len(seconds)} runs, {sum(seconds) / 3600:.1f} hours on {html.escape(device)}"
+        for (experiment, device), seconds in sorted(spent.items())
+    ]
+    return "\n".join(parts) if parts else "No run has been recorded, so nothing was spent."
 
 
 def estimated_hours(check: Check, rates: Mapping[str, float]) -> float | None:

@@ -7,6 +7,7 @@ from typing import Any
 
 import pandas as pd
 
+from lcmat.defaults import METHOD_OPTIONS
 from lcmat.profiles.variants import SHIPPED
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.pairs import Pair, label_differences
@@ -54,8 +55,8 @@ def recommend(differences: pd.DataFrame) -> str:
     """Recommend one of the two behaviours of a method by the rule that was fixed beforehand.
 
     "as shipped" if it is significantly better in one setting and significantly worse in none; "as defined" if it is
-    significantly worse in one and better in none; "as defined (no difference shown)" if the seeds show none; "as defined
-    (mixed)" if both occur; "not run" without two pairs.
+    significantly worse in one and better in none; "as defined (mixed)" if both occur; "as defined (no difference
+    shown)" if the seeds show neither; "not run" without two pairs.
 
     Args:
         differences: rows of `defect_differences` of one method and defect.
@@ -113,7 +114,7 @@ def _labels(variant: Mapping[str, Any]) -> Pair:
 
 def _with_radius(values: Mapping[str, Any]) -> dict[str, Any]:
     """A run's parameters always name the radius, so its label does."""
-    return {**({"rho": 0.1} if values["method"] == "lcmat-s" else {}), **values}
+    return {**({"rho": METHOD_OPTIONS["lcmat-s"]["rho"]} if values["method"] == "lcmat-s" else {}), **values}
 
 
 def _words(variant: Mapping[str, Any]) -> str:

@@ -6,7 +6,7 @@ import itertools
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lcmat.config import EXPERIMENTS, parse
@@ -23,10 +23,15 @@ NETWORKS: Mapping[str, str] = {
     "resnet18": "resnet18",
     "vgg16": "vgg16",
     "wrn16_8": "wrn16-8",
-    "inception_v3": "torchvision:inception_v3",
     "densenet121": "torchvision:densenet121",
 }
 """The paper's networks, by our names. A run of another network, or of another width, is another protocol."""
+
+ABSENT: Mapping[str, str] = {
+    "inception_v3": "No experiment here offers the paper's Inception-v3: torchvision's takes no images of 32 pixels.",
+    "resnet10": "No experiment here offers ResNet-10.",
+}
+"""Networks of the paper that we have not, and why."""
 
 DATASETS: Mapping[str, str] = {"cifar10": "cifar10", "cifar100": "cifar100", "tinyimagenet": "tiny-imagenet-32"}
 
@@ -51,6 +56,10 @@ NO_GAP_TERMS = (
     "Neither data set nor fraction is stated, and no experiment records the two terms for a coreset of this network. "
     "Needed: both terms on the last layer of the selecting network, as lcmat.experiments.curvature_gap measures them "
     "on smaller networks."
+)
+OTHER_DENSENET = (
+    "Ours is torchvision's DenseNet-121, made for larger images; which variant the paper trains is not stated. Runs "
+    "are shown and not judged."
 )
 QUOTED = "The paper quotes this number from the method's own publication; no experiment here runs the method."
 FULL_CONDENSATION = (
@@ -145,7 +154,7 @@ def _seconds(row: Row) -> Check:
         return [sum(record.seconds.get(stage, 0.0) for stage in stages) for record in records]
 
     check = _selection(row)
-    return Check(check.experiment, check.fixed, check.axes, measure, check.reason or NO_HARDWARE)
+    return replace(check, measure=measure, reason=check.reason or NO_HARDWARE)
 
 
 def _wins(row: Row) -> Check:
@@ -163,7 +172,7 @@ def _wins(row: Row) -> Check:
     check = _selection_runs(row, method=pair[0], fraction=0.005)
     fixed = {name: value for name, value in check.fixed.items() if name not in ("method", "selection_epochs")}
     axes = {"method": pair, **PRETRAINING, **check.axes}
-    return Check(check.experiment, fixed, axes, measure, check.reason or HALF_OF_FIGURE_3)
+    return replace(check, fixed=fixed, axes=axes, measure=measure, reason=check.reason or HALF_OF_FIGURE_3)
 
 
 def _gap_terms(row: Row) -> Check:
@@ -175,7 +184,9 @@ def _condensation(row: Row) -> Check:
     if row["method"] in ("KIP", "Full"):
         return Check(None, reason=QUOTED if row["method"] == "KIP" else FULL_CONDENSATION)
     fixed = {"dataset": DATASETS.get(row["dataset"]), "method": row["method"].lower(), "ipc": int(row["budget"])}
-    return _available("condensation", row, {**fixed, **_networks(row, "test_network")})
+    check = _available("condensation", row, {**fixed, **_networks(row, "test_network")})
+    other = OTHER_DENSENET if row["test_network"] == "densenet121" else ""
+    return replace(check, reason=check.reason or other)
 
 
 def _continual(row: Row) -> Check:
@@ -188,8 +199,7 @@ def _continual(row: Row) -> Check:
         return [curve[seen] for curve in curves if seen in curve]
 
     fixed = {"dataset": DATASETS.get(row["dataset"]), "method": method, "ipc": 10, "num_stages": 5}
-    check = _available("continual", row, fixed)
-    return Check(check.experiment, check.fixed, check.axes, measure, check.reason)
+    return replace(_available("continual", row, fixed), measure=measure)
 
 
 _KINDS: Mapping[str, Callable[[Row], Check]] = {
@@ -219,13 +229,17 @@ def _available(experiment: str, row: Row, fixed: dict[str, Any]) -> Check:
     """The check, unless the experiment or one of the names does not exist here."""
     if experiment not in EXPERIMENTS:
         return Check(None, reason=f"There is no experiment {experiment!r} in this version.")
-    unknown = [name for name, value in fixed.items() if value is None]
-    if unknown:
-        stated = {"dataset": row["dataset"], "network": row["reduction_network"], "method": row["method"]}
-        names = ", ".join(str(stated.get(name, row["test_network"])) for name in unknown)
-        return Check(None, reason=f"No experiment here offers {names}.")
+    if absent := {ABSENT[row[name]] for name in ("reduction_network", "test_network") if row[name] in ABSENT}:
+        return Check(None, reason=" ".join(sorted(absent)))
+    if unknown := [name for name, value in fixed.items() if value is None]:
+        return Check(None, reason=f"No experiment here offers the {' or '.join(unknown)} of this number.")
     seeds = DEFAULT_SEEDS if row["seeds"] != row["seeds"] else int(row["seeds"])  # NaN is not itself
     return Check(experiment, fixed, {"seed": tuple(range(seeds))})
+
+
+def data_name(record: Record) -> str:
+    """Which copy of the data a record's numbers stem from: the first words of its provenance."""
+    return "; ".join(sorted({source.provenance.partition(",")[0] for source in record.data.values()}))
 
 
 def _registry_name(title: str) -> str | None:

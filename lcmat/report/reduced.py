@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lcmat.config import parse
-from lcmat.report.protocol import NOT_PROTOCOL, Check, protocol_key
+from lcmat.report.protocol import NOT_PROTOCOL, Check, data_name, protocol_key
 from lcmat.report.runs import ACCURACY
 from lcmat.statistics import Interval, mean_interval
 
@@ -23,10 +23,15 @@ Groups = Mapping[str, Mapping[str, list["Record"]]]
 
 @dataclass(frozen=True)
 class Reduced:
-    """The last-epoch accuracies of one reduced protocol, in percent, and the protocol in words."""
+    """The runs of one reduced protocol, which is said in words."""
 
     protocol: str
-    interval: Interval
+    records: list[Record]
+
+    @property
+    def interval(self) -> Interval:
+        """Mean and t interval of the last-epoch accuracies over the seeds, percent."""
+        return mean_interval([record.metrics[ACCURACY] for record in self.records])
 
 
 def reduced_groups(records: Iterable[Record]) -> Groups:
@@ -34,7 +39,8 @@ def reduced_groups(records: Iterable[Record]) -> Groups:
     found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in sorted(records, key=lambda r: r.seed):
         if record.status == "done" and ACCURACY in record.metrics:
-            found[_question(record.experiment, record.parameters)][scale_text(record.parameters)].append(record)
+            words = f"{scale_text(record.parameters)}, {data_name(record)}"
+            found[_question(record.experiment, record.parameters)][words].append(record)
     return found
 
 
@@ -51,11 +57,7 @@ def reduced_for(check: Check, groups: Groups, matched: set[str]) -> list[Reduced
     parameters = parse(check.experiment, check.combinations(seeds=False)[0]).canonical()
     found = groups.get(_question(check.experiment, parameters), {})
     kept = {text: [r for r in records if r.key not in matched] for text, records in found.items()}
-    return [
-        Reduced(text, mean_interval([record.metrics[ACCURACY] for record in records]))
-        for text, records in sorted(kept.items())
-        if records
-    ]
+    return [Reduced(text, records) for text, records in sorted(kept.items()) if records]
 
 
 def scale_text(parameters: Mapping[str, Any]) -> str:
