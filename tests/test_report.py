@@ -15,8 +15,8 @@ from lcmat.defaults import DATASET_DEFAULTS
 from lcmat.experiments import code_fingerprint
 from lcmat.records import Problem, write
 from lcmat.report import headline
+from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
-from lcmat.statistics import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
 
 PUBLISHED = report.read_published()
@@ -24,7 +24,7 @@ PAPER = {"dataset": "cifar10", "network": "resnet18"}
 
 
 def compare(*records):
-    return report.compare(PUBLISHED, report.runs_frame(records))
+    return report.compare(PUBLISHED, records)
 
 
 def cell(comparison, **conditions):
@@ -41,7 +41,7 @@ def test_every_published_row_appears_once_and_counts_add_up():
     pd.testing.assert_frame_equal(comparison[PUBLISHED.columns], PUBLISHED)
     counts = report.verdict_counts(comparison)
     assert counts.iloc[-1]["all"] == len(PUBLISHED)
-    assert (counts[list(VERDICTS)].sum(axis=1) == counts["all"]).all()
+    assert (counts[list(STATES)].sum(axis=1) == counts["all"]).all()
     assert counts.iloc[:-1]["all"].sum() == len(PUBLISHED)
 
 
@@ -149,20 +149,10 @@ def test_the_sentence_without_records_says_not_run():
     assert "not run" in report.describe_differences(report.paired_to_baseline(report.runs_frame([])))
 
 
-def test_tables_show_each_row_and_stay_small():
-    comparison = compare(*make_sweep())
-    for table, rows in comparison.groupby("table"):
-        text = report.comparison_table(rows, "t").as_raw_html()
-        assert text.count(">not run</td>") == len(rows), table
-        assert len(text) < 500_000
-
-
 def test_hostile_text_is_escaped():
     hostile = "<img src=x onerror=alert(1)>"
-    comparison = compare().head(1).assign(method=hostile, dataset=hostile)
     runs = report.runs_frame(make_sweep(seeds=2)).assign(method=hostile, data=hostile, dataset=hostile)
     shown = [
-        report.comparison_table(comparison, "a").as_raw_html(),
         report.provenance_table(runs, "b").as_raw_html(),
         report.accuracy_table(report.group_seeds(runs), "c").as_raw_html(),
         report.not_run(hostile).data,

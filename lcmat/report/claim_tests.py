@@ -141,7 +141,7 @@ def _cell_differences(comparison: pd.DataFrame, claim: Claim) -> pd.DataFrame:
 
 def _by_seed(row: Mapping[str, Any]) -> dict[int, float]:
     done = [record for record in row["records"] if record.status == "done"]
-    return {record.seed: value for record, value in zip(done, row["values"], strict=True)}
+    return {record.seed: value for record in done for value in row["check"].measure([record])}
 
 
 def _runs_of(runs: pd.DataFrame, claim: Claim) -> pd.DataFrame:

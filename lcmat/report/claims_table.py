@@ -38,7 +38,7 @@ class Tested:
         return judge(self.reduced)
 
 
-def tested_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Tested]:
+def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Tested]:
     """Put every claim to the test.
 
     Args:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcmat.paths import atomic_write
-from lcmat.report.claims_table import tested_claims
+from lcmat.report.claims_table import assess_claims
 from lcmat.report.published import STATES, verdict_counts
 from lcmat.report.runs import as_rows, runs_frame
 
@@ -31,7 +31,7 @@ def report_content(accounts: Accounts) -> dict[str, Any]:
         `schema_version`, `counts` (state -> number, and `all`), `cells`, `claims` and `damaged` (names of files).
     """
     counts = as_rows(verdict_counts(accounts.comparison))[-1]
-    tested = tested_claims(accounts.comparison, runs_frame(accounts.records))
+    tested = assess_claims(accounts.comparison, runs_frame(accounts.records))
     claims = [
         {
             "name": each.claim.name,

@@ -148,10 +148,11 @@ def _radius(row: Row) -> Check:
 
 def _seconds(row: Row) -> Check:
     """Appendix D.2: Uniform needs no selecting network, so its time is that of the selection alone."""
-    stages = ("selection",) if row["method"] == "Uniform" else ("selector", "selection", "evidence")
+    needed = ("selection",) if row["method"] == "Uniform" else ("selector", "selection")
 
     def measure(records: Sequence[Record]) -> list[float]:
-        return [sum(record.seconds.get(stage, 0.0) for stage in stages) for record in records]
+        stated = [record.seconds for record in records if set(needed) <= set(record.seconds)]
+        return [sum(seconds.get(stage, 0.0) for stage in (*needed, "evidence")) for seconds in stated]
 
     check = _selection(row)
     return replace(check, measure=measure, reason=check.reason or NO_HARDWARE)

@@ -53,6 +53,7 @@ from lcmat.report.defects import (
     recommendations,
     recommendations_html,
 )
+from lcmat.report.protocol import data_name
 
 # %% tags=["hide-input"]
 records, problems = load_all(experiment="selection")
@@ -88,7 +89,7 @@ else:
     )
 
 # %% tags=["hide-input"]
-copies = sorted(set(report.done_runs(runs)["data"]))
+copies = sorted({data_name(record) for record in records})
 Markdown("Data: " + ("; ".join(copies) if copies else "none, nothing has been run"))
 
 # %% [markdown]

@@ -56,9 +56,10 @@ from IPython.display import HTML, Markdown, display
 
 from lcmat import report
 from lcmat.report.accounts import read_accounts
-from lcmat.report.claims_table import claims_html, describe_published, tested_claims
+from lcmat.report.claims_table import assess_claims, claims_html, describe_published
 from lcmat.report.cost import BUDGET_HOURS, describe_cost
 from lcmat.report.export import BADGE, REPORT
+from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES
 from lcmat.statistics import ACCURACY_MARGIN_PERCENT
 
@@ -103,11 +104,11 @@ report.counts_table(counts, "summary")
 # data, which include the digits, and cannot support or contradict the published numbers.
 
 # %% tags=["hide-input"]
-tested = tested_claims(accounts.comparison, runs)
+tested = assess_claims(accounts.comparison, runs)
 HTML(claims_html(tested, "claims"))
 
 # %% tags=["hide-input"]
-copies = sorted(set(report.done_runs(runs)["data"]))
+copies = sorted({data_name(record) for record in accounts.records})
 Markdown(
     "Data of the runs that are tested: "
     + ("; ".join(copies) if copies else "none, nothing has been run")
