@@ -18,10 +18,10 @@ from lcmat.models import build
 from lcmat.records import write
 from lcmat.report.accounts import Accounts, describe, read_accounts
 from lcmat.report.cells import cells_table
+from lcmat.report.check_cost import BUDGET_HOURS
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
-from lcmat.report.cost import BUDGET_HOURS
 from lcmat.report.defects import defect_differences, recommend, recommendations, shipped_pairs
 from lcmat.report.export import write_report
 from lcmat.report.pairs import label_differences

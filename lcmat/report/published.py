@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.paths import project_folder
-from lcmat.report.cost import BUDGET_HOURS, estimated_hours, seconds_per_pass
+from lcmat.report.check_cost import BUDGET_HOURS, estimated_hours, seconds_per_pass
 from lcmat.report.protocol import Check, paper_parameters, protocol_key
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
 from lcmat.statistics import ACCURACY_MARGIN_PERCENT, VERDICTS, Interval, mean_interval, verdict

@@ -56,8 +56,8 @@ from IPython.display import HTML, Markdown, display
 
 from lcmat import report
 from lcmat.report.accounts import read_accounts
+from lcmat.report.check_cost import BUDGET_HOURS, describe_cost
 from lcmat.report.claims_table import assess_claims, claims_html, describe_published
-from lcmat.report.cost import BUDGET_HOURS, describe_cost
 from lcmat.report.export import BADGE, REPORT
 from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES
