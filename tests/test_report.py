@@ -15,8 +15,8 @@ from lcmat.defaults import DATASET_DEFAULTS
 from lcmat.experiments import code_fingerprint
 from lcmat.records import Problem, write
 from lcmat.report import headline
-from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
+from lcmat.statistics import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
 
 PUBLISHED = report.read_published()
@@ -41,7 +41,7 @@ def test_every_published_row_appears_once_and_counts_add_up():
     pd.testing.assert_frame_equal(comparison[PUBLISHED.columns], PUBLISHED)
     counts = report.verdict_counts(comparison)
     assert counts.iloc[-1]["all"] == len(PUBLISHED)
-    assert (counts[list(STATES)].sum(axis=1) == counts["all"]).all()
+    assert (counts[list(VERDICTS)].sum(axis=1) == counts["all"]).all()
     assert counts.iloc[:-1]["all"].sum() == len(PUBLISHED)
 
 
