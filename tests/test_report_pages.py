@@ -6,6 +6,7 @@ import re
 from collections import Counter
 from html.parser import HTMLParser
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -28,6 +29,7 @@ from lcmat.report.pairs import label_differences
 from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
 from tests.synthetic_records import make_record, make_sweep
+from tests.test_book import load_extension
 
 PUBLISHED = report.read_published()
 EMPTY = report.compare(PUBLISHED, [])
@@ -247,6 +249,15 @@ def test_files_for_machines_hold_every_number_and_strict_json(tmp_path):
     assert str(len(PUBLISHED)) in badge["message"]
     again = tmp_path / "again"
     assert [path.read_bytes() for path in write_report(accounts(*records), again)] == [p.read_bytes() for p in paths]
+
+
+def test_a_build_of_the_site_writes_both_files_and_a_failed_one_none(tmp_path):
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
+    extension = load_extension("report_files")
+    extension.write_files(app, ValueError("a page failed"))
+    assert not list(tmp_path.iterdir())
+    extension.write_files(app, None)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "badge.json"}
 
 
 def test_a_full_report_is_light_and_the_same_at_every_build():

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ HEADS = ("Claim", "Where", "The paper's own numbers", "Our runs, the paper's pro
 
 
 @dataclass(frozen=True)
-class Tested:
+class AssessedClaim:
     """A claim with the published differences and ours; the verdicts are two of `lcmat.report.claim_tests.WORDS`."""
 
     claim: Claim
@@ -38,7 +39,7 @@ class Tested:
         return judge(self.reduced)
 
 
-def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Tested]:
+def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[AssessedClaim]:
     """Put every claim to the test.
 
     Args:
@@ -47,12 +48,14 @@ def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Tested]:
     """
     settings = paper_settings(comparison)
     return [
-        Tested(claim, published_differences(comparison, claim), *our_differences(comparison, runs, settings, claim))
+        AssessedClaim(
+            claim, published_differences(comparison, claim), *our_differences(comparison, runs, settings, claim)
+        )
         for claim in CLAIMS
     ]
 
 
-def claims_html(tested: Sequence[Tested], name: str) -> str:
+def claims_html(tested: Sequence[AssessedClaim], name: str) -> str:
     """Show tested claims, each with a drawer of its comparisons in reduced runs."""
     return table(name, HEADS, [_body(each) for each in tested], "The paper's ordering claims.")
 
@@ -68,6 +71,8 @@ def describe_published(differences: Sequence[Interval]) -> str:
     holds = sum(map(_positive, differences))
     beyond, against = (sum(each.low > 0 for each in differences), sum(each.high < 0 for each in differences))
     counts = f"holds in {holds} of {len(differences)} comparisons"
+    if not any(math.isfinite(each.half_width) for each in differences):
+        return f"{counts}; spreads or numbers of seeds are not stated"
     return f"{counts}; beyond the stated spreads in {beyond}, against it in {against}"
 
 
@@ -91,7 +96,7 @@ def _positive(interval: Interval) -> bool:
     return interval.mean > 0
 
 
-def _body(tested: Tested) -> str:
+def _body(tested: AssessedClaim) -> str:
     cells = [
         element("th", text(tested.claim.statement), scope="row"),
         cell(tested.claim.where),

@@ -43,7 +43,7 @@
 # - **inconclusive**: neither; with the number of our seeds that would settle it if means and spreads stayed as they are
 #   (none is given where the published spread alone is too wide);
 # - **not comparable**: run, but a part of the protocol cannot be the paper's (seconds on unnamed hardware, half of the
-#   pre-trained networks of Figure 3), so ours are shown and not judged;
+#   pre-trained networks of Figure 3, an unnamed variant of DenseNet-121), so ours are shown and not judged;
 # - **failed**: every run of the protocol diverged;
 # - **over budget**: not run, and the records of the same data and networks say that it would take longer than the budget;
 # - **not run**: no run of that protocol.

@@ -29,7 +29,7 @@
 #
 # - *Full* is training on all images: selection by any method with the fraction one.
 # - CIFAR-100 has 500 images in a class, so the smallest fraction is not a whole number of images; as in the
-#   official code it is rounded to an even number. The table of {doc}`../report/reproducibility` has the rules.
+#   official code, a half is rounded to the even number.
 #
 # **What would count as failing** to reproduce is fixed in {doc}`../report/reproducibility`, together with the words
 # of the verdicts.

@@ -23,11 +23,11 @@
 #
 # ## What is compared
 #
-# A run counts as in {doc}`table-1`, with torchvision's Inception-v3 as selecting and trained network. The number of
-# seeds is not stated, so the published mean is taken as exact.
+# A run would count as in {doc}`table-1`, with Inception-v3 for small images as selecting and trained network. Ours
+# is torchvision's, which takes no images of this size, so no run checks these numbers. The number of seeds is not
+# stated, so the published mean would be taken as exact.
 #
-# - The official code does not switch the network to evaluation before it selects, so its dropout is active there;
-#   ours does.
+# - The official code does not switch the network to evaluation before it selects, so its dropout is active there.
 #
 # **What would count as failing** to reproduce is fixed in {doc}`../report/reproducibility`, together with the words
 # of the verdicts.
