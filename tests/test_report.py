@@ -25,7 +25,7 @@ PAPER = {"dataset": "cifar10", "network": "resnet18"}
 
 
 def compare(*records):
-    return report.compare(PUBLISHED, report.runs_frame(records))
+    return report.compare(PUBLISHED, records)
 
 
 def cell(comparison, **conditions):
@@ -162,20 +162,10 @@ def test_the_sentence_without_records_says_not_run():
     assert "not run" in report.describe_differences(report.paired_to_baseline(report.runs_frame([])))
 
 
-def test_tables_show_each_row_and_stay_small():
-    comparison = compare(*make_sweep())
-    for table, rows in comparison.groupby("table"):
-        text = report.comparison_table(rows, "t").as_raw_html()
-        assert text.count(">not run</td>") == len(rows), table
-        assert len(text) < 500_000
-
-
 def test_hostile_text_is_escaped():
     hostile = "<img src=x onerror=alert(1)>"
-    comparison = compare().head(1).assign(method=hostile, dataset=hostile)
     runs = report.runs_frame(make_sweep(seeds=2)).assign(method=hostile, data=hostile, dataset=hostile)
     shown = [
-        report.comparison_table(comparison, "a").as_raw_html(),
         report.provenance_table(runs, "b").as_raw_html(),
         report.accuracy_table(report.group_seeds(runs), "c").as_raw_html(),
         report.not_run(hostile).data,

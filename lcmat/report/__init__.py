@@ -16,7 +16,6 @@ from lcmat.report.runs import (
 from lcmat.report.studies import draw_differences, means_by, study_runs, wins
 from lcmat.report.tables import (
     accuracy_table,
-    comparison_table,
     counts_table,
     differences_table,
     not_run,
@@ -30,7 +29,6 @@ __all__ = [
     "as_defined",
     "by_selector_age",
     "compare",
-    "comparison_table",
     "counts_table",
     "describe_differences",
     "differences_table",

@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
-from great_tables import GT, loc, style
+from great_tables import GT
 from IPython.display import HTML
 
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, method_label
@@ -22,13 +22,6 @@ if TYPE_CHECKING:
     from lcmat.records import Problem
 
 KEY_LETTERS = 8
-VERDICT_COLORS = {
-    "reproduced": "#D7F0E6",
-    "higher": "#D6E8F5",
-    "lower": "#FBE3D6",
-    "inconclusive": "#F6F0CF",
-    "not run": "#EEEEEE",
-}
 
 
 def not_run(what: str) -> HTML:
@@ -41,21 +34,6 @@ def problems_notice(problems: Sequence[Problem]) -> HTML:
     texts = (problem.message.replace(str(problem.path), problem.path.name) for problem in problems)
     items = "".join(f"<li>{html.escape(text)}</li>" for text in texts)
     return _admonition("danger", f"{len(problems)} damaged record(s) left out", f"<ul>{items}</ul>")
-
-
-def comparison_table(comparison: pd.DataFrame, name: str) -> GT:
-    """Show compared cells of the paper, grouped by data set and network.
-
-    Args:
-        comparison: rows of `lcmat.report.compare`.
-        name: identifier of the table, unique on its page.
-    """
-    shown = pd.DataFrame([_comparison_row(row) for row in as_rows(comparison)])
-    table = _table(shown, name, groupname_col="group")
-    for verdict, color in VERDICT_COLORS.items():
-        rows = [i for i, value in enumerate(comparison["verdict"]) if value == verdict]
-        table = table.tab_style(style.fill(color), loc.body(columns="Verdict", rows=rows)) if rows else table
-    return table
 
 
 def counts_table(counts: pd.DataFrame, name: str) -> GT:
@@ -122,27 +100,6 @@ def protocol_text(row: dict[str, Any]) -> str:
     return f"{_network(row)}, {row['epochs']} epochs{trained}"
 
 
-def _comparison_row(row: dict[str, Any]) -> dict[str, str]:
-    measured = row["n"] > 0
-    needed = row["seeds_to_settle"]
-    more = f" (settled by {needed:.0f} seeds)" if needed is not None and not pd.isna(needed) else ""
-    return {
-        "group": ", ".join(_text(row[name]) for name in ("dataset", "test_network") if _text(row[name]))
-        or "not stated",
-        "Method": _text(row["method"]),
-        "Budget": f"{_text(row['budget_kind'])} {_text(row['budget'])}",
-        "Metric": _text(row["metric"]).replace("_", " "),
-        "Paper": _published(row),
-        "Ours": f"{row['ours']:.2f}" if measured else "",
-        "n": str(row["n"]),
-        "95 % interval": _range(Interval(row["ours"], row["low"], row["high"], row["n"])) if measured else "",
-        "Best epoch": f"{row['best']:.2f}" if measured else "",
-        "Difference": f"{row['difference']:+.2f}" if measured else "",
-        "Verdict": row["verdict"] + more,
-        "Records": " ".join(str(key)[:KEY_LETTERS] for key in row["keys"]),
-    }
-
-
 def _provenance_row(runs: list[dict[str, Any]]) -> dict[str, Any]:
     """Summarise runs that share everything shown here but their number and cost."""
     first = runs[0]
@@ -158,12 +115,6 @@ def _provenance_row(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "Not done": sum(run["status"] != "done" for run in runs),
         "Minutes": f"{sum(run['wall_seconds'] for run in runs) / 60:.1f}",
     }
-
-
-def _published(row: dict[str, Any]) -> str:
-    spread = "" if pd.isna(row["std"]) else f" ± {row['std']:g}"
-    seeds = "" if pd.isna(row["seeds"]) else f" (n = {row['seeds']:.0f})"
-    return f"{row['mean']:g}{spread}{seeds}"
 
 
 def _range(interval: Interval) -> str:

@@ -1,0 +1,90 @@
+"""All that the pages of the reproducibility report show, read once per page."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+from IPython.display import HTML, Markdown
+
+from lcmat import records as record_files
+from lcmat.experiments import stale_keys
+from lcmat.report.cells import cells_table
+from lcmat.report.published import STATES, compare, read_published
+from lcmat.report.reduced import Groups, reduced_groups
+from lcmat.report.tables import problems_notice
+
+if TYPE_CHECKING:
+    from lcmat.records import Problem, Record
+
+
+@dataclass(frozen=True)
+class Accounts:
+    """The records, what of them could not be read, and every published number set against them."""
+
+    records: list[Record]
+    problems: list[Problem]
+    comparison: pd.DataFrame
+
+    @cached_property
+    def stale(self) -> set[str]:
+        """Keys of the records that other code made than today's."""
+        return stale_keys(self.records)
+
+    @cached_property
+    def groups(self) -> Groups:
+        """The runs of reduced protocols."""
+        return reduced_groups(self.records)
+
+    def of(self, table: str) -> pd.DataFrame:
+        """The cells of one table or figure of the paper.
+
+        Raises:
+            ValueError: the paper has none of this name with numbers.
+        """
+        rows = self.comparison[self.comparison["table"] == table]
+        if rows.empty:
+            raise ValueError(f"no published number is of {table!r}; there are {', '.join(self.tables)}")
+        return rows
+
+    @property
+    def tables(self) -> list[str]:
+        """The tables and figures with numbers, in the paper's order."""
+        return list(dict.fromkeys(self.comparison["table"]))
+
+    def show(self, table: str) -> HTML:
+        """The table of one table's cells, below a warning if a record could not be read."""
+        name = "cells-" + table.lower().replace(" ", "-").replace(".", "-")
+        caption = f"The numbers of {title(table)}, and ours. Headings sort; each row has a drawer."
+        warning = problems_notice(self.problems).data if self.problems else ""
+        return HTML(warning + cells_table(self.of(table), self.groups, self.stale, name, caption))
+
+
+def read_accounts(folder: Path | None = None) -> Accounts:
+    """Read all records below a folder, by default the project's, and compare them with the published numbers."""
+    records, problems = record_files.load_all(folder)
+    return Accounts(records, problems, compare(read_published(), records))
+
+
+def title(table: str) -> str:
+    """A table's name in a sentence.
+
+    >>> title("1"), title("D.2"), title("figure 3")
+    ('Table 1', 'Appendix D.2', 'Figure 3')
+    """
+    if table.startswith("figure"):
+        return table.capitalize()
+    return f"Table {table}" if table.isdigit() else f"Appendix {table}"
+
+
+def describe(comparison: pd.DataFrame) -> Markdown:
+    """Count the states of cells in a sentence; the counts add up."""
+    counts = comparison["verdict"].value_counts()
+    parts = ", ".join(f"{counts.get(state, 0)} {state}" for state in STATES)
+    reasons = {check.reason for check in comparison["check"] if check.reason}
+    why = "".join(f"\n- {reason}" for reason in sorted(reasons))
+    note = f"\n\nWhere runs are not judged, or none checks a number:\n{why}" if why else ""
+    return Markdown(f"**Of {len(comparison)} published numbers: {parts}.**{note}")

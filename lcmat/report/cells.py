@@ -1,0 +1,191 @@
+"""The published numbers as an HTML table: each with ours beside it, the verdict, and a drawer of provenance."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lcmat.report.markup import cell, details, element, listing, plain_rows, table, text
+from lcmat.report.protocol import data_name
+from lcmat.report.reduced import Groups, Reduced, reduced_for
+from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
+
+if TYPE_CHECKING:
+    from lcmat.records import Record
+
+KEY_LETTERS = 8
+NOTHING = "–"
+HEADS = (
+    *("Method", "Data, network", "Budget", "Paper", "Ours", "n", "95 % interval", "Difference", "Verdict"),
+    "Reduced protocol",
+)
+
+
+def cells_table(comparison: pd.DataFrame, groups: Groups, stale: set[str], name: str, caption: str) -> str:
+    """Show compared cells of the paper.
+
+    Args:
+        comparison: rows of `lcmat.report.compare`.
+        groups: as `lcmat.report.reduced.reduced_groups` gives them.
+        stale: keys of the records that other code made than today's.
+        name: identifier of the table, unique on its page.
+        caption: what the table holds.
+    """
+    matched = {key for keys in comparison["keys"] for key in keys}
+    bodies = [_body(row, reduced_for(row["check"], groups, matched), stale) for row in as_rows(comparison)]
+    return table(name, HEADS, bodies, caption, filters="verdict")
+
+
+def published_text(row: dict[str, Any]) -> str:
+    """The published mean with its spread and number of seeds, where stated."""
+    spread = "" if pd.isna(row["std"]) else f" ± {row['std']:g}"
+    seeds = "" if pd.isna(row["seeds"]) else f" (n = {row['seeds']:.0f})"
+    return f"{row['mean']:g}{spread}{seeds}"
+
+
+def _body(row: dict[str, Any], reduced: Sequence[Reduced], stale: set[str]) -> str:
+    measured = row["n"] > 0
+    shown = [
+        element("th", text(row["method"]), scope="row"),
+        cell(_setting(row)),
+        cell(_budget(row), _sortable(row["budget"])),
+        cell(published_text(row), row["mean"]),
+        cell(_ours(row), row["ours"] if measured else ""),
+        cell(row["n"]),
+        cell(_range(row["low"], row["high"]) if measured and row["metric"] != "wins_of_90" else NOTHING),
+        cell(_difference(row), "" if math.isnan(row["difference"]) else row["difference"]),
+        element("td", text(_verdict(row)), class_=f"verdict {row['verdict'].replace(' ', '-')}"),
+        cell("; ".join(_reduced(each) for each in reduced) or "none"),
+    ]
+    drawer = element(
+        "td", details("How to check it, and where it comes from", _drawer(row, reduced, stale)), colspan=len(HEADS)
+    )
+    rows = element("tr", "".join(shown)) + element("tr", drawer, class_="drawer")
+    return element("tbody", rows, id=f"cell-{row['cell']}", data_verdict=row["verdict"])
+
+
+def _drawer(row: dict[str, Any], reduced: Sequence[Reduced], stale: set[str]) -> str:
+    check, records = row["check"], row["records"]
+    command = check.command()
+    parts = [
+        element("p", text(check.reason)) if check.reason else "",
+        element("p", "Check it:") + element("pre", element("code", text(command))) if command else "",
+        element("p", text(f"Note in the table of published numbers: {row['note']}.")) if _stated(row["note"]) else "",
+        _provenance(records, stale) if records else element("p", "No record of this protocol."),
+        *(
+            element("p", text(f"Reduced protocol: {each.protocol}.")) + _provenance(each.records, stale)
+            for each in reduced
+        ),
+    ]
+    return "".join(parts)
+
+
+def _provenance(records: Sequence[Record], stale: set[str]) -> str:
+    """Every seed's value and record, then what the records have in common."""
+    rows = [
+        (
+            record.seed,
+            _metric(record, ACCURACY),
+            _metric(record, BEST_ACCURACY),
+            record.key,
+            record.status if record.error is None else f"{record.status}: {record.error}",
+            f"{record.wall_seconds / 60:.1f}",
+            "stale" if record.key in stale else "current",
+        )
+        for record in records
+    ]
+    heads = ("Seed", "Last epoch", "Best epoch", "Record", "Status", "Minutes", "Code")
+    head = element("tr", "".join(element("th", text(each), scope="col") for each in heads))
+    return element("table", element("thead", head) + "".join(plain_rows(rows))) + listing(shared_provenance(records))
+
+
+def shared_provenance(records: Sequence[Record]) -> list[str]:
+    """What made the records: each fact once, with all the values it has."""
+    return [
+        _fact("Data", (source.provenance for record in records for source in record.data.values())),
+        _fact("Device", (record.device for record in records)),
+        _fact("Versions", (_pairs(record.versions) for record in records)),
+        _fact("Commit", ((record.commit or "none") + (" (changed)" if record.dirty else "") for record in records)),
+        _fact("Code", (record.fingerprint for record in records)),
+        _fact("Determinism", (_pairs(record.determinism.model_dump()) for record in records)),
+        _fact("Precision", (str(record.parameters.get("precision", "float32")) for record in records)),
+    ]
+
+
+def _fact(name: str, values: Iterable[str]) -> str:
+    return f"{name}: {'; '.join(sorted(set(values))) or 'not stated'}"
+
+
+def _pairs(values: dict[str, Any]) -> str:
+    return ", ".join(f"{name} {value}" for name, value in values.items())
+
+
+def _metric(record: Record, name: str) -> str:
+    return f"{record.metrics[name]:.2f}" if name in record.metrics else NOTHING
+
+
+def _setting(row: dict[str, Any]) -> str:
+    first, other = row["reduction_network"], row["test_network"]
+    networks = f"{first} → {other}" if _stated(first) and _stated(other) and first != other else first
+    return ", ".join(str(each) for each in (row["dataset"], networks) if _stated(each)) or "not stated"
+
+
+def _budget(row: dict[str, Any]) -> str:
+    """A budget in words; percentages where the paper has them.
+
+    >>> _budget({"budget_kind": "fraction", "budget": "0.005", "note": ""})
+    '0.5 %'
+    """
+    fraction = str(row["note"]).partition(";")[0] if str(row["note"]).startswith("fraction") else ""
+    value = str(row["budget"])
+    if row["budget_kind"] == "fraction":
+        return f"{100 * float(value):g} %"
+    words = {"rho": "ρ =", "ipc": "images per class:", "classes_seen": "classes seen:", "versus": "wins over"}
+    stated = f" ({row['metric'].replace('_', ' ')})" if row["metric"] in ("gradient_gap_l2", "half_rho_lambda1") else ""
+    return f"{words[row['budget_kind']]} {value}{stated}" + (f", {fraction}" if fraction else "")
+
+
+def _sortable(budget: str) -> str:
+    return budget if budget.replace(".", "", 1).isdigit() else ""
+
+
+def _ours(row: dict[str, Any]) -> str:
+    if not row["n"]:
+        return NOTHING
+    if row["metric"] == "wins_of_90":
+        return f"{sum(row['values']):.0f} of {row['n']}"
+    best = "" if math.isnan(row["best"]) else f" (best epoch {row['best']:.2f})"
+    data = sorted({data_name(record) for record in row["records"]})
+    return f"{row['ours']:.2f}{best} on {', '.join(data)}"
+
+
+def _difference(row: dict[str, Any]) -> str:
+    if math.isnan(row["difference"]):
+        return NOTHING
+    return f"{row['difference']:+.2f} ({_range(row['difference_low'], row['difference_high'])})"
+
+
+def _verdict(row: dict[str, Any]) -> str:
+    failed = sum(record.status != "done" for record in row["records"])
+    notes = []
+    if row["seeds_to_settle"] is not None and not pd.isna(row["seeds_to_settle"]):
+        notes.append(f"settled by {row['seeds_to_settle']:.0f} seeds")
+    if failed:
+        notes.append(f"{failed} of {len(row['records'])} runs diverged")
+    return row["verdict"] + (f" ({'; '.join(notes)})" if notes else "")
+
+
+def _reduced(reduced: Reduced) -> str:
+    interval = reduced.interval
+    return f"{interval.mean:.2f} ({_range(interval.low, interval.high)}, n = {interval.n}) with {reduced.protocol}"
+
+
+def _range(low: float, high: float) -> str:
+    return f"{low:.2f} to {high:.2f}" if math.isfinite(high - low) else "no interval: one seed"
+
+
+def _stated(value: Any) -> bool:
+    return not pd.isna(value) and value != ""

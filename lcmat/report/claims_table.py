@@ -1,0 +1,145 @@
+"""The paper's claims as a table: its own numbers, runs of its protocol, and runs of reduced ones, kept apart."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import pandas as pd
+
+from lcmat.report.claim_tests import SIGNIFICANCE, judge, our_differences, paper_settings, published_differences
+from lcmat.report.claims import CLAIMS, Claim
+from lcmat.report.markup import cell, details, element, plain_rows, table, text
+from lcmat.report.runs import as_rows
+from lcmat.statistics import Interval
+
+NOTHING = "–"
+HEADS = ("Claim", "Where", "The paper's own numbers", "Our runs, the paper's protocol", "Our runs, reduced protocol")
+
+
+@dataclass(frozen=True)
+class AssessedClaim:
+    """A claim with the published differences and ours; the verdicts are two of `lcmat.report.claim_tests.WORDS`."""
+
+    claim: Claim
+    published: list[Interval]
+    matched: pd.DataFrame
+    reduced: pd.DataFrame
+
+    @property
+    def verdict(self) -> str:
+        """What runs of the paper's protocol say; each comparison that it prints is needed."""
+        return judge(self.matched, len(self.published))
+
+    @property
+    def reduced_verdict(self) -> str:
+        """What runs of reduced protocols say, on the data sets and fractions that they have."""
+        return judge(self.reduced)
+
+
+def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[AssessedClaim]:
+    """Put every claim to the test.
+
+    Args:
+        comparison: as `lcmat.report.compare` gives it.
+        runs: as `lcmat.report.runs_frame` gives it.
+    """
+    settings = paper_settings(comparison)
+    return [
+        AssessedClaim(
+            claim, published_differences(comparison, claim), *our_differences(comparison, runs, settings, claim)
+        )
+        for claim in CLAIMS
+    ]
+
+
+def claims_html(tested: Sequence[AssessedClaim], name: str) -> str:
+    """Show tested claims, each with a drawer of its comparisons in reduced runs."""
+    return table(name, HEADS, [_body(each) for each in tested], "The paper's ordering claims.")
+
+
+def describe_published(differences: Sequence[Interval]) -> str:
+    """Say what the published numbers themselves say.
+
+    >>> describe_published([Interval(1.0, 0.5, 1.5, 5), Interval(-0.2, -1.0, 0.6, 5)])
+    'holds in 1 of 2 comparisons; beyond the stated spreads in 1, against it in 0'
+    """
+    if not differences:
+        return "no numbers printed"
+    holds = sum(map(_positive, differences))
+    beyond, against = (sum(each.low > 0 for each in differences), sum(each.high < 0 for each in differences))
+    counts = f"holds in {holds} of {len(differences)} comparisons"
+    if not any(math.isfinite(each.half_width) for each in differences):
+        return f"{counts}; spreads or numbers of seeds are not stated"
+    return f"{counts}; beyond the stated spreads in {beyond}, against it in {against}"
+
+
+def describe_ours(differences: pd.DataFrame, verdict: str) -> str:
+    """Say how many comparisons were tested and how they came out."""
+    tested = [row for row in as_rows(differences) if row["interval"].n > 1]
+    if not tested:
+        return verdict
+    clear = [row for row in tested if row["adjusted_p"] < SIGNIFICANCE]
+    above = sum(_positive(row["interval"]) for row in clear)
+    counts = [row["interval"].n for row in tested]
+    n = f"{min(counts)}" if min(counts) == max(counts) else f"{min(counts)} to {max(counts)}"
+    means = [row["interval"].mean for row in tested]
+    return (
+        f"{verdict}: of {len(tested)} comparisons (n = {n}) {above} as claimed, {len(clear) - above} the other way, "
+        f"{len(tested) - len(clear)} undecided; mean differences {min(means):+.2f} to {max(means):+.2f} points"
+    )
+
+
+def _positive(interval: Interval) -> bool:
+    return interval.mean > 0
+
+
+def _body(tested: AssessedClaim) -> str:
+    cells = [
+        element("th", text(tested.claim.statement), scope="row"),
+        cell(tested.claim.where),
+        cell(describe_published(tested.published)),
+        cell(describe_ours(tested.matched, tested.verdict)),
+        cell(describe_ours(tested.reduced, tested.reduced_verdict) if tested.claim.reduced else "counted above"),
+    ]
+    drawers = [
+        details(f"Comparisons in runs of {words}", _comparisons(rows))
+        for words, rows in (("the paper's protocol", tested.matched), ("reduced protocols", tested.reduced))
+        if len(rows)
+    ]
+    rows = element("tr", "".join(cells))
+    if drawers:
+        rows += element("tr", element("td", "".join(drawers), colspan=len(HEADS)), class_="drawer")
+    return element("tbody", rows, id=f"claim-{tested.claim.name}")
+
+
+def _comparisons(differences: pd.DataFrame) -> str:
+    heads = (
+        "Data, network",
+        "Fraction",
+        "More accurate as claimed",
+        "Than",
+        "n",
+        "Difference",
+        "95 % interval",
+        "p (Holm)",
+    )
+    head = element("thead", element("tr", "".join(element("th", text(each), scope="col") for each in heads)))
+    return element("table", head + "".join(plain_rows(_comparison(row) for row in as_rows(differences))))
+
+
+def _comparison(row: dict[str, Any]) -> tuple[object, ...]:
+    interval = row["interval"]
+    known = interval.n > 1
+    return (
+        ", ".join(str(row[name]) for name in ("dataset", "network") if not pd.isna(row[name])),
+        NOTHING if pd.isna(row["fraction"]) else f"{100 * row['fraction']:g} %",
+        row["better"],
+        row["worse"],
+        interval.n,
+        f"{interval.mean:+.2f}",
+        f"{interval.low:.2f} to {interval.high:.2f}" if known else "one seed",
+        f"{row['adjusted_p']:.3f}" if known else NOTHING,
+    )

@@ -1,0 +1,146 @@
+"""Methods as they are defined and as their official code does them: what each difference is worth."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import pandas as pd
+
+from lcmat.defaults import METHOD_OPTIONS
+from lcmat.profiles.variants import SHIPPED
+from lcmat.report.markup import plain_rows, table
+from lcmat.report.pairs import Pair, label_differences
+from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, method_label, with_default_selector
+from lcmat.statistics import Interval, mean_interval
+
+SIGNIFICANCE = 0.05
+HEADS = (
+    *("Method", "Shipped", "Data, network", "Fraction", "As defined", "As shipped", "n"),
+    *("Shipped - defined", "95 % interval", "p (Holm)"),
+)
+QUIRKS: Mapping[str, str] = {
+    "loss_reduction": "per-sample losses divided by the size of their batch",
+    "double_softmax": "gradient of the loss of softmax(softmax(logits))",
+    "gradients": "gradients in the last layer's parameters",
+    "official_kernel": "division by Hessians that can be zero",
+    "official_order": "chooses from the wrong end",
+    "raw_logits": "compares logits, not probabilities",
+    "batch_norm": "statistics of single-class batches",
+}
+"""Options that stand for what official code does, in words."""
+
+
+def shipped_pairs() -> dict[Pair, str]:
+    """(label as shipped, label as defined) -> the difference in words, one for each defect that has a variant."""
+    variants = (
+        *SHIPPED,
+        {"method": "lcmat-s", "batch_norm": "batch"},
+        {"method": "lcmat-s", "rho": 0.0, "batch_norm": "batch"},
+    )
+    return {_labels(variant): _words(variant) for variant in variants}
+
+
+def defect_differences(runs: pd.DataFrame) -> pd.DataFrame:
+    """Shipped minus defined, paired by seed, in every setting that has both; see `lcmat.report.pairs`.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it; only clean data and default selecting networks count.
+    """
+    clean = with_default_selector(runs[runs["label_noise"].isna() & runs["imbalance"].isna() & runs["learner"].isna()])
+    return label_differences(clean, list(shipped_pairs()))
+
+
+def recommend(differences: pd.DataFrame) -> str:
+    """Recommend one of the two behaviours of a method by the rule that was fixed beforehand.
+
+    "as shipped" if it is significantly better in one setting and significantly worse in none; "as defined" if it is
+    significantly worse in one and better in none; "as defined (mixed)" if both occur; "as defined (no difference
+    shown)" if the seeds show neither; "not run" without two pairs.
+
+    Args:
+        differences: rows of `defect_differences` of one method and defect.
+    """
+    tested = differences[differences["interval"].map(lambda interval: interval.n > 1).astype(bool)]
+    if tested.empty:
+        return "not run"
+    clear = tested[tested["adjusted_p"] < SIGNIFICANCE]["interval"]
+    better, worse = (any(test(interval.mean) for interval in clear) for test in (_positive, _negative))
+    if better:
+        return "as defined (mixed)" if worse else "as shipped"
+    return "as defined" if worse else "as defined (no difference shown)"
+
+
+def recommendations(differences: pd.DataFrame) -> dict[Pair, str]:
+    """The recommendation for every documented defect."""
+    groups = dict(list(differences.groupby(["better", "worse"])))
+    return {pair: recommend(groups.get(pair, differences.iloc[:0])) for pair in shipped_pairs()}
+
+
+def best_epoch_gains(runs: pd.DataFrame) -> dict[str, Interval]:
+    """Data set -> best minus last epoch, the mean over all its runs.
+
+    The official code reports the best epoch on the test set. The mean over one seed's runs is one value, so that values
+    are independent.
+    """
+    done = done_runs(runs)
+    done = done[done[BEST_ACCURACY].notna()]
+    gains = done.assign(gain=done[BEST_ACCURACY].astype(float) - done[ACCURACY].astype(float))
+    by_seed = gains.groupby(["dataset", "seed"])["gain"].mean()
+    return {str(dataset): mean_interval(list(values)) for dataset, values in by_seed.groupby(level="dataset")}
+
+
+def defects_html(differences: pd.DataFrame, name: str) -> str:
+    """Show `defect_differences`."""
+    words = shipped_pairs()
+    bodies = plain_rows(_row(row, words) for row in as_rows(differences))
+    return table(name, HEADS, bodies, "Methods as defined and as shipped, paired by seed.")
+
+
+def recommendations_html(differences: pd.DataFrame, name: str) -> str:
+    """Show `recommendations`."""
+    words = shipped_pairs()
+    rows = [
+        (defined, words[shipped, defined], word) for (shipped, defined), word in recommendations(differences).items()
+    ]
+    return table(name, ("Method", "As shipped", "Recommended"), plain_rows(rows), "What to use, by the rule above.")
+
+
+def _labels(variant: Mapping[str, Any]) -> Pair:
+    plain = {name: value for name, value in variant.items() if name in ("method", "rho")}
+    shipped, defined = (method_label(variant["method"], _with_radius(values)) for values in (variant, plain))
+    return shipped, defined
+
+
+def _with_radius(values: Mapping[str, Any]) -> dict[str, Any]:
+    """A run's parameters always name the radius, so its label does."""
+    return {**({"rho": METHOD_OPTIONS["lcmat-s"]["rho"]} if values["method"] == "lcmat-s" else {}), **values}
+
+
+def _words(variant: Mapping[str, Any]) -> str:
+    return "; ".join(QUIRKS[name] for name in variant if name in QUIRKS)
+
+
+def _row(row: dict[str, Any], words: Mapping[Pair, str]) -> tuple[object, ...]:
+    interval = row["interval"]
+    known = interval.n > 1
+    return (
+        row["worse"],
+        words[row["better"], row["worse"]],
+        f"{row['dataset']}, {row['network']}",
+        (f"{100 * row['fraction']:g} %", row["fraction"]),
+        (f"{row['second']:.2f}", row["second"]),
+        (f"{row['first']:.2f}", row["first"]),
+        interval.n,
+        (f"{interval.mean:+.2f}", interval.mean),
+        f"{interval.low:.2f} to {interval.high:.2f}" if known else "one seed",
+        (f"{row['adjusted_p']:.3f}", row["adjusted_p"]) if known else "–",
+    )
+
+
+def _positive(value: float) -> bool:
+    return value > 0
+
+
+def _negative(value: float) -> bool:
+    return value < 0

@@ -1,0 +1,435 @@
+"""The pages of the report: each published number once, a command that checks it, and nothing hostile on them."""
+
+import json
+import math
+import re
+from collections import Counter
+from html.parser import HTMLParser
+from pathlib import Path
+from types import SimpleNamespace
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from lcmat import report
+from lcmat.config import EXPERIMENTS, parse, parse_assignments
+from lcmat.defaults import METHOD_OPTIONS, ZOO_PREFIX
+from lcmat.models import build
+from lcmat.records import write
+from lcmat.report.accounts import Accounts, describe, read_accounts
+from lcmat.report.cells import cells_table
+from lcmat.report.check_cost import BUDGET_HOURS
+from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
+from lcmat.report.claims import CLAIMS
+from lcmat.report.claims_table import assess_claims, claims_html
+from lcmat.report.defects import defect_differences, recommend, recommendations, shipped_pairs
+from lcmat.report.export import write_report
+from lcmat.report.pairs import label_differences
+from lcmat.report.published import STATES
+from lcmat.report.runs import ACCURACY
+from tests.synthetic_records import make_record, make_sweep
+from tests.test_book import load_extension
+
+PUBLISHED = report.read_published()
+EMPTY = report.compare(PUBLISHED, [])
+ROOT = Path(__file__).parents[1]
+MAX_PAGE_BYTES = 1_500_000
+HOSTILE = "<img src=x onerror=alert(1)>"
+
+
+def accounts(*records):
+    return Accounts(list(records), [], report.compare(PUBLISHED, records))
+
+
+def cell(comparison, **conditions):
+    for name, value in conditions.items():
+        comparison = comparison[comparison[name] == value]
+    assert len(comparison) == 1
+    return comparison.iloc[0]
+
+
+def expanded(command):
+    """All commands that a nest of shell loops runs."""
+    commands = [command.rpartition("; do ")[2].partition(";")[0]]
+    for name, values in re.findall(r"for (\w+) in ([^;]+); do ", command):
+        commands = [re.sub(rf"\${name}\b", value, text) for text in commands for value in values.split()]
+    return commands
+
+
+def parsed(command):
+    """The parameters that a command line names."""
+    words = command.split()
+    assert words[:2] == ["lcmat", "run"]
+    assert words[3::2] == ["-p"] * (len(words[3:]) // 2)
+    return parse_assignments(words[2], words[4::2])
+
+
+@pytest.mark.parametrize("table", PUBLISHED["table"].unique())
+def test_every_number_has_commands_that_parse_or_a_reason(table):
+    for check in EMPTY.loc[EMPTY["table"] == table, "check"]:
+        assert check.command() or len(check.reason) > 30
+        keys = {parsed(command).key for command in expanded(check.command())} if check.command() else set()
+        assert keys == {parse(check.experiment, values).key for values in check.combinations()}
+
+
+def test_networks_of_the_commands_take_the_images_of_their_data_sets():
+    runs = [
+        run for check in EMPTY["check"] if check.experiment == "selection" for run in check.combinations(seeds=False)
+    ]
+    names = {run.get(role) for run in runs for role in ("network", "learner")} - {None}
+    assert names == {"resnet18", "vgg16", "wrn16-8"}
+    for name in names:
+        assert not name.startswith(ZOO_PREFIX)
+        build(name, num_classes=10, image_size=32, width=4)  # the published widths differ in size alone
+
+
+def test_experiments_that_do_not_exist_yet_are_named():
+    for experiment, tables in (("condensation", ("4", "5")), ("continual", ("figure 5",))):
+        rows = EMPTY[EMPTY["table"].isin(tables)]
+        said = [repr(experiment) in check.reason for check in rows["check"]]
+        assert any(said) == (experiment not in EXPERIMENTS)
+
+
+def test_a_run_of_table_2_needs_the_named_learner_and_counts_there_alone():
+    shared = {"dataset": "cifar100", "network": "resnet18", "method": "craig", "fraction": 0.01}
+    records = [make_record(9.0 + s, seed=s, learner="vgg16", **shared) for s in range(3)]
+    found = report.compare(PUBLISHED, records)
+    assert list(found.loc[found["n"] > 0, "test_network"]) == ["vgg16"]
+    assert cell(found, table="2", test_network="vgg16", method="Craig", budget="0.01")["values"] == [9.0, 10.0, 11.0]
+
+
+def test_seconds_are_shown_but_never_judged():
+    record = make_record(20.0, dataset="cifar10", method="craig", fraction=0.1)
+    record = record.model_copy(update={"seconds": {"selector": 7.0, "selection": 3.0, "training": 100.0}})
+    found = cell(report.compare(PUBLISHED, [record]), table="D.2", method="Craig", budget="0.1")
+    assert (found["values"], found["verdict"]) == ([10.0], "not comparable")
+    assert math.isnan(found["difference"])
+
+
+def test_wins_are_counted_over_common_configurations_and_not_judged():
+    shared = {"dataset": "cifar10", "fraction": 0.005}
+    records = []
+    for epochs, decay, craig, uniform in ((2, 1e-4, 30.0, 20.0), (5, 1e-3, 10.0, 20.0), (20, 5e-4, 20.0, 20.0)):
+        setting = {"selection_epochs": epochs, "selection_weight_decay": decay, **shared}
+        records += [make_record(craig, method="craig", **setting), make_record(uniform, method="uniform", **setting)]
+    records.append(make_record(99.0, method="craig", selection_epochs=100, selection_weight_decay=1e-4, **shared))
+    found = report.compare(PUBLISHED, records)
+    forward, backward = (
+        cell(found, table="figure 3", method=a, budget=b) for a, b in (("Craig", "Uniform"), ("Uniform", "Craig"))
+    )
+    assert (sum(forward["values"]), sum(backward["values"]), forward["n"]) == (1, 1, 3)
+    assert forward["verdict"] == "not comparable"
+
+
+def test_diverged_and_expensive_numbers_have_their_own_state():
+    shared = {"dataset": "cifar10", "method": "craig"}
+    diverged = [make_record(status="diverged", fraction=0.001, seed=s, **shared) for s in range(2)]
+    slow = make_record(20.0, fraction=0.005, **shared).model_copy(update={"wall_seconds": 3600.0 * BUDGET_HOURS})
+    found = report.compare(PUBLISHED, [*diverged, slow])
+    states = {
+        budget: cell(found, table="1", dataset="cifar10", method="Craig", budget=budget)["verdict"]
+        for budget in ("0.001", "0.005", "0.3")
+    }
+    assert states["0.001"] == "failed"
+    assert states["0.005"] in STATES[:4]
+    assert states["0.3"] == "over budget"
+    assert "2 of 2 runs diverged" in accounts(*diverged).show("1").data
+
+
+def test_reduced_runs_stand_beside_the_number_with_their_data_and_are_never_matched():
+    settings = {"dataset": "cifar10", "method": "craig", "fraction": 0.01, "network": "convnet", "width": 32}
+    records = [make_record(40.0 + s, seed=s, epochs=100, **settings) for s in range(3)]
+    shown = accounts(*records)
+    assert not shown.comparison["n"].any()
+    expected = stats.t.interval(0.95, 2, 41.0, stats.sem([40.0, 41.0, 42.0]))
+    text = f"41.00 ({expected[0]:.2f} to {expected[1]:.2f}, n = 3) with convnet, width 32, 100 epochs"
+    assert text in shown.show("1").data
+    assert "made up" in shown.show("1").data
+
+
+def test_drawers_hold_every_seed_and_what_made_it():
+    records = [make_record(20.0 + s, dataset="cifar10", method="uniform", fraction=0.001, seed=s) for s in range(5)]
+    text = accounts(*records).show("1").data
+    for record in records:
+        assert record.key in text
+        assert f"{record.metrics[ACCURACY]:.2f}" in text
+    for shown in ("0" * 40, "f" * 16, "made up", "threads 1, deterministic_algorithms True", "CPU", "stale"):
+        assert shown in text
+
+
+def test_every_number_is_on_one_page_once_and_the_sentences_add_up():
+    shown = accounts(*make_sweep(dataset="cifar10", fractions=(0.01,), seeds=2))
+    identifiers = Counter()
+    totals = Counter()
+    for table in shown.tables:
+        identifiers.update(re.findall(r'id="cell-(\d+)"', shown.show(table).data))
+        counts = re.findall(r"(\d+) ([a-z ]+)[,.]", describe(shown.of(table)).data.partition("**\n")[0])
+        totals.update({state: int(number) for number, state in counts if state in STATES})
+    assert identifiers == Counter(str(number) for number in range(len(PUBLISHED)))
+    assert sum(totals.values()) == len(PUBLISHED)
+    sources = sorted((ROOT / "notebooks/tables").glob("*.py"))
+    named = [re.search(r'^TABLE = "(.*)"$', source.read_text(), re.M)[1] for source in sources]
+    assert sorted(named) == sorted(shown.tables)
+
+
+def test_an_unknown_table_is_refused_by_name():
+    with pytest.raises(ValueError, match="'7'"):
+        accounts().of("7")
+
+
+class Tags(HTMLParser):
+    def __init__(self):
+        super().__init__()
+        self.seen = Counter()
+
+    def handle_starttag(self, tag, attrs):
+        self.seen[tag] += 1
+
+
+def test_hostile_text_of_records_is_escaped():
+    settings = {"dataset": "cifar10", "method": "uniform", "fraction": 0.001}
+    changes = {
+        "device": HOSTILE,
+        "commit": HOSTILE,
+        "versions": {HOSTILE: HOSTILE},
+        "error": None,
+        "data": {"train": make_record().data["train"].model_copy(update={"provenance": HOSTILE})},
+    }
+    records = [make_record(20.0, **settings).model_copy(update=changes)]
+    records += [make_record(20.0, network="convnet", **settings).model_copy(update=changes)]
+    shown = accounts(*records)
+    comparison = shown.of("1").assign(method=HOSTILE, dataset=HOSTILE, note=HOSTILE)
+    tags = Tags()
+    tags.feed(shown.show("1").data + cells_table(comparison, shown.groups, shown.stale, "x", HOSTILE))
+    assert "img" not in tags.seen
+    assert tags.seen["tbody"] > 2 * len(comparison)
+
+
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[: len(text) // 2],
+        lambda text: text.replace('"schema_version": 1', '"schema_version": 99'),
+        lambda text: text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": NaN'),
+        lambda text: text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": 101.0'),
+        lambda text: text.replace('"method": "uniform"', f'"method": "{HOSTILE}"'),
+        lambda text: text.replace('"fraction": 0.05', '"fraction": 0.06'),
+    ],
+    ids=["truncated", "schema", "nan", "101 percent", "hostile method", "edited by hand"],
+)
+def test_a_damaged_record_is_named_in_a_warning_and_the_rest_is_shown(tmp_path, damage):
+    path = write(make_record(method="uniform"), tmp_path)
+    good = write(make_record(20.0, dataset="cifar10", method="uniform", fraction=0.001), tmp_path)
+    content = path.read_text()
+    assert damage(content) != content
+    path.write_text(damage(content))
+    shown = read_accounts(tmp_path)
+    text = shown.show("1").data
+    assert [problem.path for problem in shown.problems] == [path]
+    assert f"{path.name} is no valid record" in text
+    assert "1 damaged record(s) left out" in text
+    assert HOSTILE not in text
+    assert good.stem in text
+
+
+def test_files_for_machines_hold_every_number_and_strict_json(tmp_path):
+    records = [make_record(20.0 + s, dataset="cifar10", method="uniform", fraction=0.001, seed=s) for s in range(5)]
+    paths = write_report(accounts(*records), tmp_path)
+
+    def refuse(word):
+        raise ValueError(word)
+
+    content, badge = (json.loads(path.read_text(), parse_constant=refuse) for path in paths)
+    assert [entry["cell"] for entry in content["cells"]] == list(range(len(PUBLISHED)))
+    assert sum(content["counts"][state] for state in STATES) == content["counts"]["all"] == len(PUBLISHED)
+    measured = [entry for entry in content["cells"] if entry["n"] and entry["table"] == "1"]
+    assert [entry["values"] for entry in measured] == [[20.0, 21.0, 22.0, 23.0, 24.0]]
+    assert set(badge) == {"schemaVersion", "label", "message", "color"}
+    assert str(len(PUBLISHED)) in badge["message"]
+    again = tmp_path / "again"
+    assert [path.read_bytes() for path in write_report(accounts(*records), again)] == [p.read_bytes() for p in paths]
+
+
+def test_a_build_of_the_site_writes_both_files_and_a_failed_one_none(tmp_path):
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
+    extension = load_extension("report_files")
+    extension.write_files(app, ValueError("a page failed"))
+    assert not list(tmp_path.iterdir())
+    extension.write_files(app, None)
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "badge.json"}
+
+
+def test_a_full_report_is_light_and_the_same_at_every_build():
+    """Every check of Table 1 and Figure 3 run with all its seeds, beside many reduced runs."""
+    rows = EMPTY[EMPTY["table"].isin(("1", "2", "3", "figure 4"))]
+    runs = [values for check in rows["check"] for values in check.combinations()]
+    robust = EMPTY[EMPTY["table"] == "figure 3"]
+    runs += [values for check in robust["check"] for values in check.combinations()]
+    small = {"network": "convnet", "width": 32, "epochs": 100}
+    runs += [{**run, **small, "seed": seed} for run in runs[:900] if "learner" not in run for seed in (0, 1, 2, 3, 4)]
+    records = list({record.key: record for record in (make_record(50.0, **run) for run in runs)}.values())
+    assert len(records) > 2000
+    shown = accounts(*records)
+    sizes = {table: len(shown.show(table).data.encode()) for table in shown.tables}
+    assert max(sizes.values()) < MAX_PAGE_BYTES, sizes
+    assert shown.show("1").data == shown.show("1").data
+    checked = [bool(check.experiment) for check in rows["check"]]
+    assert "not run" not in set(shown.comparison.loc[rows.index, "verdict"][checked])
+
+
+def differences_of(means, n=5, spread=0.1):
+    """Differences with these means, significant or not, as `label_differences` tabulates them."""
+    noise = np.linspace(-spread, spread, n)
+    runs = [
+        make_record(50.0 + value, method=method, fraction=fraction, seed=seed)
+        for fraction, mean in zip((0.01, 0.05, 0.1), means, strict=False)
+        for seed in range(n)
+        for method, value in (("uniform", 0.0), ("craig", mean + noise[seed]))
+    ]
+    return label_differences(report.runs_frame(runs), [("Craig", "Uniform")])
+
+
+@pytest.mark.parametrize(
+    ("means", "needed", "word"),
+    [
+        ((1.0, 2.0), 2, "supported"),
+        ((1.0, 2.0), 3, "not decided"),
+        ((1.0, -2.0), 2, "contradicted"),
+        ((1.0, 0.0), 2, "not decided"),
+        ((), 0, "not run"),
+    ],
+)
+def test_words_for_claims_follow_the_comparisons(means, needed, word):
+    assert judge(differences_of(means), needed) == word
+
+
+def test_one_pair_decides_nothing():
+    assert judge(differences_of((3.0,), n=1)) == "not run"
+
+
+def test_paired_differences_equal_scipys_test_and_holm_counts_all_of_them():
+    table = differences_of((0.02, 0.05), spread=0.06)
+    noise = np.linspace(-0.06, 0.06, 5)
+    expected = [stats.ttest_1samp(mean + noise, 0.0).pvalue for mean in (0.02, 0.05)]
+    assert list(table["p_value"]) == pytest.approx(expected)
+    assert table["adjusted_p"].min() == pytest.approx(min(1.0, 2 * min(expected)))
+
+
+def test_pooled_differences_are_means_over_common_configurations():
+    records = [
+        make_record(value, method=method, selection_epochs=epochs, seed=seed)
+        for method, epochs, value in (
+            ("craig", 2, 60.0),
+            ("craig", 5, 52.0),
+            ("craig", 10, 90.0),
+            ("uniform", 2, 50.0),
+            ("uniform", 5, 50.0),
+        )
+        for seed in (0, 1)
+    ]
+    row = label_differences(report.runs_frame(records), [("Craig", "Uniform")], pooled=("selection_epochs",)).iloc[0]
+    assert (row["interval"].mean, row["interval"].n) == (6.0, 2)
+
+
+def test_the_papers_own_numbers_are_counted_as_a_plain_loop_counts_them():
+    claim = next(claim for claim in CLAIMS if claim.name == "uniform")
+    table = PUBLISHED[PUBLISHED["table"] == "1"].set_index(["method", "dataset", "budget"])["mean"]
+    settings = list(table.loc["Uniform"].index)
+    expected = sorted(table["LCMat-S"][key] - table["Uniform"][key] for key in settings)
+    found = sorted(interval.mean for interval in published_differences(EMPTY, claim))
+    assert found == pytest.approx(expected)
+
+
+def test_every_claim_with_numbers_finds_them():
+    for claim in CLAIMS:
+        assert bool(published_differences(EMPTY, claim)) == bool(claim.tables), claim.name
+
+
+@pytest.mark.parametrize(("gain", "word"), [(3.0, "supported"), (-3.0, "contradicted")])
+def test_runs_of_the_papers_protocol_and_reduced_runs_are_tested_apart(gain, word):
+    own = make_sweep(dataset="cifar10", fractions=(0.005, 0.05), rhos=(0.0, 0.1), gain=gain)
+    reduced = make_sweep(dataset="digits", fractions=(0.01,), rhos=(0.1,), gain=-gain)
+    frame = report.runs_frame([*own, *reduced])
+    comparison = report.compare(PUBLISHED, [*own, *reduced])
+    claim = next(claim for claim in CLAIMS if claim.name == "uniform")
+    matched, others = our_differences(comparison, frame, paper_settings(comparison), claim)
+    assert set(matched["dataset"]) == {"cifar10"}
+    assert set(others["dataset"]) == {"digits"}
+    assert judge(matched) == word
+    assert judge(matched, 13) == ("not decided" if word == "supported" else word)
+    assert judge(others) == ("contradicted" if word == "supported" else "supported")
+
+
+def test_the_table_of_claims_has_a_row_for_each_and_says_not_run_without_runs():
+    text = claims_html(assess_claims(EMPTY, report.runs_frame([])), "claims")
+    assert text.count("<tbody id=") == len(CLAIMS)
+    assert text.count(">not run<") >= len(CLAIMS)
+
+
+def test_every_shipped_variant_is_paired_with_its_definition():
+    pairs = shipped_pairs()
+    assert all(words for words in pairs.values())
+    titles = {defined.partition(",")[0] for _, defined in pairs}
+    assert {"LCMat-S", "Craig", "GradMatch", "Glister", "AdaCore", "Herding"} <= titles
+    default = f"LCMat-S, ρ = {METHOD_OPTIONS['lcmat-s']['rho']:g}"
+    assert default in {defined for _, defined in pairs}
+
+
+@pytest.mark.parametrize(
+    ("means", "word"),
+    [
+        ((2.0,), "as shipped"),
+        ((-2.0,), "as defined"),
+        ((2.0, -2.0), "as defined (mixed)"),
+        ((0.0,), "as defined (no difference shown)"),
+        ((), "not run"),
+    ],
+)
+def test_recommendations_follow_the_rule(means, word):
+    assert recommend(differences_of(means)) == word
+
+
+def test_a_defect_is_worth_shipped_minus_defined():
+    records = [
+        make_record(value + 0.1 * seed * bool(options), method="herding", seed=seed, **options)
+        for seed in range(4)
+        for value, options in ((60.0, {}), (50.0, {"official_order": True}))
+    ]
+    differences = defect_differences(report.runs_frame(records))
+    assert [interval.mean for interval in differences["interval"]] == pytest.approx([-9.85])
+    found = recommendations(differences)
+    assert {word for (_, defined), word in found.items() if defined == "Herding"} == {"as defined"}
+    assert Counter(found.values()) == {"as defined": 1, "not run": len(found) - 1}
+
+
+BROWSER = Path("/usr/bin/chromium")
+
+
+@pytest.mark.skipif(not BROWSER.exists(), reason=f"no browser at {BROWSER}")
+def test_tables_are_sorted_and_filtered_by_keyboard_from_a_file(tmp_path):
+    from playwright.sync_api import sync_playwright
+
+    static = ROOT / "book/_static"
+    page = tmp_path / "page.html"
+    script = (static / "report-tables.js").as_uri()
+    page.write_text(f'<!doctype html><body>{accounts().show("1").data}<script src="{script}"></script></body>')
+    with sync_playwright() as playwright:
+        chromium = playwright.chromium.launch(executable_path=str(BROWSER), args=["--no-sandbox"])
+        tab = chromium.new_page()
+        tab.goto(page.as_uri())
+        tab.locator("thead button", has_text="Paper").focus()
+        tab.keyboard.press("Enter")
+        means = tab.eval_on_selector_all("tbody", "bodies => bodies.map(b => Number(b.rows[0].cells[3].dataset.value))")
+        assert means == sorted(PUBLISHED.loc[PUBLISHED["table"] == "1", "mean"])
+        assert tab.locator("th[aria-sort=ascending]").inner_text() == "Paper"
+        tab.keyboard.press("Enter")
+        assert tab.locator("tbody").first.get_attribute("id") == f"cell-{PUBLISHED['mean'][:184].idxmax()}"
+        tab.get_by_label("Rows that contain").fill("lcmat-s cifar100,")
+        visible = tab.locator("tbody:visible")
+        expected = PUBLISHED.query("table == '1' and dataset == 'cifar100' and method == 'LCMat-S'")
+        assert visible.count() == len(expected)
+        assert tab.locator("output").inner_text() == f"{len(expected)} of 184 rows"
+        tab.get_by_label("with the verdict").select_option("not run")
+        assert visible.count() == len(expected)
+        chromium.close()
