@@ -151,7 +151,7 @@ def test_runs_of_different_settings_are_not_paired():
     assert report.paired_to_baseline(runs).empty
 
 
-@pytest.mark.parametrize(("gain", "word"), [(5.0, "9 are higher and 0 lower"), (-5.0, "0 are higher and 9 lower")])
+@pytest.mark.parametrize(("gain", "word"), [(5.0, "9 came out higher, 0 lower"), (-5.0, "0 came out higher, 9 lower")])
 def test_the_sentence_follows_the_records(gain, word):
     sentence = report.describe_differences(report.paired_to_baseline(report.runs_frame(make_sweep(gain=gain))))
     assert word in sentence
