@@ -5,12 +5,14 @@ of `lcmat.defaults` repeat what the registries of data sets, networks and method
 """
 
 from lcmat.config.base import Experiment, ParameterError, nearest
+from lcmat.config.condensation import CondensationParameters
 from lcmat.config.parsing import expected, from_namespace, parse, parse_assignments
 from lcmat.config.registry import EXPERIMENTS
 from lcmat.config.selection import SelectionParameters
 
 __all__ = [
     "EXPERIMENTS",
+    "CondensationParameters",
     "Experiment",
     "ParameterError",
     "SelectionParameters",

@@ -4,6 +4,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 
 from lcmat.config.base import Experiment
+from lcmat.config.condensation import CondensationParameters
 from lcmat.config.selection import SelectionParameters
 
-EXPERIMENTS: Mapping[str, type[Experiment]] = MappingProxyType({"selection": SelectionParameters})
+EXPERIMENTS: Mapping[str, type[Experiment]] = MappingProxyType(
+    {"selection": SelectionParameters, "condensation": CondensationParameters}
+)

@@ -113,6 +113,14 @@ def _modules_of_selection(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return (*own, *evidence, *networks, *_TRAINING)
 
 
+def _modules_of_condensation(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    own = ["lcmat.experiments.condensation", "lcmat.condensation", "lcmat.data.dataset", "lcmat.training.evaluation"]
+    if "selection_epochs" in parameters:  # the methods that look at a trained network
+        own += [f"lcmat.selection.{method_module(parameters['method'])}", *_TRAINING]
+    networks = (network_module(parameters[name]) for name in ("network", "test_network") if name in parameters)
+    return (*own, *networks, "lcmat.models.network")
+
+
 _MODULES_OF: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = MappingProxyType(
-    {"selection": _modules_of_selection}
+    {"selection": _modules_of_selection, "condensation": _modules_of_condensation}
 )

@@ -13,6 +13,7 @@ from lcmat.records import Record
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
+    from lcmat.condensation import SyntheticSet
     from lcmat.data import ImageDataset
     from lcmat.selection import Coreset
     from lcmat.training import TrainingResult
@@ -46,6 +47,7 @@ def record_table(record: Record) -> HTML:
         "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
         "code": f"fingerprint {record.fingerprint}, commit {record.commit} {'(changed since)' if record.dirty else ''}",
         **{f"data: {split}": source.provenance for split, source in record.data.items()},
+        **{f"artifact: {name}": digest for name, digest in record.artifacts.items()},
         "key": record.key,
     }
     return _table(("", record.experiment), rows.items())
@@ -65,6 +67,24 @@ def picks_figure(coreset: "Coreset", train: "ImageDataset") -> "Figure":
     rows = [torch.cat([train.images[row], blank.repeat(columns - len(row), 1, 1, 1)]) for row in first]
     images = torch.cat(rows).permute(0, 2, 3, 1).numpy()
     figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * len(rows)), layout="constrained")
+    image_grid(ax, images if images.shape[-1] == 3 else images[..., 0], columns=columns)
+    return figure
+
+
+def set_figure(synthetic: "SyntheticSet") -> "Figure":
+    """The first images of each class of a condensed set, one row per class; values that no pixel can have are clipped.
+
+    Args:
+        synthetic: of any number of classes; the first ten are shown.
+    """
+    import matplotlib.pyplot as plt
+
+    from lcmat.figures import image_grid
+
+    columns, classes = min(IMAGES_PER_CLASS, synthetic.ipc), min(10, len(synthetic.class_names))
+    shown = synthetic.pixels().unflatten(0, (-1, synthetic.ipc))[:classes, :columns].flatten(0, 1)
+    images = shown.permute(0, 2, 3, 1).numpy()
+    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * classes), layout="constrained")
     image_grid(ax, images if images.shape[-1] == 3 else images[..., 0], columns=columns)
     return figure
 
