@@ -97,6 +97,7 @@ _DIGITS = {
     "classes_per_pass": 10,
     "selection_epochs": 5,
     "evaluation_epochs": 100,
+    "evaluation_learning_rate": 0.1,
     "evaluation_augmentation": "color_crop",
     "evaluation_cutmix": 0.0,
 }
@@ -135,11 +136,22 @@ SMALL: Mapping[str, Values] = MappingProxyType(
 GRADIENTS_ALONE = "gradients-alone"
 """LCMat-C at rho = 0: a competitor with settings of its own."""
 
-TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType({})
+TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
+    {
+        "digits": {
+            "dm": {"init": "real", "image_learning_rate": 3.0},
+            "dc": {"init": "real", "image_learning_rate": 0.1},
+            "dsa": {"init": "real", "image_learning_rate": 0.03},
+            "idc-i": {"init": "real", "image_learning_rate": 0.3},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.03, "rho": 0.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.03, "rho": 100.0},
+        },
+    }
+)
 """Data set -> competitor -> settings at ten images per class, chosen on held-out training images.
 
-`lcmat.experiments.condensation_tuning` chooses them, but for the start: in runs this short no method gets far from noise,
-so that all start from the same real images. On digits they are the defaults of a run; the controls have LCMat-C's.
+`lcmat.experiments.condensation_tuning` chooses them, but for the start: in runs this short no method gets far from
+noise, so that all start from the same real images. On digits they are the defaults of a run; controls have LCMat-C's.
 """
 
 

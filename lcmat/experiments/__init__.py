@@ -35,6 +35,8 @@ EVIDENCE_MODULES: Mapping[str, str] = MappingProxyType(
 _NO_PART = (
     "lcmat.checkpoints",
     "lcmat.config",
+    "lcmat.config.condensation",
+    "lcmat.config.condensation_defaults",
     "lcmat.data",
     "lcmat.defaults",
     "lcmat.experiments",

@@ -3,15 +3,17 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lcmat.profiles import selection
+from lcmat.profiles import condensation, selection
 from lcmat.profiles.study import Profile, Study
 
 __all__ = ["PROFILES", "Profile", "Study"]
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "smoke": Profile("digits; minutes on a laptop", selection.smoke(), disposable=True),
-        "cpu": Profile("Fashion-MNIST and CIFAR-10 with narrow networks; hours on two cores", selection.cpu()),
-        "paper": Profile("the paper's networks and schedules; for GPUs", selection.paper()),
+        "smoke": Profile("digits; minutes on a laptop", selection.smoke() + condensation.smoke(), disposable=True),
+        "cpu": Profile(
+            "Fashion-MNIST and CIFAR-10 with narrow networks; hours on two cores", selection.cpu() + condensation.cpu()
+        ),
+        "paper": Profile("the paper's networks and schedules; for GPUs", selection.paper() + condensation.paper()),
     }
 )
