@@ -66,8 +66,10 @@ def paper() -> tuple[Study, ...]:
     """ConvNet-3 of width 128 at 10 and 50 images per class, three seeds, with published settings; for GPUs."""
     crossed_axes = {"test_network": ("resnet18", "torchvision:densenet121"), "dataset": ["cifar10"], **_PAPER_AXES}
     return (
-        _study("condensation", grid("condensation", _published(_ALL), dataset=("cifar10", "cifar100"), **_PAPER_AXES)),
-        _study("condensation-cross-architecture", grid("condensation", _published(_CROSSED), **crossed_axes)),
+        _study(
+            "condensation", grid("condensation", _published(_ALL), {}, dataset=("cifar10", "cifar100"), **_PAPER_AXES)
+        ),
+        _study("condensation-cross-architecture", grid("condensation", _published(_CROSSED), {}, **crossed_axes)),
         _study(
             "condensation-sensitivity",
             grid("condensation", _strengths(*_STRENGTHS), dataset=["cifar10"], seed=range(3)),
@@ -86,7 +88,7 @@ def small(dataset: str, variants: Variants, **axes: Iterable[Any]) -> tuple[Expe
     runs = (
         run
         for ipc in axes.pop("ipc", [10])
-        for run in grid("condensation", [_settled(dataset, variant, ipc) for variant in variants], **axes)
+        for run in grid("condensation", [_settled(dataset, variant, ipc) for variant in variants], {}, **axes)
     )
     return tuple(distinct(runs))
 
