@@ -146,6 +146,14 @@ TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
             GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.03, "rho": 0.0},
             "lcmat-c": {"init": "real", "image_learning_rate": 0.03, "rho": 100.0},
         },
+        "fashion-mnist": {
+            "dm": {"init": "real", "image_learning_rate": 1.0},
+            "dc": {"init": "real", "image_learning_rate": 0.1},
+            "dsa": {"init": "real", "image_learning_rate": 0.1},
+            "idc-i": {"init": "real", "image_learning_rate": 0.03},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.01, "rho": 0.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.01, "rho": 10.0},
+        },
     }
 )
 """Data set -> competitor -> settings at ten images per class, chosen on held-out training images.
