@@ -196,21 +196,32 @@ def plot_paper_band(ax: Axes, budgets: Sequence[float], means: Sequence[float], 
     return ax
 
 
-def plot_intervals(ax: Axes, labels: Sequence[str], intervals: Sequence[Interval], *, method: str) -> Axes:
-    """Draw intervals one below another, first on top, with a line at zero; an infinite interval is its mean alone."""
-    look = method_style(method)
+def plot_intervals(
+    ax: Axes, labels: Sequence[str], intervals: Sequence[Interval], *, method: str | Sequence[str]
+) -> Axes:
+    """Draw intervals one below another, first on top, with a line at zero; an infinite interval is its mean alone.
+
+    Args:
+        ax: where to draw.
+        labels: of the rows.
+        intervals: one for each row.
+        method: the paper's name of the method of all rows, or of each.
+    """
+    methods = [method] * len(labels) if isinstance(method, str) else method
     rows = np.arange(len(labels))[::-1]
     ax.axvline(0, color=BLACK, linewidth=0.8, zorder=1)
-    ax.errorbar(
-        [interval.mean for interval in intervals],
-        rows,
-        xerr=[_finite_half_width(interval) for interval in intervals],
-        color=look.color,
-        marker=look.marker,
-        linestyle="",
-        capsize=3,
-        zorder=3,
-    )
+    for row, interval, look in zip(rows, intervals, map(method_style, methods), strict=True):
+        ax.errorbar(
+            interval.mean,
+            row,
+            xerr=_finite_half_width(interval),
+            color=look.color,
+            marker=look.marker,
+            markersize=5,
+            linestyle="",
+            capsize=3,
+            zorder=3,
+        )
     ax.set_yticks(rows, labels)
     ax.set_ylim(-0.6, len(labels) - 0.4)
     return ax

@@ -60,7 +60,7 @@ def test_intervals_are_drawn_from_top_to_bottom():
         [Interval(1.0, 0.0, 2.0, 3), Interval(-1.0, -np.inf, np.inf, 1)],
         method="DM",
     )
-    assert list(ax.containers[0].lines[0].get_ydata()) == [1, 0]
+    assert [float(bar.lines[0].get_ydata()[0]) for bar in ax.containers] == [1, 0]
     assert ax.get_yticklabels()[0].get_text() == "first"
 
 

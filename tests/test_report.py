@@ -15,6 +15,7 @@ from lcmat.defaults import DATASET_DEFAULTS
 from lcmat.experiments import code_fingerprint
 from lcmat.records import Problem, write
 from lcmat.report import headline
+from lcmat.report.paired import paired_to
 from lcmat.report.runs import ACCURACY
 from lcmat.statistics import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
@@ -126,11 +127,23 @@ def test_paired_differences_use_common_seeds_and_equal_scipys_test():
     assert row["p_value"] == pytest.approx(expected.pvalue)
 
 
-def test_holm_counts_the_comparisons_of_one_data_set():
+def test_holm_counts_the_comparisons_with_the_same_baseline():
     differences = report.paired_to_baseline(report.runs_frame(make_sweep()))
     assert len(differences) == 9
-    smallest = differences["p_value"].min()
-    assert differences["adjusted_p"].min() == pytest.approx(min(1, 9 * smallest))
+    for _, family in differences.groupby("fraction"):
+        smallest = family["p_value"].min()
+        assert family["adjusted_p"].min() == pytest.approx(min(1, len(family) * smallest))
+
+
+def test_a_marked_configuration_is_a_baseline_as_a_method_is():
+    runs = report.runs_frame(make_sweep(rhos=(0.0, 0.1)))
+    curvature = runs[runs["method"] == "lcmat-s"]
+    differences = paired_to(curvature, curvature["rho"] == 0)
+    assert list(differences["rho"].unique()) == [0.1]
+    at = {rho: rows.set_index(["fraction", "seed"])[ACCURACY] for rho, rows in curvature.groupby("rho")}
+    expected = (at[0.1] - at[0.0]).groupby("fraction").mean()
+    for _, row in differences.iterrows():
+        assert row["interval"].mean == pytest.approx(expected[row["fraction"]])
 
 
 def test_runs_of_different_settings_are_not_paired():

@@ -1,10 +1,11 @@
 """From records and the published table to what the pages show; everything printed in the book is computed here."""
 
 from lcmat.report.execution import executions
-from lcmat.report.paired import describe_differences, paired_to_baseline
+from lcmat.report.paired import describe_differences, paired_to, paired_to_baseline
 from lcmat.report.plots import plot_selector_age, plot_setting
 from lcmat.report.published import compare, paper_parameters, read_published, verdict_counts
 from lcmat.report.runs import (
+    as_defined,
     by_selector_age,
     done_runs,
     group_seeds,
@@ -12,6 +13,7 @@ from lcmat.report.runs import (
     runs_frame,
     with_default_selector,
 )
+from lcmat.report.studies import draw_differences, means_by, study_runs, wins
 from lcmat.report.tables import (
     accuracy_table,
     comparison_table,
@@ -25,6 +27,7 @@ from lcmat.report.tables import (
 
 __all__ = [
     "accuracy_table",
+    "as_defined",
     "by_selector_age",
     "compare",
     "comparison_table",
@@ -32,10 +35,13 @@ __all__ = [
     "describe_differences",
     "differences_table",
     "done_runs",
+    "draw_differences",
     "executions",
     "group_seeds",
+    "means_by",
     "method_label",
     "not_run",
+    "paired_to",
     "paired_to_baseline",
     "paper_parameters",
     "plot_selector_age",
@@ -45,6 +51,8 @@ __all__ = [
     "provenance_table",
     "read_published",
     "runs_frame",
+    "study_runs",
     "verdict_counts",
+    "wins",
     "with_default_selector",
 ]

@@ -11,11 +11,18 @@ from lcmat.defaults import METHOD_OPTIONS
 from lcmat.report.runs import ACCURACY, PARAMETERS, done_runs, method_label
 from lcmat.statistics import holm, paired_difference
 
-OWN = ("method", "weighted", "batch_norm", *sorted({name for options in METHOD_OPTIONS.values() for name in options}))
+OWN = (
+    "method",
+    "weighted",
+    "batch_norm",
+    "across_classes",
+    *sorted({name for options in METHOD_OPTIONS.values() for name in options}),
+)
 """Parameters in which a method may differ from the baseline it is compared with."""
 
 SETTING = tuple(name for name in PARAMETERS if name not in (*OWN, "seed"))
 SIGNIFICANCE = 0.05
+_BASELINE = "the baseline"
 
 
 def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY) -> pd.DataFrame:
@@ -28,8 +35,9 @@ def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: st
 
     Returns:
         One row per configuration with at least one common seed: the setting, `label`, `method`, `rho`, the paired
-        `interval`, `p_value` and `adjusted_p`, the latter by Holm over all rows of one data set that have two pairs or
-        more: one pair tests nothing, so it has p = 1 and costs the others nothing.
+        `interval`, `p_value` and `adjusted_p`, the latter by Holm over all rows with the same baseline (one setting,
+        hence one data set and fraction) that have two pairs or more: one pair tests nothing, so it has p = 1 and costs
+        the others nothing.
     """
     done = done_runs(runs).assign(setting=lambda table: _key(table, SETTING))
     bases = dict(list(done[done["method"] == baseline].groupby("setting")))
@@ -42,11 +50,23 @@ def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: st
             rows.append(_difference(group.iloc[0], pairs, metric))
     table = pd.DataFrame(rows, columns=[*SETTING, "method", "rho", "label", "interval", "p_value"])
     testable = table[table["interval"].map(lambda interval: interval.n > 1).astype(bool)]
-    adjusted = testable.groupby("dataset")["p_value"].transform(lambda p: pd.Series(holm(list(p)), p.index))
+    families = testable.groupby(_key(testable, SETTING))["p_value"]
+    adjusted = families.transform(lambda p: pd.Series(holm(list(p)), p.index))
     adjusted_p = adjusted.astype(float).reindex(table.index, fill_value=1.0)
     return table.assign(adjusted_p=adjusted_p).sort_values(
         ["dataset", "network", "fraction", "rho"], kind="stable", ignore_index=True
     )
+
+
+def paired_to(runs: pd.DataFrame, baseline: pd.Series, metric: str = ACCURACY) -> pd.DataFrame:
+    """Difference of each configuration to the one that a mask marks, otherwise as `paired_to_baseline`.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it.
+        baseline: whether a run belongs to the baseline, one truth value for each row of `runs`.
+        metric: column of the values, percent.
+    """
+    return paired_to_baseline(runs.assign(method=runs["method"].mask(baseline, _BASELINE)), _BASELINE, metric)
 
 
 def describe_differences(differences: pd.DataFrame, baseline_title: str = "uniform selection") -> str:
@@ -57,7 +77,7 @@ def describe_differences(differences: pd.DataFrame, baseline_title: str = "unifo
     significant = differences["adjusted_p"] < SIGNIFICANCE
     above, below = (significant & (means > 0)), (significant & (means < 0))
     counts = (
-        f"Of {len(differences)} comparisons with {baseline_title}, {above.sum()} are higher and {below.sum()} lower "
+        f"Of {len(differences)} comparisons with {baseline_title}, {above.sum()} came out higher, {below.sum()} lower "
     )
     rest = (
         f"at Holm-corrected p < {SIGNIFICANCE:g}; {(~significant).sum()} show no difference that these seeds can tell."

@@ -48,6 +48,13 @@ def with_default_selector(runs: pd.DataFrame) -> pd.DataFrame:
     return runs[runs["selection_epochs"] == defaults]
 
 
+def as_defined(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs of methods by their definition: LCMat-S at any radius, everything else without special options."""
+    labels = [method_label(row["method"], {**row, "rho": None}) for row in as_rows(runs)]
+    titles = [METHODS[name].title if name in METHODS else name for name in runs["method"]]
+    return runs[[label == title for label, title in zip(labels, titles, strict=True)]]
+
+
 def by_selector_age(runs: pd.DataFrame, dataset: str) -> dict[int, pd.DataFrame]:
     """Sort one data set's runs by the epochs of their selecting network, each group with the baseline beside it.
 
@@ -99,7 +106,8 @@ def method_label(method: str, options: Mapping[Any, Any] | None = None, default_
     'Craig, gradients: last-layer, double softmax, batch norm: batch'
     """
     title = METHODS[method].title if method in METHODS else method
-    defaults = {**METHOD_OPTIONS.get(method, {}), "weighted": False, "batch_norm": None, "rho": default_rho}
+    defaults = {**METHOD_OPTIONS.get(method, {}), "weighted": False, "batch_norm": None, "across_classes": None}
+    defaults["rho"] = default_rho
     given = {name: (options or {}).get(name) for name in defaults}
     stated = {name: value for name, value in given.items() if not _missing(value) and value != defaults[name]}
     return ", ".join([title, *(_option_text(name, value) for name, value in stated.items())])
