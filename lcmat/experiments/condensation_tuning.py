@@ -40,12 +40,12 @@ def _trials(*rates: float, rho: Sequence[float | None] = (None,)) -> tuple[dict[
 
 TRIALS: Mapping[str, tuple[dict[str, float | None], ...]] = MappingProxyType(
     {
-        "dm": _trials(0.3, 1.0, 3.0, 10.0),
-        "dc": _trials(0.03, 0.1, 0.3, 1.0),
-        "dsa": _trials(0.03, 0.1, 0.3, 1.0),
-        "idc-i": _trials(0.01, 0.03, 0.1, 0.3),
-        GRADIENTS_ALONE: _trials(0.003, 0.01, 0.03, 0.1, rho=(0.0,)),
-        "lcmat-c": _trials(0.01, 0.03, rho=(10.0, 100.0)),
+        "dm": _trials(0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+        "dc": _trials(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        "dsa": _trials(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        "idc-i": _trials(0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+        GRADIENTS_ALONE: _trials(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, rho=(0.0,)),
+        "lcmat-c": _trials(0.01, 0.03, 0.1, rho=(10.0, 100.0)),
     }
 )
 """Competitor -> its trials, as many for each; LCMat-C spends them on two parameters."""
