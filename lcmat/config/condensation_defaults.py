@@ -88,7 +88,7 @@ _DIGITS = {
     **_PAPER,
     "network": "digits-net",
     "width": 8,
-    "outer_iterations": 5,
+    "outer_iterations": 4,
     "inner_steps": 10,
     "real_batch": 32,
     "network_images": 200,
