@@ -111,24 +111,22 @@ def _dataset(name: str) -> dict[str, Any]:
 
 DATASET_SETTINGS: Mapping[str, Values] = MappingProxyType({name: _dataset(name) for name in DATASET_DEFAULTS})
 
+_NARROW = {
+    "network": "convnet",
+    "width": 16,
+    "outer_iterations": 20,
+    "inner_steps": 10,
+    "real_batch": 32,
+    "network_images": 200,
+    "selection_epochs": 2,
+    "evaluation_epochs": 100,
+}
+
 SMALL: Mapping[str, Values] = MappingProxyType(
     {
         "digits": {},
-        **dict.fromkeys(
-            ("fashion-mnist", "cifar10"),
-            MappingProxyType(
-                {
-                    "network": "convnet",
-                    "width": 16,
-                    "outer_iterations": 20,
-                    "inner_steps": 10,
-                    "real_batch": 32,
-                    "network_images": 200,
-                    "selection_epochs": 2,
-                    "evaluation_epochs": 100,
-                }
-            ),
-        ),
+        "fashion-mnist": {**_NARROW, "evaluation_learning_rate": 0.03},
+        "cifar10": _NARROW,
     }
 )
 """Settings with which a run takes about a minute of one core, where the defaults take longer."""
@@ -147,12 +145,12 @@ TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
             "lcmat-c": {"init": "real", "image_learning_rate": 0.03, "rho": 100.0},
         },
         "fashion-mnist": {
-            "dm": {"init": "real", "image_learning_rate": 1.0},
-            "dc": {"init": "real", "image_learning_rate": 0.1},
-            "dsa": {"init": "real", "image_learning_rate": 0.1},
-            "idc-i": {"init": "real", "image_learning_rate": 0.03},
-            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.01, "rho": 0.0},
-            "lcmat-c": {"init": "real", "image_learning_rate": 0.01, "rho": 10.0},
+            "dm": {"init": "real", "image_learning_rate": 30.0},
+            "dc": {"init": "real", "image_learning_rate": 3.0},
+            "dsa": {"init": "real", "image_learning_rate": 1.0},
+            "idc-i": {"init": "real", "image_learning_rate": 0.3},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 10.0},
         },
     }
 )
