@@ -73,14 +73,25 @@ CONDENSATION = Scheme(SETTING, OWN, condensation_label, ("dataset", "ipc", "netw
 
 
 def configurations(runs: pd.DataFrame) -> pd.DataFrame:
-    """Collect the seeds of each configuration: its setting and own parameters, `label`, `seeds` and `values`."""
+    """Collect the seeds of each configuration: its setting and own parameters, `label`, `seeds` and `values`.
+
+    In the order of the methods' table, rho ascending.
+    """
     keys = [*SETTING, *OWN]
     done = done_runs(runs).sort_values("seed", kind="stable")
     if done.empty:
         return pd.DataFrame(columns=[*keys, "label", "seeds", "values"], dtype=object)
     grouped = done.groupby(keys, dropna=False, sort=False)
     collected = grouped.agg(seeds=("seed", list), values=(ACCURACY, list)).reset_index()
-    return collected.assign(label=[condensation_label(row) for row in as_rows(collected)])
+    labels = [condensation_label(row) for row in as_rows(collected)]
+    ranks = collected["method"].map(list(METHOD_PARAMETERS).index)
+    ordered = collected.assign(label=labels, rank=ranks).sort_values(
+        ["dataset", "ipc", "test_network", "rank", "rho", "label"],
+        kind="stable",
+        ignore_index=True,
+        na_position="first",
+    )
+    return ordered.drop(columns="rank")
 
 
 def means_table(collected: pd.DataFrame, name: str, published: Mapping[tuple[str, str, int], str] | None = None) -> GT:
@@ -161,11 +172,12 @@ def draw_gains(differences: pd.DataFrame, *, columns: int = 2) -> Figure:
 
     Args:
         differences: as `lcmat.report.paired_to` gives it with the scheme `CONDENSATION`, not empty.
-        columns: panels side by side.
+        columns: most panels side by side.
     """
     groups = [group for _, group in differences.groupby(["dataset", "ipc", "network"], sort=False)]
+    columns = min(columns, len(groups))
     lines, rows = -(-len(groups) // columns), max(map(len, groups))
-    size = (figures.WIDE_INCHES, lines * (0.19 * rows + 0.75))
+    size = (figures.WIDE_INCHES if columns > 1 else figures.NARROW_INCHES * 1.4, lines * (0.19 * rows + 0.75))
     figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False)
     for ax in axes.flat[len(groups) :]:
         ax.set_axis_off()

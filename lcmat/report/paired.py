@@ -47,7 +47,7 @@ _BASELINE = "the baseline"
 
 
 def paired_to_baseline(
-    runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY, scheme: Scheme = SELECTION
+    runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY, scheme: Scheme | None = None
 ) -> pd.DataFrame:
     """Difference of each configuration to the baseline of the same setting, over the seeds that both have.
 
@@ -55,7 +55,7 @@ def paired_to_baseline(
         runs: as `lcmat.report.runs_frame` gives it.
         baseline: registry name of the method compared with.
         metric: column of the values, percent.
-        scheme: of the experiment.
+        scheme: of the experiment; None: that of the selection benchmark.
 
     Returns:
         One row per configuration with at least one common seed: the setting, `label`, `method`, `rho`, the paired
@@ -63,6 +63,7 @@ def paired_to_baseline(
         hence one data set and fraction) that have two pairs or more: one pair tests nothing, so it has p = 1 and costs
         the others nothing.
     """
+    scheme = scheme or SELECTION
     done = done_runs(runs).assign(setting=lambda table: _key(table, scheme.setting))
     bases = dict(list(done[done["method"] == baseline].groupby("setting")))
     others = done[done["method"] != baseline]
@@ -81,7 +82,7 @@ def paired_to_baseline(
 
 
 def paired_to(
-    runs: pd.DataFrame, baseline: pd.Series, metric: str = ACCURACY, scheme: Scheme = SELECTION
+    runs: pd.DataFrame, baseline: pd.Series, metric: str = ACCURACY, scheme: Scheme | None = None
 ) -> pd.DataFrame:
     """Difference of each configuration to the one that a mask marks, otherwise as `paired_to_baseline`.
 
@@ -89,7 +90,7 @@ def paired_to(
         runs: as `lcmat.report.runs_frame` gives it.
         baseline: whether a run belongs to the baseline, one truth value for each row of `runs`.
         metric: column of the values, percent.
-        scheme: of the experiment.
+        scheme: of the experiment; None: that of the selection benchmark.
     """
     marked = runs.assign(method=runs["method"].mask(baseline, _BASELINE))
     return paired_to_baseline(marked, _BASELINE, metric, scheme)

@@ -93,7 +93,8 @@ Markdown(
 # thousand, so that published learning rates do not fit either. All of them were chosen on training images that were held
 # out, with one seed and **as many trials for every competitor**: gradients alone spend them on the learning rate, LCMat-C
 # on pairs of learning rate and $\rho$. The controls have the settings of LCMat-C, with $\rho$ scaled so that at real
-# images and an untrained network they pull as hard. All start from the same real images, because runs this short do not get
+# images and an untrained network they pull as hard: the $\rho$ in their names is that of the penalty which they equal. A
+# trial meets fewer networks than a run, which may favour larger rates. All start from the same real images, because runs this short do not get
 # far from noise. All take as many steps against as many original images. No test image was looked at.
 
 # %% tags=["hide-input"]
