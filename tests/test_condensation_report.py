@@ -2,6 +2,7 @@
 
 import math
 
+import matplotlib.pyplot as plt
 import pandas as pd
 import pytest
 from scipy import stats
@@ -121,6 +122,18 @@ def test_tables_and_figures_of_a_page_with_runs():
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
     assert "Seeds needed" in page.gains_table(found, "gains").as_raw_html()
     assert len(page.draw_gains(found).axes) == 2
+
+
+def test_strengths_are_drawn_with_random_images_as_a_band():
+    runs, _ = frame()
+    collected = page.configurations(runs)
+    rows = collected[(collected["method"] == "lcmat-c") & (collected["ipc"] == 10)]
+    (random,) = collected[(collected["method"] == "random") & (collected["ipc"] == 10)]["values"]
+    figure, ax = plt.subplots()
+    page.draw_strengths(ax, rows, random)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "10"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Random (n = 5)", "LCMat-C (n = 5)"]
+    plt.close(figure)
 
 
 def test_every_method_has_a_look_of_its_own():
