@@ -337,6 +337,26 @@ def test_equal_runs_have_equal_keys_and_each_parameter_enters_them():
     assert all(one.key != other.key for one, other in pairs)
 
 
+def test_the_figure_shows_the_first_images_of_each_class(splits):
+    import matplotlib.pyplot as plt
+
+    from lcmat.experiments import display
+
+    chosen = condensation.condense(session.begin(quick("random")), splits).synthetic
+    figure = display.set_figure(chosen)
+    (drawn,) = figure.axes[0].images
+    rows, columns = (side // 8 for side in drawn.get_array().shape[:2])
+    assert (rows, columns) == (10, 3)
+    plt.close(figure)
+
+
+def test_a_network_of_the_zoo_has_its_own_width():
+    run = CondensationParameters(dataset="cifar10", test_network="torchvision:densenet121")
+    assert run.test_width is None and condensation.evaluation_recipe(run).width is None
+    assert CondensationParameters(network="torchvision:densenet121").width is None
+    assert CondensationParameters(network="digits-net").width == 32 and CondensationParameters().width == 8
+
+
 def parameters_cell():
     """The assignments of the notebook's parameters cell."""
     cell = NOTEBOOK.read_text().split('# %% tags=["parameters"]\n')[1].split("\n# %%")[0]
