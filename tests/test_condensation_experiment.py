@@ -345,7 +345,7 @@ def test_the_figure_shows_the_first_images_of_each_class(splits):
     chosen = condensation.condense(session.begin(quick("random")), splits).synthetic
     figure = display.set_figure(chosen)
     (drawn,) = figure.axes[0].images
-    rows, columns = (side // 8 for side in drawn.get_array().shape[:2])
+    rows, columns = ((side + 1) // 9 for side in drawn.get_array().shape[:2])  # 8 pixels and a gap of one
     assert (rows, columns) == (10, 3)
     plt.close(figure)
 
