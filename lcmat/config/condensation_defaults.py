@@ -126,7 +126,7 @@ SMALL: Mapping[str, Values] = MappingProxyType(
     {
         "digits": {},
         "fashion-mnist": {**_NARROW, "evaluation_learning_rate": 0.03},
-        "cifar10": _NARROW,
+        "cifar10": {**_NARROW, "evaluation_learning_rate": 0.01},
     }
 )
 """Settings with which a run takes about a minute of one core, where the defaults take longer."""
@@ -149,6 +149,14 @@ TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
             "dc": {"init": "real", "image_learning_rate": 3.0},
             "dsa": {"init": "real", "image_learning_rate": 1.0},
             "idc-i": {"init": "real", "image_learning_rate": 0.3},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 10.0},
+        },
+        "cifar10": {
+            "dm": {"init": "real", "image_learning_rate": 10.0},
+            "dc": {"init": "real", "image_learning_rate": 3.0},
+            "dsa": {"init": "real", "image_learning_rate": 3.0},
+            "idc-i": {"init": "real", "image_learning_rate": 1.0},
             GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
             "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 10.0},
         },
