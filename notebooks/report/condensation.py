@@ -94,12 +94,21 @@ Markdown(
 # out, with one seed and **as many trials for every competitor**: gradients alone spend them on the learning rate, LCMat-C
 # on pairs of learning rate and $\rho$. The controls have the settings of LCMat-C, with $\rho$ scaled so that at real
 # images and an untrained network they pull as hard: the $\rho$ in their names is that of the penalty which they equal. A
-# trial meets fewer networks than a run, which may favour larger rates. All start from the same real images, because runs this short do not get
+# trial meets fewer networks than a run, which may favour larger rates, and LCMat-C, which spends its trials on two
+# parameters, sees fewer rates than the others. All start from the same real images, because runs this short do not get
 # far from noise. All take as many steps against as many original images. No test image was looked at.
 
 # %% tags=["hide-input"]
 stored = {name: measurements.read(tuning.KIND, name) for name in tuning.DATASETS}
 code = measurement_fingerprint("lcmat.experiments.condensation_tuning")
+
+
+def edge(best, trials):
+    rates = [trial["image_learning_rate"] for trial in trials]
+    at_edge = best["image_learning_rate"] in (min(rates), max(rates))
+    return " (edge of the range)" if at_edge else ""
+
+
 rows = [
     {
         "group": f"{name}: {content['held_out']} held-out images",
@@ -107,7 +116,7 @@ rows = [
         "Trials": len(trials),
         "Rates": f"{min(t['image_learning_rate'] for t in trials):g} to "
         f"{max(t['image_learning_rate'] for t in trials):g}",
-        "Chosen rate": f"{best['image_learning_rate']:g}",
+        "Chosen rate": f"{best['image_learning_rate']:g}" + edge(best, trials),
         "Chosen rho": "" if best["rho"] is None else f"{best['rho']:g}",
         "Held-out accuracy": f"{best['accuracy_percent']:.1f}",
     }
