@@ -19,6 +19,7 @@ from lcmat.config.condensation_defaults import (
     CONTROLS,
     DATASET_SETTINGS,
     FEWEST_IMAGES,
+    GRADIENTS_ALONE,
     METHOD_DEFAULTS,
     METHOD_PARAMETERS,
     REAL_METHODS,
@@ -299,8 +300,11 @@ def test_tables_agree_with_the_library():
     assert {name: o.fewest for name, o in OBJECTIVES.items() if o.fewest > 1} == FEWEST_IMAGES
     varying = {name for known in METHOD_PARAMETERS.values() for name in known}
     assert varying <= CondensationParameters.model_fields.keys()
-    for (dataset, method), values in TUNED.items():
-        assert dataset in DATASETS and set(values) <= {*METHOD_PARAMETERS[method]}
+    for dataset, competitors in TUNED.items():
+        assert dataset in DATASETS and set(competitors) == {*OBJECTIVES, GRADIENTS_ALONE} - {*CONTROLS}
+        for competitor, values in competitors.items():
+            method = "lcmat-c" if competitor == GRADIENTS_ALONE else competitor
+            assert set(values) <= {*METHOD_PARAMETERS[method]}
 
 
 @pytest.mark.parametrize("method", ["dm", "dc", "dsa", "idc-i", "lcmat-c"])
