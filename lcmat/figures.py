@@ -105,6 +105,11 @@ METHOD_STYLES: Mapping[str, MethodStyle] = {
     "DM": MethodStyle(BLUE, "o"),
     "DSA": MethodStyle(PURPLE, "o"),
     "DC": MethodStyle(GREEN, "o"),
+    "IDC-I": MethodStyle(ORANGE, "o"),
+    "Gradients alone": MethodStyle(SKY_BLUE, "o"),
+    "Mean control": MethodStyle(SKY_BLUE, "s"),
+    "Second-moment control": MethodStyle(SKY_BLUE, "X"),
+    "Pooled-variance control": MethodStyle(SKY_BLUE, "*"),
 }
 """Keys are the paper's spellings."""
 

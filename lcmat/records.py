@@ -64,6 +64,7 @@ class Record(_Part):
         dirty: whether tracked files differed from that commit.
         fingerprint: of the code that made the numbers, see `lcmat.fingerprint`.
         data: split -> `DataSource`.
+        artifacts: what else the run made and the cache keeps, for instance a condensed set -> hash of its content.
         error: why the status is not "done".
     """
 
@@ -86,6 +87,7 @@ class Record(_Part):
     dirty: bool | None
     fingerprint: _Hex
     data: dict[str, DataSource]
+    artifacts: dict[str, str] = Field(default_factory=dict)
     error: str | None = None
 
     @model_validator(mode="after")

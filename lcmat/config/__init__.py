@@ -5,6 +5,7 @@ of `lcmat.defaults` repeat what the registries of data sets, networks and method
 """
 
 from lcmat.config.base import Experiment, ParameterError, nearest
+from lcmat.config.condensation import CondensationParameters
 from lcmat.config.continual import ContinualParameters
 from lcmat.config.parsing import expected, from_namespace, parse, parse_assignments
 from lcmat.config.registry import EXPERIMENTS
@@ -12,6 +13,7 @@ from lcmat.config.selection import SelectionParameters
 
 __all__ = [
     "EXPERIMENTS",
+    "CondensationParameters",
     "ContinualParameters",
     "Experiment",
     "ParameterError",

@@ -35,6 +35,8 @@ EVIDENCE_MODULES: Mapping[str, str] = MappingProxyType(
 _NO_PART = (
     "lcmat.checkpoints",
     "lcmat.config",
+    "lcmat.config.condensation",
+    "lcmat.config.condensation_defaults",
     "lcmat.data",
     "lcmat.defaults",
     "lcmat.experiments",
@@ -122,9 +124,18 @@ def _modules_of_continual(parameters: Mapping[str, Any]) -> tuple[str, ...]:
     return ("lcmat.experiments.continual", *filling, network, *_TRAINING)
 
 
+def _modules_of_condensation(parameters: Mapping[str, Any]) -> tuple[str, ...]:
+    own = ["lcmat.experiments.condensation", "lcmat.condensation", "lcmat.data.dataset", "lcmat.training.evaluation"]
+    if "selection_epochs" in parameters:  # the methods that look at a trained network
+        own += [f"lcmat.selection.{method_module(parameters['method'])}", *_TRAINING]
+    networks = (network_module(parameters[name]) for name in ("network", "test_network") if name in parameters)
+    return (*own, *networks, "lcmat.models.network")
+
+
 _MODULES_OF: Mapping[str, Callable[[Mapping[str, Any]], tuple[str, ...]]] = MappingProxyType(
     {
         "selection": _modules_of_selection,
+        "condensation": _modules_of_condensation,
         "continual": _modules_of_continual,
     }
 )

@@ -47,6 +47,7 @@ def record_table(record: Record) -> HTML:
         "versions": ", ".join(f"{name} {version}" for name, version in record.versions.items()),
         "code": f"fingerprint {record.fingerprint}, commit {record.commit} {'(changed since)' if record.dirty else ''}",
         **{f"data: {split}": source.provenance for split, source in record.data.items()},
+        **{f"artifact: {name}": digest for name, digest in record.artifacts.items()},
         "key": record.key,
     }
     return _table(("", record.experiment), rows.items())

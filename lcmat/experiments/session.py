@@ -43,6 +43,7 @@ class Session:
         metrics: Mapping[str, float],
         series: Mapping[str, list[float]],
         seconds: Mapping[str, float],
+        artifacts: Mapping[str, str] | None = None,
         error: str | None = None,
     ) -> Record:
         """The record of this run, which ends now."""
@@ -66,6 +67,7 @@ class Session:
             dirty=self.dirty,
             fingerprint=self.fingerprint,
             data={s.split: DataSource(content_hash=s.content_hash, provenance=s.provenance) for s in splits},
+            artifacts=dict(artifacts or {}),
             error=error,
         )
 

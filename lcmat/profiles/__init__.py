@@ -3,17 +3,25 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lcmat.profiles import continual, selection
+from lcmat.profiles import condensation, continual, selection
 from lcmat.profiles.study import Profile, Study
 
 __all__ = ["PROFILES", "Profile", "Study"]
 
 PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
-        "smoke": Profile("digits; minutes on a laptop", (*selection.smoke(), continual.smoke()), disposable=True),
-        "cpu": Profile(
-            "Fashion-MNIST and CIFAR-10 with narrow networks; hours on two cores", (*selection.cpu(), continual.cpu())
+        "smoke": Profile(
+            "digits; minutes on a laptop",
+            (*selection.smoke(), *condensation.smoke(), continual.smoke()),
+            disposable=True,
         ),
-        "paper": Profile("the paper's networks and schedules; for GPUs", (*selection.paper(), continual.paper())),
+        "cpu": Profile(
+            "Fashion-MNIST and CIFAR-10 with narrow networks; hours on two cores",
+            (*selection.cpu(), *condensation.cpu(), continual.cpu()),
+        ),
+        "paper": Profile(
+            "the paper's networks and schedules; for GPUs",
+            (*selection.paper(), *condensation.paper(), continual.paper()),
+        ),
     }
 )

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Any, NamedTuple
 
 import pandas as pd
 
@@ -21,17 +21,41 @@ OWN = (
 """Parameters in which a method may differ from the baseline it is compared with."""
 
 SETTING = tuple(name for name in PARAMETERS if name not in (*OWN, "seed"))
+
+
+class Scheme(NamedTuple):
+    """How the runs of an experiment are compared.
+
+    Attributes:
+        setting: parameters that a configuration shares with its baseline.
+        own: parameters in which it may differ from it.
+        label: names a configuration, given its parameters.
+        order: columns by which the rows are sorted.
+    """
+
+    setting: tuple[str, ...]
+    own: tuple[str, ...]
+    label: Callable[[Mapping[Any, Any]], str]
+    order: tuple[str, ...]
+
+
+SELECTION = Scheme(
+    SETTING, OWN, lambda row: method_label(row["method"], row), ("dataset", "network", "fraction", "rho")
+)
 SIGNIFICANCE = 0.05
 _BASELINE = "the baseline"
 
 
-def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY) -> pd.DataFrame:
+def paired_to_baseline(
+    runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY, scheme: Scheme | None = None
+) -> pd.DataFrame:
     """Difference of each configuration to the baseline of the same setting, over the seeds that both have.
 
     Args:
         runs: as `lcmat.report.runs_frame` gives it.
         baseline: registry name of the method compared with.
         metric: column of the values, percent.
+        scheme: of the experiment; None: that of the selection benchmark.
 
     Returns:
         One row per configuration with at least one common seed: the setting, `label`, `method`, `rho`, the paired
@@ -39,34 +63,37 @@ def paired_to_baseline(runs: pd.DataFrame, baseline: str = "uniform", metric: st
         hence one data set and fraction) that have two pairs or more: one pair tests nothing, so it has p = 1 and costs
         the others nothing.
     """
-    done = done_runs(runs).assign(setting=lambda table: _key(table, SETTING))
+    scheme = scheme or SELECTION
+    done = done_runs(runs).assign(setting=lambda table: _key(table, scheme.setting))
     bases = dict(list(done[done["method"] == baseline].groupby("setting")))
     others = done[done["method"] != baseline]
     rows = []
-    for _, group in others.groupby(_key(others, [*SETTING, *OWN]), sort=False):
+    for _, group in others.groupby(_key(others, [*scheme.setting, *scheme.own]), sort=False):
         base = bases.get(group["setting"].iloc[0], done.iloc[:0])
         pairs = base.merge(group, on="seed", suffixes=("_base", ""))
         if len(pairs):
-            rows.append(_difference(group.iloc[0], pairs, metric))
-    table = pd.DataFrame(rows, columns=[*SETTING, "method", "rho", "label", "interval", "p_value"])
+            rows.append(_difference(group.iloc[0], pairs, metric, scheme))
+    table = pd.DataFrame(rows, columns=[*scheme.setting, "method", "rho", "label", "interval", "p_value"])
     testable = table[table["interval"].map(lambda interval: interval.n > 1).astype(bool)]
-    families = testable.groupby(_key(testable, SETTING))["p_value"]
+    families = testable.groupby(_key(testable, scheme.setting))["p_value"]
     adjusted = families.transform(lambda p: pd.Series(holm(list(p)), p.index))
     adjusted_p = adjusted.astype(float).reindex(table.index, fill_value=1.0)
-    return table.assign(adjusted_p=adjusted_p).sort_values(
-        ["dataset", "network", "fraction", "rho"], kind="stable", ignore_index=True
-    )
+    return table.assign(adjusted_p=adjusted_p).sort_values([*scheme.order], kind="stable", ignore_index=True)
 
 
-def paired_to(runs: pd.DataFrame, baseline: pd.Series, metric: str = ACCURACY) -> pd.DataFrame:
+def paired_to(
+    runs: pd.DataFrame, baseline: pd.Series, metric: str = ACCURACY, scheme: Scheme | None = None
+) -> pd.DataFrame:
     """Difference of each configuration to the one that a mask marks, otherwise as `paired_to_baseline`.
 
     Args:
         runs: as `lcmat.report.runs_frame` gives it.
         baseline: whether a run belongs to the baseline, one truth value for each row of `runs`.
         metric: column of the values, percent.
+        scheme: of the experiment; None: that of the selection benchmark.
     """
-    return paired_to_baseline(runs.assign(method=runs["method"].mask(baseline, _BASELINE)), _BASELINE, metric)
+    marked = runs.assign(method=runs["method"].mask(baseline, _BASELINE))
+    return paired_to_baseline(marked, _BASELINE, metric, scheme)
 
 
 def describe_differences(differences: pd.DataFrame, baseline_title: str = "uniform selection") -> str:
@@ -91,14 +118,15 @@ def _named(word: str, differences: pd.DataFrame) -> str:
         return ""
     parts = []
     for label, rows in differences.groupby("label", sort=False):
-        parts.append(f"{label} at {', '.join(f'{100 * fraction:g} %' for fraction in rows['fraction'])}")
+        fractions: Iterable[float] = rows.get("fraction", ())
+        parts.append(" at ".join(filter(None, [str(label), ", ".join(f"{100 * each:g} %" for each in fractions)])))
     return f" {word}: {'; '.join(parts)}."
 
 
-def _difference(example: pd.Series, pairs: pd.DataFrame, metric: str) -> dict[str, Any]:
+def _difference(example: pd.Series, pairs: pd.DataFrame, metric: str, scheme: Scheme) -> dict[str, Any]:
     result = paired_difference(list(pairs[metric]), list(pairs[f"{metric}_base"]))
-    setting = {name: example[name] for name in (*SETTING, "method", "rho")}
-    label = method_label(example["method"], example.to_dict())
+    setting = {name: example[name] for name in (*scheme.setting, "method", "rho")}
+    label = scheme.label(example.to_dict())
     return {**setting, "label": label, "interval": result.interval, "p_value": result.p_value}
 
 

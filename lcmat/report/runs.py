@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
-from lcmat.config import SelectionParameters
+from lcmat.config import Experiment, SelectionParameters
 from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS
 from lcmat.experiments import stale_keys
 from lcmat.selection import METHODS
@@ -23,17 +23,21 @@ PARAMETERS = tuple(SelectionParameters.model_fields)
 METRICS = (ACCURACY, BEST_ACCURACY)
 
 
-def runs_frame(records: Iterable[Record]) -> pd.DataFrame:
-    """Tabulate the records of the selection benchmark: parameters, metrics and provenance, one row per run.
+def runs_frame(records: Iterable[Record], model: type[Experiment] = SelectionParameters) -> pd.DataFrame:
+    """Tabulate the records of one experiment: parameters, metrics and provenance, one row per run.
+
+    Args:
+        records: of any experiments.
+        model: the parameters of the one that is wanted.
 
     Returns:
-        The columns `PARAMETERS`, `METRICS` and `PROVENANCE` at least, whatever the records; missing values are None.
+        Its parameters, `METRICS` and `PROVENANCE` as columns at least, whatever the records; missing values are None.
         `stale` says whether other code than today's made the record.
     """
-    selected = [record for record in records if record.experiment == SelectionParameters.experiment]
+    selected = [record for record in records if record.experiment == model.experiment]
     stale = stale_keys(selected)
     rows = [{**_row(record), "stale": record.key in stale} for record in selected]
-    columns = list(dict.fromkeys([*PARAMETERS, *METRICS, *PROVENANCE, *(name for row in rows for name in row)]))
+    columns = list(dict.fromkeys([*model.model_fields, *METRICS, *PROVENANCE, *(name for row in rows for name in row)]))
     return pd.DataFrame(rows, columns=columns, dtype=object)
 
 

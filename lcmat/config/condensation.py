@@ -1,0 +1,162 @@
+"""Parameters of the condensation benchmark."""
+
+from typing import Any, ClassVar, Literal, Self
+
+from pydantic import Field, field_validator, model_validator
+
+from lcmat.config.base import Experiment, nearest
+from lcmat.config.condensation_defaults import (
+    CONTROLS,
+    DATASET_SETTINGS,
+    FEWEST_IMAGES,
+    METHOD_PARAMETERS,
+    SCALED_RATES,
+    fitting,
+    method_defaults,
+)
+from lcmat.defaults import NETWORK_WIDTHS, ZOO_PREFIX
+
+EVALUATION = (
+    *("test_network", "test_width", "evaluations", "evaluation_epochs", "evaluation_learning_rate"),
+    *("evaluation_augmentation", "evaluation_cutmix"),
+)
+"""Parameters that only the training on the finished set depends on."""
+
+
+class CondensationParameters(Experiment):
+    """One run of the condensation benchmark: make a few images per class, train networks on them, test these.
+
+    None stands for the default of the data set, network or method and is resolved at once. By default all methods that
+    learn images do equal work: as many steps of the images, each against as many original images, and networks trained
+    on as many images between two steps.
+
+    >>> CondensationParameters(method="lcmat-c").canonical()["train_on"]
+    'original'
+    >>> CondensationParameters(method="random").outer_iterations is None
+    True
+    """
+
+    experiment: ClassVar[str] = "condensation"
+
+    dataset: str = Field("digits", description="data set, as `lcmat datasets` lists it")
+    method: str = Field("lcmat-c", description="an objective of `lcmat.condensation`, random, herding or k-center")
+    ipc: int = Field(10, ge=1, description="images per class")
+    seed: int = Field(0, ge=0, lt=2**31, description="of all networks' initial weights and of every random draw")
+    rho: float | None = Field(None, ge=0, description="strength of the penalty, which enters as rho / 2")
+    norm: Literal["l2", "l1", "squared"] | None = Field(None, description="size of the penalty's difference")
+    strength_at: Literal["real", "noise", "nowhere"] | None = Field(
+        None, description="images at which a control's rho is scaled to pull as hard as LCMat-C's penalty (controls)"
+    )
+    distance: Literal["layerwise", "squared", "cosine"] | None = Field(None, description="of the mean gradients")
+    layers: Literal["all", "weights", "convolutions"] | None = Field(None, description="whose gradients are compared")
+    init: Literal["noise", "real", "herding"] | None = Field(None, description="images that the learning starts from")
+    outer_iterations: int | None = Field(None, ge=0, description="networks that the images meet; dm: one in every step")
+    inner_steps: int | None = Field(None, ge=1, description="steps of the images for each of them")
+    real_batch: int | None = Field(None, ge=1, description="original images of each class in a step")
+    image_learning_rate: float | None = Field(None, gt=0, description="of the synthetic images")
+    augmentation: str | None = Field(None, description="of real and synthetic images in a step, joined by underscores")
+    train_on: Literal["original", "synthetic", "nothing"] | None = Field(
+        None, description="what a network learns between two steps of the images"
+    )
+    network_learning_rate: float | None = Field(None, gt=0, description="of this learning")
+    network_images: int | None = Field(None, ge=1, description="images it sees in it, in passes over the smaller sets")
+    network_augmentation: str | None = Field(None, description="of these images")
+    cutmix: float | None = Field(None, ge=0, le=1, description="probability of CutMix in it")
+    network: str | None = Field(None, description="architecture that the images are made with")
+    width: int | None = Field(None, ge=1, description="channels of its first stage; the published width by default")
+    classes_per_pass: int | None = Field(None, ge=1, description="classes that go through the network together")
+    selection_epochs: int | None = Field(None, ge=1, description="epochs of the selecting network (herding, k-center)")
+    test_network: str | None = Field(None, description="architecture trained on the images, if it is another one")
+    test_width: int | None = Field(None, ge=1, description="channels of that network's first stage")
+    evaluations: int = Field(1, ge=1, description="networks trained on the images; their mean accuracy counts")
+    evaluation_epochs: int | None = Field(None, ge=1, description="epochs of each")
+    evaluation_learning_rate: float | None = Field(None, gt=0, description="of the first epoch")
+    evaluation_augmentation: str | None = Field(None, description="of the images in it")
+    evaluation_cutmix: float | None = Field(None, ge=0, le=1, description="probability of CutMix in it")
+    precision: Literal["float32", "bfloat16"] = Field("float32", description="of products with original images")
+    compile: bool = Field(False, description="use torch.compile for them")
+
+    @model_validator(mode="before")
+    @classmethod
+    def _resolve(cls, values: Any) -> Any:
+        """Put the defaults of data set, network and method in the place of None."""
+        if not isinstance(values, dict):
+            return values
+        given = {name: value for name, value in values.items() if value is not None}
+        dataset, method = (given.get(name, cls.model_fields[name].default) for name in ("dataset", "method"))
+        if not (isinstance(dataset, str) and isinstance(method, str) and method in METHOD_PARAMETERS):
+            return given
+        resolved = {**_defaults(dataset, method, given.get("ipc", cls.model_fields["ipc"].default)), **given}
+        resolved = _with_widths(resolved, given)
+        return _without_repetition(resolved)
+
+    @field_validator("dataset", "method", "network", "test_network")
+    @classmethod
+    def _known(cls, value: str, info: Any) -> str:
+        """Refuse names that are in no registry."""
+        kind = "network" if info.field_name == "test_network" else info.field_name
+        known = {"dataset": DATASET_SETTINGS, "method": METHOD_PARAMETERS, "network": NETWORK_WIDTHS}[kind]
+        if value in known or (kind == "network" and value.startswith(ZOO_PREFIX)):
+            return value
+        raise ValueError(f"{value!r} is no {kind}; {nearest(value, known)}")
+
+    @field_validator("rho", "cutmix", "evaluation_cutmix")
+    @classmethod
+    def _unsigned_zero(cls, value: float | None) -> float | None:
+        """-0.0 equals 0.0 but would have another key."""
+        return value if value is None else value + 0.0
+
+    @model_validator(mode="after")
+    def _width_of_a_test_network(self) -> Self:
+        """Refuse the width of a network that is not named."""
+        if self.test_width is not None and self.test_network is None:
+            raise ValueError("test_width: name the tested network too (test_network=); width= is that of both networks")
+        return self
+
+    @model_validator(mode="after")
+    def _parameters_of_method(self) -> Self:
+        """Refuse parameters that the method does not have."""
+        own = METHOD_PARAMETERS[self.method]
+        for name in {each for known in METHOD_PARAMETERS.values() for each in known}:
+            if getattr(self, name) is not None and name not in own:
+                has = ", ".join(own) or "none beyond those of every run"
+                raise ValueError(f"{name}: method {self.method!r} has none ({self.method}: {has}); leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _variance_needs_images(self) -> Self:
+        """Refuse the variance of one image, which is 0/0: also where it sets the strength of a control."""
+        compared = self.method in CONTROLS and self.strength_at != "nowhere"
+        fewest = FEWEST_IMAGES["lcmat-c"] if compared else FEWEST_IMAGES.get(self.method, 1)
+        if self.ipc < fewest and self.rho:
+            instead = "strength_at=nowhere" if compared else "rho=0"
+            raise ValueError(f"ipc: the variance of one image per class is undefined; take {fewest}, or {instead}")
+        return self
+
+
+def _defaults(dataset: str, method: str, ipc: Any) -> dict[str, Any]:
+    """What the method does with this data set unless told otherwise."""
+    values = {**fitting(method, DATASET_SETTINGS.get(dataset, {})), **method_defaults(dataset, method)}
+    if method in SCALED_RATES and isinstance(ipc, int):
+        values["image_learning_rate"] *= ipc / 10
+    return values
+
+
+def _with_widths(resolved: dict[str, Any], given: dict[str, Any]) -> dict[str, Any]:
+    """A network that is named without its width has the published one, not that of the data set's default network."""
+    widths = {}
+    for network, width in (("network", "width"), ("test_network", "test_width")):
+        published = NETWORK_WIDTHS.get(str(resolved.get(network)))
+        named = network in given and width not in given
+        widths[width] = published if named else resolved.get(width, published)
+    return {**resolved, **{name: value for name, value in widths.items() if value is not None or name in resolved}}
+
+
+def _without_repetition(resolved: dict[str, Any]) -> dict[str, Any]:
+    """Leave out a tested network that is the condensing one: the same run, the same key."""
+    condensing, tested = (
+        (resolved.get(network), resolved.get(width))
+        for network, width in (("network", "width"), ("test_network", "test_width"))
+    )
+    repeated = {"test_network", "test_width"} if tested == condensing else set()
+    return {name: value for name, value in resolved.items() if name not in repeated}

@@ -1,0 +1,230 @@
+"""What the page of the condensation benchmark shows: its records as a table, compared seed by seed."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from great_tables import GT
+from matplotlib.axes import Axes
+from matplotlib.figure import Figure
+from scipy import stats
+
+from lcmat import figures
+from lcmat.condensation import OBJECTIVES
+from lcmat.config import CondensationParameters
+from lcmat.config.condensation_defaults import METHOD_DEFAULTS, METHOD_PARAMETERS
+from lcmat.report.paired import Scheme
+from lcmat.report.published import read_published
+from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
+from lcmat.report.tables import _network, _p_value, _range, _table
+from lcmat.statistics import MAX_SEEDS, Interval, mean_interval, welch_difference
+
+if TYPE_CHECKING:
+    from lcmat.records import Record
+
+REAL_TITLES = {"random": "Random", "herding": "Herding", "k-center": "k-Center"}
+OWN = ("method", *sorted({name for known in METHOD_PARAMETERS.values() for name in known}))
+SETTING = tuple(name for name in CondensationParameters.model_fields if name not in (*OWN, "seed"))
+_OPTIONS = ("norm", "distance", "layers", "strength_at")  # named where they are not the method's default
+
+
+def condensation_frame(records: Iterable[Record]) -> pd.DataFrame:
+    """Tabulate the records of the condensation benchmark, one row per run."""
+    return runs_frame(records, CondensationParameters)
+
+
+def title_of(row: Mapping[Any, Any]) -> str:
+    """The method's name in figures, by which it has its colour; LCMat-C at rho = 0 has another.
+
+    >>> title_of({"method": "lcmat-c", "rho": 0.0}), title_of({"method": "dm", "rho": None})
+    ('Gradients alone', 'DM')
+    """
+    if row["method"] == "lcmat-c" and row["rho"] == 0:
+        return "Gradients alone"
+    return REAL_TITLES.get(row["method"]) or OBJECTIVES[row["method"]].title
+
+
+def condensation_label(row: Mapping[Any, Any]) -> str:
+    """Name a configuration, with rho and with what is not its method's default, or not learnt from real images.
+
+    >>> condensation_label({"method": "lcmat-c", "rho": 10.0, "norm": "l1", "init": "noise", "train_on": "original"})
+    'LCMat-C, ρ = 10, norm l1, from noise'
+    """
+    if row["method"] not in METHOD_PARAMETERS:  # a baseline that has lost its name in a comparison
+        return str(row["method"])
+    defaults = METHOD_DEFAULTS.get(row["method"], {})
+    differing = [name for name in _OPTIONS if _given(row, name) and row[name] != defaults.get(name)]
+    parts = [title_of(row)]
+    if _given(row, "rho") and row["rho"] != 0:
+        parts.append(f"ρ = {row['rho']:g}")
+    parts += [f"{name.replace('_', ' ')} {row[name]}" for name in differing]
+    if _given(row, "init") and row["init"] != "real":
+        parts.append(f"from {row['init']}")
+    if _given(row, "train_on") and row["train_on"] != defaults.get("train_on"):
+        parts.append(f"network learns {row['train_on']}")
+    return ", ".join(parts)
+
+
+CONDENSATION = Scheme(SETTING, OWN, condensation_label, ("dataset", "ipc", "network"))
+
+
+def configurations(runs: pd.DataFrame) -> pd.DataFrame:
+    """Collect the seeds of each configuration: its setting and own parameters, `label`, `seeds` and `values`.
+
+    In the order of the methods' table, rho ascending.
+    """
+    keys = [*SETTING, *OWN]
+    done = done_runs(runs).sort_values("seed", kind="stable")
+    if done.empty:
+        return pd.DataFrame(columns=[*keys, "label", "seeds", "values"], dtype=object)
+    grouped = done.groupby(keys, dropna=False, sort=False)
+    collected = grouped.agg(seeds=("seed", list), values=(ACCURACY, list)).reset_index()
+    labels = [condensation_label(row) for row in as_rows(collected)]
+    ranks = collected["method"].map(list(METHOD_PARAMETERS).index)
+    ordered = collected.assign(label=labels, rank=ranks).sort_values(
+        ["dataset", "ipc", "test_network", "rank", "rho", "label"],
+        kind="stable",
+        ignore_index=True,
+        na_position="first",
+    )
+    return ordered.drop(columns="rank")
+
+
+def means_table(collected: pd.DataFrame, name: str, published: Mapping[tuple[str, str, int], str] | None = None) -> GT:
+    """Show `configurations` as in Table 4: mean and t interval of the last epoch, the paper's cell beside it.
+
+    Args:
+        collected: not empty.
+        name: identifier of the table, unique on its page.
+        published: (data set, the paper's name of the method, images per class) -> its number as text.
+    """
+    rows = []
+    for row in as_rows(collected):
+        interval = mean_interval(row["values"])
+        shown = {
+            "group": setting_text(row),
+            "Method": row["label"],
+            "Rate": "" if not _given(row, "image_learning_rate") else f"{row['image_learning_rate']:g}",
+            "n": interval.n,
+            "Accuracy": f"{interval.mean:.2f}",
+            "95 % interval": _range(interval),
+        }
+        if published is not None:
+            shown["Paper (width 128)"] = published.get((row["dataset"], title_of(row), row["ipc"]), "")
+        rows.append(shown)
+    return _table(pd.DataFrame(rows), name, groupname_col="group")
+
+
+def published_cells(table: str = "4") -> dict[tuple[str, str, int], str]:
+    """The paper's accuracies of one table on its own network: (data set, method, images per class) -> text."""
+    published = read_published()
+    own = published[(published["table"] == table) & (published["budget_kind"] == "ipc")]
+    rows = as_rows(own[own["reduction_network"] == own["test_network"]])
+    return {(row["dataset"], row["method"], int(row["budget"])): f"{row['mean']:g} ± {row['std']:g}" for row in rows}
+
+
+def gains_table(differences: pd.DataFrame, name: str) -> GT:
+    """Show differences of `lcmat.report.paired_to` with the scheme `CONDENSATION`, and the seeds that would settle."""
+    rows = [
+        {
+            "group": setting_text(row),
+            "Method": row["label"],
+            "Pairs": row["interval"].n,
+            "Difference": f"{row['interval'].mean:+.2f}",
+            "95 % interval": _range(row["interval"]),
+            "p": _p_value(row["p_value"]),
+            "p (Holm)": _p_value(row["adjusted_p"]),
+            "Seeds needed": _seeds_text(row["interval"]),
+        }
+        for row in as_rows(differences)
+    ]
+    return _table(pd.DataFrame(rows), name, groupname_col="group")
+
+
+def seeds_to_tell(interval: Interval) -> int | None:
+    """Smallest number of seeds at which the interval would exclude zero if mean and spread stayed as they are.
+
+    Returns:
+        The number, the present one at least; None if `MAX_SEEDS` would not do, or if one seed tells no spread.
+
+    >>> seeds_to_tell(mean_interval([0.0, 1.0, 2.0]))  # 1 > t(n - 1) / sqrt(n) from n = 7 on
+    7
+    """
+    if not math.isfinite(interval.half_width):
+        return None
+    std = interval.half_width * math.sqrt(interval.n) / float(stats.t.ppf(0.975, interval.n - 1))
+    numbers = range(interval.n, MAX_SEEDS + 1)
+    return next((n for n in numbers if welch_difference(interval.mean, std, n, 0.0, 0.0, 1).excludes_zero), None)
+
+
+def setting_text(row: Mapping[Any, Any]) -> str:
+    """Data set, images per class and networks in words."""
+    tested = f", tested on {row['test_network']}, width {row['test_width']:g}" if _given(row, "test_network") else ""
+    return f"{row['dataset']}, {row['ipc']} images per class, {_network(dict(row))}{tested}"
+
+
+def draw_gains(differences: pd.DataFrame, *, columns: int = 2) -> Figure:
+    """Draw differences to a baseline: a panel for each setting, a row for each configuration, the best on top.
+
+    Args:
+        differences: as `lcmat.report.paired_to` gives it with the scheme `CONDENSATION`, not empty.
+        columns: most panels side by side.
+    """
+    groups = [group for _, group in differences.groupby(["dataset", "ipc", "network"], sort=False)]
+    columns = min(columns, len(groups))
+    lines, rows = -(-len(groups) // columns), max(map(len, groups))
+    size = (figures.WIDE_INCHES if columns > 1 else figures.NARROW_INCHES * 1.4, lines * (0.19 * rows + 0.75))
+    figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False)
+    for ax in axes.flat[len(groups) :]:
+        ax.set_axis_off()
+    for ax, group in zip(axes.flat, groups, strict=False):
+        _panel(ax, group)
+    figure.supxlabel("difference (percentage points)", fontsize=9)
+    return figure
+
+
+def draw_strengths(ax: Axes, collected: pd.DataFrame, random: Sequence[float]) -> Axes:
+    """Draw the accuracy of LCMat-C against rho, 0 among them, with the interval of random images as a band.
+
+    Args:
+        ax: where to draw.
+        collected: rows of `configurations` that differ in rho alone.
+        random: accuracies of random images.
+    """
+    rows = collected.sort_values("rho")
+    band = mean_interval(random)
+    if math.isfinite(band.half_width):
+        ax.axhspan(
+            band.low, band.high, color=figures.PAPER_GREY, alpha=0.4, linewidth=0, label=f"Random (n = {band.n})"
+        )
+    figures.plot_accuracy(ax, list(rows["rho"]), list(rows["values"]), method="LCMat-C")
+    smallest = min(value for value in rows["rho"] if value > 0)
+    ax.set_xscale("symlog", linthresh=smallest)
+    ax.set_xticks(list(rows["rho"]), [f"{value:g}" for value in rows["rho"]])
+    ax.set(xlabel="ρ", ylabel="test accuracy (%)", title=str(rows["dataset"].iloc[0]))
+    ax.legend(loc="best")
+    return ax
+
+
+def _panel(ax: Axes, group: pd.DataFrame) -> None:
+    ordered = group.assign(mean=[interval.mean for interval in group["interval"]]).sort_values(
+        "mean", ascending=False, kind="stable"
+    )
+    rows, intervals = as_rows(ordered), list(ordered["interval"])
+    figures.plot_intervals(ax, [row["label"] for row in rows], intervals, method=[title_of(row) for row in rows])
+    ax.tick_params(axis="y", labelsize=6)
+    counts = "–".join(str(n) for n in sorted({interval.n for interval in intervals}))
+    ax.set_title(f"{rows[0]['dataset']}, {rows[0]['ipc']} per class (n = {counts})", fontsize=8)
+
+
+def _seeds_text(interval: Interval) -> str:
+    needed = seeds_to_tell(interval)
+    return "" if interval.n < 2 else f"more than {MAX_SEEDS}" if needed is None else str(needed)
+
+
+def _given(row: Mapping[Any, Any], name: str) -> bool:
+    return row.get(name) is not None and not pd.isna(row[name])

@@ -1,0 +1,196 @@
+"""The page of the condensation benchmark: pairs that share all but the method, labels, tables, and what was tuned."""
+
+import math
+
+import matplotlib.pyplot as plt
+import pandas as pd
+import pytest
+from scipy import stats
+
+from lcmat import figures, measurements
+from lcmat.config import CondensationParameters
+from lcmat.config.condensation_defaults import GRADIENTS_ALONE, TUNED
+from lcmat.experiments import condensation_tuning as tuning
+from lcmat.profiles import PROFILES, condensation
+from lcmat.report import condensation as page
+from lcmat.report.paired import describe_differences, paired_to
+from lcmat.statistics import mean_interval
+from tests.test_records import make_record
+
+RATE = {"image_learning_rate": 0.01}
+
+
+def record(accuracy, method, seed=0, **changes):
+    parameters = CondensationParameters(method=method, seed=seed, **changes)
+    metrics = {"test_accuracy_percent": float(accuracy)}
+    return make_record(parameters, experiment="condensation", metrics=metrics, seed=seed)
+
+
+def frame():
+    """Five seeds: random, gradients alone, LCMat-C and a control, at two sizes, with gains known beforehand."""
+    gains = [1.0, 2.0, 3.0, 2.0, 2.0]
+    records = []
+    for seed, gain in enumerate(gains):
+        for ipc in (5, 10):
+            base = 50 + 7 * seed + ipc
+            records += [
+                record(base, "random", seed, ipc=ipc),
+                record(base + 2, "lcmat-c", seed, ipc=ipc, rho=0.0, **RATE),
+                record(base + 2 + gain, "lcmat-c", seed, ipc=ipc, rho=10.0, **RATE),
+                record(base + 1.5 + gain, "mean-control", seed, ipc=ipc, rho=10.0, **RATE),
+            ]
+    return page.condensation_frame(records), gains
+
+
+def test_differences_are_paired_by_seed_within_a_setting():
+    runs, gains = frame()
+    alone = (runs["method"] == "lcmat-c") & (runs["rho"] == 0)
+    found = paired_to(runs[runs["method"] == "lcmat-c"], alone, scheme=page.CONDENSATION)
+    assert list(found["ipc"]) == [5, 10] and list(found["label"]) == ["LCMat-C, ρ = 10"] * 2
+    expected = stats.ttest_1samp(gains, 0.0)
+    for row in found.to_dict("records"):
+        assert row["p_value"] == pytest.approx(expected.pvalue)
+        assert (row["interval"].low, row["interval"].high) == pytest.approx(tuple(expected.confidence_interval(0.95)))
+    to_random = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
+    assert len(to_random) == 6
+    smallest = to_random[to_random["ipc"] == 5].sort_values("p_value")
+    assert list(smallest["adjusted_p"]) == pytest.approx(_holm(list(smallest["p_value"])))
+
+
+def _holm(ordered):
+    """By its definition, of ascending p-values."""
+    adjusted = [min(1.0, p * (len(ordered) - rank)) for rank, p in enumerate(ordered)]
+    return [max(adjusted[: rank + 1]) for rank in range(len(ordered))]
+
+
+def test_the_sentence_names_who_is_higher():
+    runs, _ = frame()
+    found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
+    text = describe_differences(found[found["ipc"] == 10], "random images")
+    assert "Of 3 comparisons with random images, 3 came out higher, 0 lower" in text
+    assert "Higher: Gradients alone; LCMat-C, ρ = 10; Mean control, ρ = 10." in text
+
+
+def test_another_tested_network_is_another_setting():
+    runs = page.condensation_frame(
+        [
+            record(50, "random"),
+            record(55, "dm"),
+            record(90, "random", test_network="convnet", test_width=4),
+            record(91, "dm", test_network="convnet", test_width=4),
+        ]
+    )
+    found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
+    assert sorted(interval.mean for interval in found["interval"]) == [1.0, 5.0]
+    assert set(found["p_value"]) == {1.0}
+
+
+@pytest.mark.parametrize(
+    ("values", "label"),
+    [
+        ({"method": "random"}, "Random"),
+        ({"method": "dc", "init": "real"}, "DC"),
+        ({"rho": 0.0, "init": "real"}, "Gradients alone"),
+        ({"rho": 0.0, "init": "noise"}, "Gradients alone, from noise"),
+        ({"rho": 3.0, "init": "real", "train_on": "nothing"}, "LCMat-C, ρ = 3, network learns nothing"),
+        ({"rho": 3.0, "init": "real", "distance": "squared"}, "LCMat-C, ρ = 3, distance squared"),
+        (
+            {"method": "mean-control", "init": "real", "rho": 3.0, "strength_at": "noise"},
+            "Mean control, ρ = 3, strength at noise",
+        ),
+    ],
+)
+def test_labels_say_what_differs(values, label):
+    assert page.condensation_label(CondensationParameters(**values).canonical()) == label
+
+
+def test_seeds_needed_are_those_of_the_t_interval():
+    interval = mean_interval([0.0, 1.0, 2.0, 0.5])
+    std = pd.Series([0.0, 1.0, 2.0, 0.5]).std()
+    enough = [n for n in range(4, 101) if interval.mean > stats.t.ppf(0.975, n - 1) * std / math.sqrt(n)]
+    assert page.seeds_to_tell(interval) == enough[0]
+    assert page.seeds_to_tell(mean_interval([1.0])) is None
+    assert page.seeds_to_tell(mean_interval([-100.0, 100.0, 0.1])) is None
+
+
+def test_tables_and_figures_of_a_page_with_runs():
+    runs, _ = frame()
+    collected = page.configurations(runs)
+    assert len(collected) == 8 and all(len(values) == 5 for values in collected["values"])
+    html = page.means_table(collected, "means", {("digits", "LCMat-C", 10): "56.83 ± 0.2"}).as_raw_html()
+    assert "56.83 ± 0.2" in html and "digits, 10 images per class, digits-net, width 8" in html
+    found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
+    assert "Seeds needed" in page.gains_table(found, "gains").as_raw_html()
+    assert len(page.draw_gains(found).axes) == 2
+
+
+def test_strengths_are_drawn_with_random_images_as_a_band():
+    runs, _ = frame()
+    collected = page.configurations(runs)
+    rows = collected[(collected["method"] == "lcmat-c") & (collected["ipc"] == 10)]
+    (random,) = collected[(collected["method"] == "random") & (collected["ipc"] == 10)]["values"]
+    figure, ax = plt.subplots()
+    page.draw_strengths(ax, rows, random)
+    assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "10"]
+    assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Random (n = 5)", "LCMat-C (n = 5)"]
+    plt.close(figure)
+
+
+def test_every_method_has_a_look_of_its_own():
+    looks = [figures.METHOD_STYLES[page.title_of({"method": name, "rho": 1.0})] for name in page.METHOD_PARAMETERS]
+    assert len({(look.color, look.marker) for look in looks}) == len(looks)
+
+
+def test_without_records_there_are_no_rows():
+    empty = page.condensation_frame([])
+    assert page.configurations(empty).empty
+    assert paired_to(empty, empty["method"] == "random", scheme=page.CONDENSATION).empty
+
+
+def test_the_papers_cells_are_those_of_its_own_network():
+    cells = page.published_cells()
+    assert cells["cifar10", "LCMat-C", 10] == "56.83 ± 0.2" and cells["cifar100", "DM", 50] == "43.35 ± 0.2"
+    assert all(ipc in (10, 50) for _, _, ipc in cells)
+
+
+@pytest.mark.parametrize("dataset", TUNED)
+def test_settings_are_those_that_the_trials_chose(dataset):
+    content = measurements.read(tuning.KIND, dataset)
+    assert {len(trials) for trials in tuning.TRIALS.values()} == {6}
+    for competitor, trials in tuning.TRIALS.items():
+        rows = [row for row in content["rows"] if row["competitor"] == competitor]
+        assert [{name: row[name] for name in tuning.CHOSEN} for row in rows] == [*trials]
+        top = max(row["accuracy_percent"] for row in rows if row["accuracy_percent"] is not None)
+        first = next(row for row in rows if row["accuracy_percent"] == top)
+        chosen = {name: first[name] for name in tuning.CHOSEN if first[name] is not None}
+        assert {"init": "real", **chosen} == TUNED[dataset][competitor]
+    rates = {row["evaluation_learning_rate"] for row in content["rows"] if row["competitor"] != "random"}
+    (run,) = condensation.small(dataset, ({"method": "random"},))
+    assert rates == {run.evaluation_learning_rate}
+
+
+def test_trials_look_at_held_out_training_images_alone(monkeypatch):
+    from lcmat.data import load
+
+    train = load("digits").train
+    kept, held_out = tuning.split(train, 300)
+    assert len(kept) + len(held_out) == len(train)
+    together = sorted(map(bytes, [*kept.images.numpy().reshape(len(kept), -1)]))
+    together += map(bytes, held_out.images.numpy().reshape(300, -1))
+    assert sorted(together) == sorted(map(bytes, train.images.numpy().reshape(len(train), -1)))
+    settings = {"dataset": "digits", "outer_iterations": 1, "inner_steps": 1, "evaluation_epochs": 1}
+    settings |= {"evaluation_learning_rate": 0.1, "network_images": 20}
+    row = tuning.trial_row("dc", {"image_learning_rate": 1e38, "rho": None}, settings, kept, held_out)
+    assert row["accuracy_percent"] is None or 0 <= row["accuracy_percent"] <= 100
+    alone = tuning.trial_row(GRADIENTS_ALONE, {"image_learning_rate": 0.01, "rho": 0.0}, settings, kept, held_out)
+    assert 0 <= alone["accuracy_percent"] <= 100
+
+
+@pytest.mark.parametrize("profile", ["smoke", "cpu"])
+def test_runs_of_a_study_share_work_and_have_a_random_partner(profile):
+    runs = next(study for study in PROFILES[profile].studies if study.name == "condensation").runs
+    settings = {(run.dataset, run.ipc, run.seed) for run in runs}
+    assert {(run.dataset, run.ipc, run.seed) for run in runs if run.method == "random"} == settings
+    for dataset in {run.dataset for run in runs}:
+        own = [run for run in runs if run.dataset == dataset and run.outer_iterations is not None]
+        assert len({(run.outer_iterations * run.inner_steps, run.real_batch, run.init) for run in own}) == 1
