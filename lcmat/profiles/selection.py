@@ -92,19 +92,10 @@ def cpu() -> tuple[Study, ...]:
         "compile": True,
     }
     axes = {"dataset": ("cifar10", "fashion-mnist"), "seed": range(5)}
-    others = lcmat_s(0.5) + methods(
-        "craig",
-        "graph-cut",
-        "herding",
-        "k-center",
-        "glister",
-        "gradmatch",
-        "facility-location",
-        "moderate",
-        "adacore",
-    )
+    others = methods("craig", "graph-cut", "herding", "k-center") + SHIPPED[:2]
+    others += methods("adacore", "gradmatch") + lcmat_s(0.5)
     runs = grid("selection", _CORE, settings, **axes, fraction=(0.001, 0.01, 0.05))
-    runs += grid("selection", others + SHIPPED[:2], settings, **axes, fraction=(0.001, 0.01))
+    runs += grid("selection", others, settings, **axes, fraction=(0.001, 0.01))
     return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]),)
 
 
