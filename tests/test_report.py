@@ -254,3 +254,13 @@ def test_a_single_pair_is_shown_but_takes_no_part_in_the_correction():
     without, together = (report.paired_to_baseline(report.runs_frame(r)) for r in (sweep, [*sweep, alone]))
     assert list(together["rho"]) == [0.0, 0.1, 0.5]
     assert list(together["adjusted_p"]) == [*without["adjusted_p"], 1.0]
+
+
+def test_one_comparison_is_described_by_its_interval():
+    runs = report.runs_frame(make_sweep(fractions=(0.05,), rhos=(0.1,)))
+    row = report.paired_to_baseline(runs)
+    interval = row["interval"].iloc[0]
+    text = report.describe_differences(row)
+    assert text.startswith("LCMat-S, ρ = 0.1 against uniform selection: ")
+    assert f"{interval.mean:+.2f} percentage points ({interval.low:+.2f} to {interval.high:+.2f}, n = 5)" in text
+    assert text.endswith(("higher.", "lower.", "no difference that these seeds can tell."))

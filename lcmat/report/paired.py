@@ -100,6 +100,8 @@ def describe_differences(differences: pd.DataFrame, baseline_title: str = "unifo
     """State in words which configurations differ from the baseline after Holm's correction, and which do not."""
     if differences.empty:
         return f"No configuration has been run with the same seeds as {baseline_title} (not run)."
+    if len(differences) == 1:
+        return _describe_one(differences.iloc[0], baseline_title)
     means = differences["interval"].map(lambda interval: interval.mean)
     significant = differences["adjusted_p"] < SIGNIFICANCE
     above, below = (significant & (means > 0)), (significant & (means < 0))
@@ -111,6 +113,15 @@ def describe_differences(differences: pd.DataFrame, baseline_title: str = "unifo
     )
     extremes = f" The mean differences lie between {means.min():+.2f} and {means.max():+.2f} percentage points."
     return counts + rest + extremes + _named("Higher", differences[above]) + _named("Lower", differences[below])
+
+
+def _describe_one(row: pd.Series, baseline_title: str) -> str:
+    interval, significant = row["interval"], row["adjusted_p"] < SIGNIFICANCE
+    words = ("higher" if interval.mean > 0 else "lower") if significant else "no difference that these seeds can tell"
+    return (
+        f"{row['label']} against {baseline_title}: {interval.mean:+.2f} percentage points "
+        f"({interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n}), {words}."
+    )
 
 
 def _named(word: str, differences: pd.DataFrame) -> str:

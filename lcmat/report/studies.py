@@ -15,6 +15,7 @@ from lcmat.report.runs import ACCURACY, as_rows, done_runs
 from lcmat.selection import METHODS
 
 ROW_INCHES = 0.17
+MARGIN_ROWS = 4  # room for a panel's title and ticks
 
 
 def study_runs(runs: pd.DataFrame, name: str) -> pd.DataFrame:
@@ -42,17 +43,26 @@ def draw_differences(differences: pd.DataFrame, panels: Sequence[str], *, column
         panels: columns whose values make a panel and its title; the best configuration is on top.
         columns: panels side by side.
     """
-    groups = list(differences.groupby(list(panels), dropna=False, sort=True))
-    lines = -(-len(groups) // columns)
-    rows = max(len(group) for _, group in groups)
-    height = lines * (ROW_INCHES * rows + 0.75)
-    figure, axes = plt.subplots(lines, columns, figsize=(figures.WIDE_INCHES, height), squeeze=False)
-    for ax in axes.flat[len(groups) :]:
-        ax.set_axis_off()
-    for ax, (_, group) in zip(axes.flat, groups, strict=False):
-        _panel(ax, group, panels)
+    lines = _lines(differences, panels, columns)
+    rows = [max(map(len, line)) + MARGIN_ROWS for line in lines]
+    size = (figures.WIDE_INCHES, ROW_INCHES * sum(rows))
+    figure, axes = plt.subplots(len(lines), columns, figsize=size, squeeze=False, height_ratios=rows)
+    for line, places in zip(lines, axes, strict=True):
+        for ax in places[len(line) :]:
+            ax.set_axis_off()
+        for ax, group in zip(places, line, strict=False):
+            _panel(ax, group, panels)
     figure.supxlabel("difference (percentage points)", fontsize=9)
     return figure
+
+
+def _lines(differences: pd.DataFrame, panels: Sequence[str], columns: int) -> list[list[pd.DataFrame]]:
+    """The panels of each line; each value of the first column, such as a data set, begins a new one."""
+    lines = []
+    for _, part in differences.groupby(panels[0], dropna=False, sort=True):
+        groups = [group for _, group in part.groupby(list(panels), dropna=False, sort=True)]
+        lines += [groups[start : start + columns] for start in range(0, len(groups), columns)]
+    return lines
 
 
 def wins(runs: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
