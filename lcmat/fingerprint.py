@@ -52,6 +52,7 @@ def dependencies(*modules: str, without: Collection[str] = ()) -> list[str]:
     return sorted(found)
 
 
+@cache  # the same source text, read for every run of a sweep, is parsed once
 def normalized(source: str) -> str:
     r"""Source text without what cannot change a result.
 
@@ -102,9 +103,14 @@ def _source(name: str) -> str:
     return path.read_text(encoding="utf-8")
 
 
-def _imports(name: str, source: str) -> Iterator[str]:
+@cache
+def _imports(name: str, source: str) -> list[str]:
     """Modules of this package that the source imports; of `from a import b` it is `a.b` where that is a module."""
-    for node in ast.walk(ast.parse(source)):
+    return list(_imported(name, ast.parse(source)))
+
+
+def _imported(name: str, tree: ast.AST) -> Iterator[str]:
+    for node in ast.walk(tree):
         if isinstance(node, ast.Import):
             yield from (alias.name for alias in node.names if _file(alias.name))
         elif isinstance(node, ast.ImportFrom):

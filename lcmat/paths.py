@@ -5,12 +5,15 @@ import os
 import uuid
 from pathlib import Path
 
-import platformdirs
-
 
 def cache_folder() -> Path:
     """Folder of whatever can be made again: $LCMAT_CACHE, else the user's cache folder of this system."""
-    return _from_environment("LCMAT_CACHE") or Path(platformdirs.user_cache_dir("lcmat"))
+    given = _from_environment("LCMAT_CACHE")
+    if given is None:
+        import platformdirs  # not needed where the folder is named
+
+        return Path(platformdirs.user_cache_dir("lcmat"))
+    return given
 
 
 def data_folder() -> Path:

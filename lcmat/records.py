@@ -14,6 +14,8 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from lcmat.config import Experiment, parse
 from lcmat.paths import atomic_write, records_folder
 
+# What differs between two runs that give the same numbers.
+_CIRCUMSTANCES = {"seconds", "started", "wall_seconds", "peak_memory_mb", "commit", "dirty"}
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
 
@@ -121,8 +123,10 @@ def path_of(parameters: Experiment, folder: Path | None = None) -> Path:
 
 
 def write(record: Record, folder: Path | None = None) -> Path:
-    """Write a record in one step and return where it lies."""
+    """Write a record in one step and return where it lies; one that says the same stays as it is, with its times."""
     path = path_of(parse(record.experiment, record.parameters), folder)
+    if _is_there(record, path):
+        return path
     content = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
     atomic_write(path, f"{content}\n".encode())
     return path
@@ -143,6 +147,11 @@ def read(path: Path) -> Record:
     if path.stem != record.key:
         raise _invalid(path, f"the file must be named {record.key}.json after its key")
     return record
+
+
+def agree(one: Record, other: Record) -> bool:
+    """Whether two records of a run say the same, whenever it ran and however long it took."""
+    return one.model_dump(exclude=_CIRCUMSTANCES) == other.model_dump(exclude=_CIRCUMSTANCES)
 
 
 def load_all(folder: Path | None = None, experiment: str | None = None) -> tuple[list[Record], list[Problem]]:
@@ -169,6 +178,13 @@ def is_done(parameters: Experiment, folder: Path | None = None) -> bool:
     """
     path = path_of(parameters, folder)
     return path.exists() and bool(read(path))
+
+
+def _is_there(record: Record, path: Path) -> bool:
+    try:
+        return agree(read(path), record)
+    except (FileNotFoundError, RecordError):
+        return False
 
 
 def _invalid(path: Path, reason: str) -> RecordError:

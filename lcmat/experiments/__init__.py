@@ -60,6 +60,12 @@ def code_fingerprint(parameters: Experiment) -> str:
     return fingerprint(*code_modules(parameters.experiment, parameters.canonical()), without=_NO_PART)
 
 
+def code_fingerprints(runs: Iterable[Experiment]) -> dict[str, str]:
+    """`code_fingerprint` of each run by its key; what runs have in common is read once."""
+    fingerprint_of = cache(lambda modules: fingerprint(*modules, without=_NO_PART))
+    return {run.key: fingerprint_of(code_modules(run.experiment, run.canonical())) for run in runs}
+
+
 def stale_keys(records: Iterable[Record]) -> set[str]:
     """Keys of the records that other code made than today's."""
     fingerprint_of = cache(lambda modules: fingerprint(*modules, without=_NO_PART))

@@ -60,7 +60,7 @@ class Session:
             started=self.started,
             wall_seconds=time.perf_counter() - self.clock,
             peak_memory_mb=_peak_memory_mb(),
-            device=_describe(self.device),
+            device=describe(self.device),
             versions=_versions(),
             determinism=_determinism(),
             commit=self.commit,
@@ -78,8 +78,12 @@ def begin(parameters: Experiment) -> Session:
     The environment may choose `LCMAT_THREADS` (1) and `LCMAT_DEVICE` (CUDA where there is any, else the CPU).
     """
     torch.set_num_threads(int(os.environ.get("LCMAT_THREADS") or 1))
-    device = os.environ.get("LCMAT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
-    return Session(parameters, code_fingerprint(parameters), *_commit(), device)
+    return Session(parameters, code_fingerprint(parameters), *_commit(), chosen_device())
+
+
+def chosen_device() -> str:
+    """The device as torch names it: `LCMAT_DEVICE`, else CUDA where there is any, else the CPU."""
+    return os.environ.get("LCMAT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _commit() -> tuple[str | None, bool | None]:
@@ -104,7 +108,8 @@ def _peak_memory_mb() -> float:
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
 
 
-def _describe(device: str) -> str:
+def describe(device: str) -> str:
+    """What computes, in words: the model of the GPU or of the processor."""
     if torch.device(device).type == "cuda":
         return torch.cuda.get_device_name(device)
     model = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
@@ -123,7 +128,7 @@ def _versions() -> dict[str, str]:
         "python": platform.python_version(),
         "lcmat": lcmat.__version__,
         "numpy": np.__version__,
-        "torch": torch.__version__,
+        "torch": str(torch.__version__),
     }
 
 

@@ -1,0 +1,59 @@
+"""`lcmat run`: do one run and write its record."""
+
+import argparse
+from typing import Any
+
+from lcmat.commands.arguments import in_words, this_device
+from lcmat.config import EXPERIMENTS, Experiment, parse_assignments
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("run", help="do one run and write its record", allow_abbrev=False)
+    parser.add_argument("experiment", choices=list(EXPERIMENTS))
+    parser.add_argument(
+        "-p", dest="assignments", metavar="NAME=VALUE", action="append", default=[], help="see `lcmat parameters`"
+    )
+    parser.add_argument("--no-notebook", action="store_true", help="without Jupyter, in this process; same record")
+    parser.add_argument("--dry-run", action="store_true", help="only say whether it is done and how long it would take")
+    parser.set_defaults(command=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Do the run, unless its record exists."""
+    from lcmat import records
+    from lcmat.runner import run_directly, run_notebook
+
+    parameters = parse_assignments(options.experiment, options.assignments)
+    if records.is_done(parameters):
+        print(f"already done: {records.path_of(parameters)}{_stale_note(parameters)}")
+        return 0
+    if options.dry_run:
+        print(f"not done: {parameters.key}; {_expected(parameters)}")
+        return 0
+    path = run_directly(parameters) if options.no_notebook else run_notebook(parameters)
+    record = records.read(path)
+    accuracy = record.metrics.get("test_accuracy_percent")
+    print(f"{record.status}: {record.error if accuracy is None else f'test accuracy {accuracy:.2f} %'}, record {path}")
+    return 0
+
+
+def _stale_note(parameters: Experiment) -> str:
+    from lcmat import records
+    from lcmat.experiments import code_fingerprint
+
+    if records.read(records.path_of(parameters)).fingerprint == code_fingerprint(parameters):
+        return ""
+    return "\nIts code has changed since; delete the record to repeat the run."
+
+
+def _expected(parameters: Experiment) -> str:
+    """How long it would take, and on what that was measured."""
+    from lcmat.sweep.costs import estimate
+    from lcmat.sweep.plan import measurements
+
+    cost = estimate(parameters, measurements(), this_device())
+    if cost is None:
+        return "expected duration unknown: there is no record of a run like it"
+    where = "this machine" if cost.device == this_device() else cost.device
+    return f"expected to take {in_words(cost.seconds)} ({cost.count} runs like it, measured on {where})"

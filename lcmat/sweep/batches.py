@@ -1,0 +1,123 @@
+"""Runs that one process does one after the other; each writes its own record, and none stops the others."""
+
+import json
+import time
+import traceback
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from math import ceil, inf
+from pathlib import Path
+from typing import Any
+
+from lcmat.config import Experiment, parse
+from lcmat.experiments import code_fingerprint, code_fingerprints
+from lcmat.paths import atomic_write
+from lcmat.runner import RunError, run_directly
+from lcmat.sweep.costs import network_of
+from lcmat.sweep.outcome import log_of
+
+LARGEST = 50
+"""Runs of a batch at most: enough for the start of a process to cost little, few enough for another try to."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """A run, the code it was planned with, and the seconds it is expected to take if that is known."""
+
+    run: Experiment
+    fingerprint: str
+    seconds: float | None = None
+
+
+def tasks_of(runs: Sequence[Experiment], seconds: Iterable[float | None]) -> list[Task]:
+    """The runs with the fingerprint of the code as it is now."""
+    current = code_fingerprints(runs)
+    return [Task(run, current[run.key], cost) for run, cost in zip(runs, seconds, strict=True)]
+
+
+def split(tasks: Sequence[Task], jobs: int, largest: int = LARGEST) -> list[list[Task]]:
+    """Cut tasks into batches of equal size, as many for each job; those that share a network stay together.
+
+    Args:
+        tasks: most important first.
+        jobs: how many batches run at a time.
+        largest: size of a batch.
+
+    Returns:
+        The batches. They differ in size by at most one, and hold the networks in the order of their first task.
+    """
+    networks = {network: place for place, network in enumerate(dict.fromkeys(network_of(task.run) for task in tasks))}
+    ordered = sorted(tasks, key=lambda task: networks[network_of(task.run)])  # stable
+    count = min(len(ordered), jobs * ceil(len(ordered) / (largest * jobs)))
+    cuts = [round(len(ordered) * part / count) for part in range(count + 1)] if count else [0]
+    return [ordered[start:end] for start, end in pairwise(cuts)]
+
+
+def perform(
+    tasks: Iterable[Task],
+    deadline: float = inf,
+    *,
+    wanted: Callable[[], bool] = lambda: True,
+    after_each: Callable[[], Any] = lambda: None,
+) -> None:
+    """Do runs one after the other; what a run that fails has to say is kept in `log_of`.
+
+    Args:
+        tasks: the runs.
+        deadline: in seconds since the epoch. No run is started after it, or that would not be done by then as far as
+            its duration is known.
+        wanted: asked before each run whether to go on.
+        after_each: called after each task, also after one that was left out.
+    """
+    for task in tasks:
+        if not wanted():
+            return
+        if time.time() + (task.seconds or 0.0) < deadline:
+            _attempt(task)
+        after_each()
+
+
+def write(path: Path, tasks: Sequence[Task], deadline: float | None) -> None:
+    """Write what `perform_file` does in another process."""
+    rows = [
+        {
+            "experiment": task.run.experiment,
+            "parameters": task.run.canonical(),
+            "fingerprint": task.fingerprint,
+            "seconds": task.seconds,
+        }
+        for task in tasks
+    ]
+    atomic_write(path, json.dumps({"deadline": deadline, "runs": rows}, indent=1).encode())
+
+
+def perform_file(path: Path) -> None:
+    """Do the runs of a batch until it is through or its file is gone: a newer sweep has taken over then.
+
+    Raises:
+        OSError: there is no such file.
+        ValueError: it is no batch.
+    """
+    content = json.loads(path.read_bytes())
+    try:
+        tasks = [
+            Task(parse(row["experiment"], row["parameters"]), row["fingerprint"], row["seconds"])
+            for row in content["runs"]
+        ]
+        deadline = content["deadline"]
+    except (KeyError, TypeError) as error:
+        raise ValueError(f"{path} is no batch of runs ({error!r}); start the sweep again") from None
+    perform(tasks, inf if deadline is None else deadline, wanted=path.exists)
+
+
+def _attempt(task: Task) -> None:
+    log = log_of(task.run)
+    try:
+        if code_fingerprint(task.run) != task.fingerprint:
+            raise RunError("the code has changed since the sweep was started: start it again")
+        run_directly(task.run, progress=False)
+    except Exception:  # whatever it is, the other runs go on
+        atomic_write(log, traceback.format_exc().encode())
+    else:
+        log.unlink(missing_ok=True)

@@ -1,0 +1,114 @@
+"""Which runs a command is about, what there is of them, what the rest will take, and what of it fits a budget."""
+
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import dataclass
+
+from lcmat import records
+from lcmat.config import Experiment, ParameterError, nearest
+from lcmat.profiles import Profile, Study
+from lcmat.sweep.costs import Estimate, Measured, by_kind, estimate, in_order, network_of
+from lcmat.sweep.states import Finding, find
+
+
+@dataclass(frozen=True)
+class Planned:
+    """A run, the study that asks for it first, what there is of it and what it is expected to take."""
+
+    study: str
+    run: Experiment
+    finding: Finding
+    cost: Estimate | None
+
+
+def select_studies(profile: Profile, names: Collection[str] = (), tables: Collection[str] = ()) -> list[Study]:
+    """The studies of a profile that are named, or that measure one of the named tables; all if nothing is named.
+
+    Raises:
+        ParameterError: the profile has no such study, or none of such a table.
+    """
+    known = {study.name: study for study in profile.studies}
+    measured = {table: study for study in profile.studies for table in study.tables}
+    for kind, wanted, available in (("study", names, known), ("table", tables, measured)):
+        for name in wanted:
+            if name not in available:
+                raise ParameterError(f"{name!r} is no {kind} of this profile; {nearest(name, available)}")
+    if not names and not tables:
+        return list(profile.studies)
+    return [study for study in profile.studies if study.name in names or set(study.tables) & set(tables)]
+
+
+def plan(studies: Iterable[Study], device: str | None = None) -> list[Planned]:
+    """Each run of the studies once, in their order.
+
+    Args:
+        studies: of a profile.
+        device: whose records are preferred when the cost is estimated, as records name it.
+    """
+    asked = {run.key: (study.name, run) for study in reversed(list(studies)) for run in reversed(study.runs)}
+    selected = list(reversed(asked.values()))
+    runs = [run for _, run in selected]
+    measured = measurements()
+    costs = [estimate(run, measured, device) for run in runs]
+    return [
+        Planned(study, run, finding, cost)
+        for (study, run), finding, cost in zip(selected, find(runs), costs, strict=True)
+    ]
+
+
+def measurements() -> Measured:
+    """The records there are, by kind; a damaged one says nothing."""
+    return by_kind(records.load_all()[0])
+
+
+def varying(runs: Sequence[Experiment]) -> list[str]:
+    """Names of the parameters in which the runs differ, in the order of their declaration."""
+    values = [run.canonical() for run in runs]
+    names = list(dict.fromkeys(name for parameters in values for name in parameters))
+    return [name for name in names if len({repr(parameters.get(name)) for parameters in values}) > 1]
+
+
+def share_of(runs: Sequence[Experiment], number: int, count: int) -> list[Experiment]:
+    """The runs of one machine of several; those that share a selecting network stay together.
+
+    Args:
+        runs: in any order.
+        number: of the machine, 1 .. count.
+        count: of machines.
+    """
+    networks = {network: place for place, network in enumerate(dict.fromkeys(map(network_of, runs)))}
+    return [run for run in runs if networks[network_of(run)] % count == number - 1]
+
+
+def total_seconds(costs: Iterable[float | None]) -> tuple[float, int]:
+    """Sum of the costs that are known, in seconds, and how many are not.
+
+    >>> total_seconds([1.5, None, 2.0])
+    (3.5, 1)
+    """
+    known = list(costs)
+    return sum(cost for cost in known if cost is not None), known.count(None)
+
+
+def within(costs: Sequence[float | None], budget: float, jobs: int) -> list[bool]:
+    """Whether each run fits, taken in their order; one that does not is passed over. Unknown costs count nothing.
+
+    Args:
+        costs: expected seconds of each run.
+        budget: seconds until all must be done.
+        jobs: how many run at a time.
+
+    >>> within([3.0, 9.0, None, 4.0, 2.0], budget=4.0, jobs=2)
+    [True, False, True, True, False]
+    """
+    left, fits = budget * jobs, []
+    for cost in costs:
+        spent = cost or 0.0
+        fits.append(spent <= min(left, budget))
+        left -= spent if fits[-1] else 0.0
+    return fits
+
+
+def waiting_seconds(planned: Sequence[Planned]) -> list[float | None]:
+    """Expected seconds of the runs that have no record, done in their order."""
+    waiting = [entry for entry in planned if entry.finding.state == "missing"]
+    return in_order([entry.run for entry in waiting], [entry.cost for entry in waiting])
