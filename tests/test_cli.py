@@ -5,6 +5,7 @@ import pytest
 from lcmat import chapters, cli, records, runner
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
+from lcmat.profiles import Profile, Study
 from lcmat.runner import RunError
 from tests.test_records import make_record
 
@@ -130,17 +131,12 @@ def test_methods_are_listed_with_options_evidence_and_reference(capsys):
 
 
 def test_sweep_reports_what_it_found(monkeypatch, capsys):
-    monkeypatch.setitem(cli.__dict__, "PROFILES", {"smoke": _Profile([QUICK])})
+    study = Study("quick", "Is it quick?", (QUICK,))
+    for module in ("arguments", "sweep"):
+        monkeypatch.setattr(f"lcmat.commands.{module}.PROFILES", {"smoke": Profile("for a test", (study,), True)})
     records.write(make_record(QUICK, fingerprint=code_fingerprint(QUICK)))
     assert cli.main(["sweep", "--profile", "smoke"]) == 0
     assert capsys.readouterr().out == "1 runs: 1 found, 0 computed, 0 failed\n"
-
-
-class _Profile:
-    description, disposable = "for a test", True
-
-    def __init__(self, runs):
-        self.runs = lambda: runs
 
 
 @pytest.fixture

@@ -90,8 +90,8 @@ def test_blocks_that_do_not_fit_their_names_are_refused():
 
 
 def test_the_selecting_network_is_that_of_the_profile():
-    common = PROFILES["cpu"].grids[0].common
-    assert {name: common[name] for name in selected_images.SELECTOR} == dict(selected_images.SELECTOR)
+    run = PROFILES["cpu"].studies[0].runs[0].canonical()
+    assert {name: run[name] for name in selected_images.SELECTOR} == dict(selected_images.SELECTOR)
     for dataset in selected_images.DATASETS:
         ours = {selected_images.parameters_of(dataset, item).canonical()["method"] for item in CANDIDATES}
         assert ours == {item.method for item in CANDIDATES}
