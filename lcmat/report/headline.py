@@ -12,15 +12,15 @@ from lcmat import figures, records
 from lcmat.defaults import METHOD_OPTIONS
 from lcmat.paths import project_folder
 from lcmat.report.plots import plot_setting
-from lcmat.report.runs import ACCURACY, as_rows, group_seeds, runs_frame, with_default_selector
+from lcmat.report.runs import ACCURACY, as_defined, as_rows, group_seeds, runs_frame, with_default_selector
 
 RECOMPUTED = "digits"
 """Its records are made anew by each build; the picture, which is kept, uses them only for want of others."""
 
 
 def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Choose the runs that the picture shows: each method at its default radius, kept data sets first."""
-    runs = with_default_selector(runs)
+    """Choose the runs that the picture shows: each method as defined, at its default radius, kept data sets first."""
+    runs = as_defined(with_default_selector(runs))
     defaults = runs["rho"].isna() | (runs["rho"] == METHOD_OPTIONS["lcmat-s"]["rho"])
     kept = runs["dataset"] != RECOMPUTED
     return runs[defaults & (kept if kept.any() else True)]

@@ -19,7 +19,7 @@ def plot_setting(ax: Axes, setting: pd.DataFrame) -> Axes:
         figures.plot_accuracy(ax, list(rows["fraction"]), list(rows[ACCURACY]), method=method_label(str(method)))
     figures.label_fractions(ax, list(setting["fraction"].unique()))
     ax.set(title=setting["dataset"].iloc[0], xlabel="fraction of the training set", ylabel="test accuracy (%)")
-    ax.legend(loc="lower right")
+    ax.legend(loc="best", fontsize=7)
     return ax
 
 

@@ -56,7 +56,8 @@ def as_defined(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs of methods by their definition: LCMat-S at any radius, everything else without special options."""
     labels = [method_label(row["method"], {**row, "rho": None}) for row in as_rows(runs)]
     titles = [METHODS[name].title if name in METHODS else name for name in runs["method"]]
-    return runs[[label == title for label, title in zip(labels, titles, strict=True)]]
+    same = [label == title for label, title in zip(labels, titles, strict=True)]
+    return runs[pd.Series(same, index=runs.index, dtype=bool)]
 
 
 def by_selector_age(runs: pd.DataFrame, dataset: str) -> dict[int, pd.DataFrame]:
