@@ -180,6 +180,7 @@ real_images = torch.stack(
 ).double()
 
 
+# %%
 def view(network, images):
     labels = torch.arange(num_classes)[:, None].expand(images.shape[:2])
     return observe(network, images, labels, create_graph=True)
@@ -190,6 +191,8 @@ real, synthetic = (
     [g.detach() for g in choose_layers(v.gradients, "weights")]
     for v in (real_view, noise_view)
 )
+
+# %%
 each = [
     0.5 + 1.5 * torch.rand(g.shape[:2], generator=generator).double() for g in synthetic
 ]
@@ -328,6 +331,7 @@ KINDS = {
 }
 
 
+# %%
 def matched(images, recipe):
     return matching_gradient(probe, images, train_set, batches, recipe)
 
@@ -340,6 +344,7 @@ def slope(recipe, epsilon=1e-6):
     return (up - down) / (2 * epsilon)
 
 
+# %%
 def loop_distance(label, batch, stored, recipe):
     """The distance of one class by a loop over images, for two kinds of comparison."""
     real = train_set.normalized(batch.real[label]).double()
@@ -360,6 +365,7 @@ def loop_distance(label, batch, stored, recipe):
     return sum(1 - product for product in products)
 
 
+# %%
 def mean_of_gradients(images, label):
     weights = [p for p in probe.parameters() if p.ndim > 1]
     target = torch.tensor([label])
@@ -590,6 +596,7 @@ RUNS = {
 RUNS["DM"] = replace(RUNS["DM"], outer_iterations=plain.num_steps)
 
 
+# %%
 def run(recipe, every=3):
     """The result, and the images at the beginning and after every third step."""
     seen = {0: noise}
@@ -706,11 +713,9 @@ best = remaining.idxmin()
 Markdown(
     f"Each objective lowers its own distance at networks that it never saw. Of the six other entries, {lowered} are below one as well"
     + (f"; above one: {', '.join(raised)}. " if raised else ". ")
-    + "The smallest entry has, "
-    + ", ".join(
-        f"measured by {column}, the run of {row}" for column, row in best.items()
-    )
-    + f": {sum(column == row for column, row in best.items())} of 3 distances are lowest after their own run."
+    + "The smallest entry of each column: "
+    + "; ".join(f"{column}, the run of {row}" for column, row in best.items())
+    + f". So {sum(column == row for column, row in best.items())} of 3 distances are lowest after their own run."
 )
 
 # %% [markdown]

@@ -143,6 +143,7 @@ def in_closed_form(images, label, network=probe):
     return h, network.classifier(h), labels
 
 
+# %%
 ROUTES = {
     mean_gradient: lambda g: g.mean(dim=0),
     second_moment: lambda g: g.square().mean(dim=0),
@@ -150,6 +151,7 @@ ROUTES = {
 }
 
 
+# %%
 def pixels_of(label):
     return noise.images.double()[label * ipc : (label + 1) * ipc]
 
@@ -213,6 +215,7 @@ def pulls(images, network=probe, objective="lcmat-c"):
     return alone, both - alone
 
 
+# %%
 x = noise.images.double()
 distance, half_penalty = pulls(x)
 found = compared(x)
@@ -262,6 +265,7 @@ losses = result.losses
 value_balance = 2 * losses[:, 0] / losses[:, 1]
 
 
+# %%
 def trained(network, epochs=5, learning_rate=0.05):
     """The network after some epochs on T, plain SGD."""
     sgd = torch.optim.SGD(network.parameters(), lr=learning_rate, momentum=0.9)
@@ -276,6 +280,7 @@ def trained(network, epochs=5, learning_rate=0.05):
     return network
 
 
+# %%
 numbers = range(num_networks)
 NETWORKS = {
     "untrained": [new_network(train_set, recipe, 500 + i) for i in numbers],
@@ -394,6 +399,7 @@ def classes_of(network):
     return [tuple(part.detach() for part in each) for each in views]
 
 
+# %%
 def between_share(network):
     views = classes_of(network)
     pooled = gradient_variance(
@@ -443,6 +449,7 @@ CONTROLS = {
 }
 
 
+# %%
 def pull_by_loop(images, moment, pooled):
     x, reference = images.clone().requires_grad_(), ROUTES[moment]
     real = [
@@ -459,6 +466,7 @@ def pull_by_loop(images, moment, pooled):
     return float(torch.autograd.grad(penalty, x)[0].norm())
 
 
+# %%
 place = PLACES["real images"]
 wanted = rho * pull_by_loop(place, gradient_variance, False)
 strengths = {
@@ -560,7 +568,8 @@ Markdown(
 # ## A variance of few images
 #
 # The variance of $T_y$ is estimated from a batch, that of $S_y$ from the few images of the class. Random *real* images are as good as images
-# can be, and yet their penalty is not zero: the variance of $m$ images is a noisy estimate, with an error that falls like $1/\sqrt m$. Below: the
+# can be, and yet their penalty is not zero: the variance of $m$ images is a noisy estimate, with an error that falls about as $1/\sqrt m$, and to zero where $m$ is
+# the whole class. Below: the
 # gap between $m$ random real images and *all* images of the class, summed over classes.
 
 # %%
@@ -582,6 +591,7 @@ def gap_of(view, size):
     return float((variance - gradient_variance(*parts)).norm().detach())
 
 
+# %%
 floor = {
     (state, size): [sum(gap_of(v, size) for v in views) for _ in range(num_draws)]
     for state, views in whole.items()
@@ -631,7 +641,7 @@ for state in whole:
     beaten.append(int((values > own).sum()))
     sentences.append(
         f"{own:.2f} at the {state} network, where {ipc} random real images have {values.mean():.2f} (mean of n = {num_draws} draws, "
-        f"of which {beaten[-1]} have more)"
+        f"{beaten[-1]} of which have a larger penalty)"
     )
 Markdown(
     f"The condensed images of this run have a penalty of {' and of '.join(sentences)}. "
@@ -702,6 +712,8 @@ ITEMS = (
     ("epochs of the evaluation", "not said", "evaluation.epochs"),
     ("last or best epoch", "not said", "last; best beside it"),
 )
+
+# %%
 NAMES = {"objective": "method", "one by one": "pooled"}  # the benchmark's words
 
 
