@@ -1,37 +1,81 @@
+import json
+import os
+import subprocess
+import sys
+import time
+from math import inf
+
+import pytest
+
 from lcmat import records
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
-from lcmat.sweep import discard_outdated, sweep
+from lcmat.profiles import PROFILES
+from lcmat.sweep import Engine, batches, discard_outdated, sweep, sweep_here
+from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
+from lcmat.sweep.engine import first_of_each
+from lcmat.sweep.outcome import log_of
 from tests.test_records import make_record
 
-GOOD = SelectionParameters(method="uniform", selection_epochs=1, epochs=2)
-IMPOSSIBLE = SelectionParameters(method="uniform", selection_epochs=1, epochs=2, fraction=0.001)
+TINY = {"selection_epochs": 1, "epochs": 1}
+GOOD = SelectionParameters(method="uniform", **TINY)
+IMPOSSIBLE = SelectionParameters(method="uniform", fraction=0.001, **TINY)
 
 
-def test_missing_runs_are_done_and_failures_named():
-    """One run is there already, one is missing, and one asks for a share of a class that is less than an image."""
+def task(run, **changes):
+    return Task(**{"run": run, "fingerprint": code_fingerprint(run), **changes})
+
+
+def reproducible(record):
+    return record.parameters, record.metrics, record.series, record.fingerprint, record.data, record.versions
+
+
+def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monkeypatch):
+    """Two batches at once and a notebook; then all in this process; equal bit for bit. A record that was there stays.
+
+    One run asks for a share of a class that is less than an image.
+    """
     present = SelectionParameters(seed=5)
+    runs = [SelectionParameters(method=m, seed=s, **TINY) for s in (0, 1) for m in ("uniform", "lcmat-s", "el2n")]
     kept = records.write(make_record(present)).read_bytes()
-    outcome = sweep([present, GOOD, IMPOSSIBLE], jobs=2, notebooks=False)
-    assert (outcome.found, outcome.computed) == (1, 1)
-    assert [failure.parameters for failure in outcome.failures] == [IMPOSSIBLE]
+    outcome = sweep([*runs[:3], IMPOSSIBLE, present, *runs[3:]], Engine(jobs=2), notebooks="first")
+    assert (outcome.found, outcome.computed, outcome.over_budget) == (1, 6, [])
+    assert [failure.run for failure in outcome.failures] == [IMPOSSIBLE]
     assert "rounds to 0 samples" in outcome.failures[0].log.read_text()
-    assert records.is_done(GOOD)
     assert records.path_of(present).read_bytes() == kept
+    assert [path.stem for path in (tmp_path / "runs").rglob("*.ipynb")] == [runs[0].key]
+    parallel = [reproducible(records.read(records.path_of(run))) for run in runs]
+    monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))  # nothing is taken over from the other sweep
+    assert sweep_here(list(reversed(runs))).computed == 6
+    assert [reproducible(records.read(records.path_of(run))) for run in runs] == parallel
 
 
 def test_nothing_missing_starts_nothing(monkeypatch):
     records.write(make_record(GOOD))
     monkeypatch.setattr("subprocess.Popen", None)
-    assert sweep([GOOD], jobs=1).found == 1
+    assert sweep([GOOD], Engine(jobs=1)).found == 1
 
 
-def test_damaged_records_count_as_failures_and_are_left_alone():
-    path = records.path_of(GOOD)
-    path.parent.mkdir(parents=True)
-    path.write_text("{")
-    assert [(failure.parameters, failure.log) for failure in sweep([GOOD], jobs=1).failures] == [(GOOD, path)]
-    assert path.read_text() == "{"
+@pytest.mark.parametrize("run", [lambda runs: sweep(runs, Engine(jobs=1)), sweep_here])
+@pytest.mark.parametrize(
+    "damage",
+    [
+        lambda text: text[:200],
+        lambda text: text.replace('"schema_version": 1', '"schema_version": 2'),
+        lambda text: text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": NaN'),
+        lambda text: text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": 101.0'),
+        lambda text: text.replace('"method": "uniform"', '"method": "<img src=x onerror=alert(1)>"'),
+    ],
+    ids=["truncated", "schema", "nan", "101 %", "html"],
+)
+def test_damaged_records_count_as_failures_and_are_left_alone(run, damage):
+    path = records.write(make_record(GOOD))
+    text = damage(path.read_text())
+    assert text != path.read_text()
+    path.write_text(text)
+    assert [(failure.run, failure.log) for failure in run([GOOD]).failures] == [(GOOD, path)]
+    assert path.read_text() == text
 
 
 def test_outdated_records_of_a_disposable_profile_are_removed():
@@ -42,3 +86,127 @@ def test_outdated_records_of_a_disposable_profile_are_removed():
     records.path_of(damaged).write_text("{")
     assert discard_outdated([current, old, damaged, missing]) == 2
     assert [record.key for record in records.load_all()[0]] == [current.key]
+
+
+def test_the_first_run_of_each_experiment_executes_its_notebook():
+    runs = PROFILES["smoke"].runs()
+    firsts = first_of_each(runs, "first")
+    assert [run.experiment for run in runs if run.key in firsts] == list(dict.fromkeys(run.experiment for run in runs))
+    assert runs[0].key in firsts
+    assert first_of_each(runs, "all") == {run.key for run in runs}
+    assert first_of_each(runs, "none") == set()
+
+
+@pytest.mark.parametrize(("count", "jobs", "largest"), [(0, 2, 5), (1, 4, 5), (11, 2, 50), (23, 2, 5), (24, 3, 4)])
+def test_batches_are_balanced_and_keep_networks_together(count, jobs, largest):
+    tasks = [Task(SelectionParameters(seed=number % 3, rho=number / 100), "") for number in range(count)]
+    parts = split(tasks, jobs, largest)
+    assert sorted(t.run.key for part in parts for t in part) == sorted(t.run.key for t in tasks)
+    sizes = [len(part) for part in parts]
+    assert all(sizes) and max(sizes, default=0) <= largest and max(sizes, default=0) - min(sizes, default=0) <= 1
+    assert len(parts) == min(count, jobs) or len(parts) % jobs == 0
+    in_order = [t.run.seed for part in parts for t in part]
+    assert in_order == sorted(in_order)
+
+
+def test_a_failing_run_leaves_its_traceback_and_stops_no_other():
+    ticks = []
+    perform([task(IMPOSSIBLE), task(GOOD)], after_each=lambda: ticks.append(1))
+    assert "Traceback" in log_of(IMPOSSIBLE).read_text()
+    assert records.is_done(GOOD) and not log_of(GOOD).exists()
+    assert len(ticks) == 2
+
+
+def test_runs_planned_with_other_code_are_not_done():
+    perform([task(GOOD, fingerprint="0" * 16)])
+    assert "the code has changed since the sweep was started" in log_of(GOOD).read_text()
+    assert not records.path_of(GOOD).exists()
+
+
+def test_no_run_starts_that_would_end_after_the_deadline(monkeypatch):
+    started = []
+    monkeypatch.setattr(batches, "run_directly", lambda run, progress: started.append(run.seed))
+    runs = [SelectionParameters(seed=seed) for seed in range(4)]
+    seconds = [50.0, 500.0, None, 99.0]
+    perform(tasks_of(runs, seconds), time.time() + 100)
+    assert started == [0, 2, 3]
+    perform(tasks_of(runs, seconds), time.time() - 1)
+    assert started == [0, 2, 3]
+
+
+def test_what_the_budget_does_not_allow_is_no_failure(monkeypatch):
+    """A run like it took an hour; nothing like the other one was measured, so it is tried."""
+    dear = SelectionParameters(method="craig", **TINY)
+    measured = SelectionParameters(method="craig", seed=9, **TINY)
+    records.write(make_record(measured, seconds={"training": 3600.0}))
+    outcome = sweep_here([dear, GOOD], budget=300)
+    assert (outcome.computed, outcome.failures, outcome.over_budget) == (1, [], [dear])
+    monkeypatch.setattr("subprocess.Popen", None)
+    outcome = sweep([dear, GOOD], Engine(jobs=2), budget=300)
+    assert (outcome.found, outcome.failures, outcome.over_budget) == (1, [], [dear])
+
+
+def test_a_batch_stops_when_a_newer_sweep_has_removed_its_file(tmp_path, monkeypatch):
+    path, started = tmp_path / "batch.json", []
+
+    def run_directly(run, progress):
+        started.append(run)
+        path.unlink()
+
+    monkeypatch.setattr(batches, "run_directly", run_directly)
+    batches.write(path, [task(GOOD), task(IMPOSSIBLE)], None)
+    perform_file(path)
+    assert started == [GOOD]
+
+
+@pytest.mark.parametrize("content", ["{", "[]", '{"deadline": null, "runs": [{}]}'])
+def test_files_that_are_no_batches_are_refused(tmp_path, content):
+    path = tmp_path / "batch.json"
+    path.write_text(content)
+    with pytest.raises(ValueError):
+        perform_file(path)
+
+
+def test_a_batch_survives_the_way_through_its_file(tmp_path, monkeypatch):
+    done = []
+    monkeypatch.setattr(batches, "perform", lambda tasks, deadline, wanted: done.append((tasks, deadline)))
+    tasks = [task(GOOD, seconds=0.1 + 0.2), task(IMPOSSIBLE)]
+    for deadline, expected in ((None, inf), (12.5, 12.5)):
+        batches.write(tmp_path / "batch.json", tasks, deadline)
+        perform_file(tmp_path / "batch.json")
+        assert done.pop() == (tasks, expected)
+
+
+BLOCKED = ("IPython", "great_tables", "ipykernel", "jupytext", "matplotlib", "nbformat", "papermill", "platformdirs")
+WITHOUT = """
+import sys
+for name in {blocked}:
+    sys.modules[name] = None  # importing it fails as if it were not installed
+from lcmat.cli import main
+main(["sweep", "--profile", "smoke", "--study", "selection", "--in-process", "--budget", "1s"])
+sys.exit(main(["run", "selection", "--no-notebook", "-p", "selection_epochs=1", "-p", "epochs=1"]))
+"""
+
+
+def test_one_process_needs_neither_snakemake_nor_jupyter(tmp_path):
+    code = WITHOUT.format(blocked=(*BLOCKED, "pulp", "seaborn", "snakemake"))
+    environment = {**os.environ, "LCMAT_CACHE": str(tmp_path / "cache")}
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, env=environment)
+    assert done.returncode == 0, done.stderr
+    assert "0 failed" in done.stdout
+    assert "over budget" in done.stdout
+
+
+def test_a_cluster_is_left_to_snakemake(tmp_path, monkeypatch):
+    """The name of the executor and further words arrive; what is run is a stand-in that writes down its words."""
+    stand_in = tmp_path / "snakemake" / "__main__.py"
+    stand_in.parent.mkdir()
+    stand_in.with_name("__init__.py").touch()
+    stand_in.write_text(f"import json, sys; json.dump(sys.argv[1:], open({str(tmp_path / 'words')!r}, 'w'))")
+    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
+    engine = Engine(7, "slurm", ("--default-resources", "slurm_partition=main"))
+    outcome = sweep([GOOD], engine, notebooks="none")
+    words = json.loads((tmp_path / "words").read_text())
+    assert words[words.index("--executor") + 1] == "slurm" and words[words.index("--jobs") + 1] == "7"
+    assert words[-2:] == ["--default-resources", "slurm_partition=main"]
+    assert outcome.failures[0].log.name == "snakemake.log"
