@@ -43,7 +43,7 @@ test: $(INSTALLED) ## Lint, check the format and the types, run the tests with c
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy lcmat
-	$(BIN)/python -m pytest -n 2 --cov -m "not site"
+	$(BIN)/python -m pytest -n 2 --cov -m "not site and not slow"
 
 check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)
 	$(BIN)/python -m pytest -m site tests

@@ -1,8 +1,10 @@
+import json
 from pathlib import Path
 
 import pytest
 
-from lcmat import chapters, cli, records, runner
+from lcmat import chapters, cli, commands, records, runner
+from lcmat.commands import arguments
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
 from lcmat.profiles import Profile, Study
@@ -31,7 +33,18 @@ def test_impossible_parameters_are_refused_before_anything_starts(assignment, hi
     assert not records.records_folder().exists()
 
 
-@pytest.mark.parametrize("words", [[], ["rnu"], ["run"], ["run", "selecton"], ["sweep"], ["chapters", "--jobs", "0"]])
+SMOKE = ["--profile", "smoke"]
+IMPOSSIBLE = [
+    *([], ["rnu"], ["run"], ["run", "selecton"], ["sweep"], ["merge"], ["chapters", "--jobs", "0"]),
+    *(["sweep", *SMOKE, "--budget", text] for text in ("", "2", "h", "0s", "-1h", "2h 3", "\u0661h")),
+    *(["sweep", *SMOKE, "--shard", text] for text in ("0/2", "3/2", "1", "1/0", "a/b")),
+    ["sweep", *SMOKE, "--notebooks", "some"],
+    ["sweep", *SMOKE, "--no-notebook", "--in-process"],
+    ["compare", "--strict", "--update"],
+]
+
+
+@pytest.mark.parametrize("words", IMPOSSIBLE)
 def test_impossible_words_are_refused(words, capsys):
     with pytest.raises(SystemExit) as caught:
         cli.main(words)
@@ -131,12 +144,63 @@ def test_methods_are_listed_with_options_evidence_and_reference(capsys):
 
 
 def test_sweep_reports_what_it_found(monkeypatch, capsys):
-    study = Study("quick", "Is it quick?", (QUICK,))
-    for module in ("arguments", "sweep"):
-        monkeypatch.setattr(f"lcmat.commands.{module}.PROFILES", {"smoke": Profile("for a test", (study,), True)})
+    small_profile(monkeypatch, QUICK)
     records.write(make_record(QUICK, fingerprint=code_fingerprint(QUICK)))
     assert cli.main(["sweep", "--profile", "smoke"]) == 0
     assert capsys.readouterr().out == "1 runs: 1 found, 0 computed, 0 failed\n"
+
+
+def small_profile(monkeypatch, *runs):
+    """Make the profile `smoke` one study of these runs."""
+    profile = Profile("for a test", (Study("small", "Does it work?", runs, ("1",)),), disposable=True)
+    for module in (arguments, commands.sweep, commands.compare):
+        monkeypatch.setattr(module, "PROFILES", {"smoke": profile})
+
+
+@pytest.mark.parametrize(
+    ("words", "hint"),
+    [
+        (["plan", *SMOKE, "--study", "label-nose"], "did you mean 'label-noise'"),
+        (["sweep", *SMOKE, "--table", "17"], "'17' is no table of this profile"),
+        (["sweep", *SMOKE, "--in-process", "--executor", "slurm"], "leave out --executor"),
+    ],
+)
+def test_words_that_fit_nothing_are_explained(words, hint, capsys):
+    assert cli.main(words) == 2
+    assert hint in capsys.readouterr().err
+
+
+def test_a_dry_run_says_what_is_done_and_what_the_rest_would_take(monkeypatch, capsys):
+    monkeypatch.setattr(runner, "run_notebook", lambda _: pytest.fail("a run was started"))
+    words = ["run", "selection", "--dry-run", *WORDS]
+    assert cli.main(words) == 0
+    assert "unknown: there is no record of a run like it" in capsys.readouterr().out
+    records.write(make_record(SelectionParameters(method="uniform", epochs=4, seed=3), seconds={"training": 24.0}))
+    assert cli.main(words) == 0  # half the epochs of the only record
+    assert "expected to take 12 s (1 runs like it, measured on CPU)" in capsys.readouterr().out
+    records.write(make_record(QUICK))
+    assert cli.main(words) == 0
+    assert "already done" in capsys.readouterr().out
+
+
+def test_a_plan_for_readers_and_for_programs(monkeypatch, capsys):
+    runs = [SelectionParameters(seed=seed) for seed in range(4)]
+    small_profile(monkeypatch, *runs)
+    records.write(make_record(runs[0], fingerprint=code_fingerprint(runs[0]), seconds={"training": 3.0}))
+    records.write(make_record(runs[1]))
+    records.path_of(runs[2]).write_text("{")
+    assert cli.main(["plan", *SMOKE]) == 1  # for the damaged one, which is named
+    captured = capsys.readouterr()
+    assert str(records.path_of(runs[2])) in captured.err
+    lines = captured.out.splitlines()
+    assert [line.split()[2] for line in lines[:4]] == ["done", "stale", "failed", "missing"]
+    assert [line.split()[-1] for line in lines[:4]] == [f"seed={seed}" for seed in range(4)]
+    assert lines[-1] == "all: 4 runs, 1 done, 1 failed, 1 missing, 1 stale; the missing ones: 2.0 s"  # (3 + 1) / 2
+    records.path_of(runs[2]).unlink()
+    assert cli.main(["plan", *SMOKE, "--table", "1", "--json"]) == 0
+    rows = json.loads(capsys.readouterr().out)
+    assert [row["state"] for row in rows] == ["done", "stale", "missing", "missing"]
+    assert rows[3]["parameters"] == runs[3].canonical() and rows[3]["expected_seconds"] == 2.0
 
 
 @pytest.fixture

@@ -158,6 +158,29 @@ def test_is_done_is_about_valid_records(tmp_path):
         records.is_done(SelectionParameters(), tmp_path)
 
 
+def test_a_record_that_says_the_same_keeps_its_file(tmp_path):
+    path = records.write(make_record(), tmp_path)
+    before = path.stat().st_ino, path.read_bytes()
+    later = {"started": datetime(2027, 1, 1, tzinfo=UTC), "wall_seconds": 9.0, "seconds": {"training": 8.0}}
+    records.write(make_record(**later, peak_memory_mb=1.0, commit="a" * 40, dirty=True), tmp_path)
+    assert (path.stat().st_ino, path.read_bytes()) == before
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"metrics": {"test_accuracy_percent": 90.00000000000001}},
+        {"series": {"train_loss": [2.3, 0.2]}},
+        {"fingerprint": "1" * 16},
+        {"device": "another"},
+        {"versions": {"python": "3.12.0"}},
+    ],
+)
+def test_a_record_that_says_something_else_replaces_the_older_one(tmp_path, change):
+    records.write(make_record(), tmp_path)
+    assert records.read(records.write(make_record(**change), tmp_path)) == make_record(**change)
+
+
 WRITER = """
 import itertools, os, sys
 from pathlib import Path

@@ -17,8 +17,8 @@ from lcmat.runner import RunError, run_directly
 from lcmat.sweep.costs import network_of
 from lcmat.sweep.outcome import log_of
 
-LARGEST = 50
-"""Runs of a batch at most: enough for the start of a process to cost little, few enough for another try to."""
+LARGEST = 100
+"""Runs of a batch at most: so many that the start of a process costs little, so few that jobs end at about one time."""
 
 
 @dataclass(frozen=True)

@@ -44,14 +44,16 @@ def plan(studies: Iterable[Study], device: str | None = None) -> list[Planned]:
         studies: of a profile.
         device: whose records are preferred when the cost is estimated, as records name it.
     """
-    asked = {run.key: (study.name, run) for study in reversed(list(studies)) for run in reversed(study.runs)}
-    selected = list(reversed(asked.values()))
-    runs = [run for _, run in selected]
+    first: dict[str, tuple[str, Experiment]] = {}
+    for study in studies:
+        for run in study.runs:
+            first.setdefault(run.key, (study.name, run))
+    runs = [run for _, run in first.values()]
     measured = measurements()
     costs = [estimate(run, measured, device) for run in runs]
     return [
         Planned(study, run, finding, cost)
-        for (study, run), finding, cost in zip(selected, find(runs), costs, strict=True)
+        for (study, run), finding, cost in zip(first.values(), find(runs), costs, strict=True)
     ]
 
 

@@ -1,0 +1,100 @@
+import pytest
+
+from lcmat import records
+from lcmat.config import ParameterError, SelectionParameters
+from lcmat.experiments import code_fingerprint
+from lcmat.profiles import PROFILES, Profile, Study
+from lcmat.sweep.costs import by_kind, estimate, in_order
+from lcmat.sweep.plan import plan, select_studies, share_of, total_seconds, varying, within
+from tests.test_records import make_record
+
+RUN = SelectionParameters(method="craig", fraction=0.1, epochs=40, selection_epochs=5)
+
+
+def measured(seconds, device="CPU", **changes):
+    """A record of a run that differs from `RUN` in its seed and these parameters."""
+    parameters = SelectionParameters(**{**RUN.canonical(), "seed": 7, **changes})
+    return make_record(parameters, seconds=seconds, device=device)
+
+
+def expected(*found, device=None):
+    cost = estimate(RUN, by_kind(found), device)
+    return cost and (cost.own, cost.shared, cost.count)
+
+
+def test_stages_grow_with_epochs_and_images():
+    """Half the epochs and half the images a quarter of the training; a fifth of the selecting network's epochs."""
+    record = measured(
+        {"selector": 2.0, "training": 3.0, "selection": 0.5}, epochs=20, fraction=0.05, selection_epochs=1
+    )
+    assert expected(record) == (12.5, 10.0, 1)
+
+
+def test_records_at_the_same_fraction_and_on_the_same_device_are_preferred():
+    same = [measured({"training": float(s)}, seed=s) for s in (1, 2, 9)]
+    elsewhere = measured({"training": 50.0}, device="GPU")
+    other_fraction = measured({"training": 70.0}, fraction=0.2, device="GPU")
+    assert expected(*same, other_fraction) == (2.0, 0.0, 3)  # the median
+    assert expected(*same, elsewhere, other_fraction, device="GPU") == (50.0, 0.0, 1)
+    assert expected(other_fraction, device="GPU") == (35.0, 0.0, 1)
+    assert expected(*same, device="never seen") == (2.0, 0.0, 3)
+
+
+def test_nothing_is_said_of_runs_unlike_any_other():
+    assert expected() is None
+    diverged = make_record(RUN, status="diverged", metrics={}, error="loss is nan", seconds={"training": 1.0})
+    other_network = measured({"training": 1.0}, network="resnet18", width=4)
+    assert expected(diverged, measured({"training": 1.0}, method="uniform", **NO_CRAIG), other_network) is None
+
+
+NO_CRAIG = {"gradients": None, "double_softmax": None}
+
+
+def test_a_network_that_runs_share_counts_once():
+    runs = [SelectionParameters(method="craig", seed=seed, fraction=f) for seed in (0, 1) for f in (0.05, 0.1)]
+    records_of = by_kind([make_record(runs[0], seconds={"selector": 4.0, "selection": 1.0})])
+    assert in_order(runs, [estimate(run, records_of) for run in runs]) == [5.0, 1.0, 5.0, 1.0]
+    assert in_order(runs[:2], [None, estimate(runs[1], records_of)]) == [None, 1.0]
+
+
+def test_a_plan_lists_each_run_under_the_first_study_that_asks_for_it():
+    a, b, c = (SelectionParameters(seed=seed) for seed in range(3))
+    records.write(make_record(a, fingerprint=code_fingerprint(a)))
+    records.write(make_record(b, status="diverged", metrics={}, error="nan", fingerprint=code_fingerprint(b)))
+    planned = plan([Study("one", "?", (a, b)), Study("two", "?", (c, a))])
+    assert [(p.study, p.run, p.finding.state) for p in planned] == [
+        ("one", a, "done"),
+        ("one", b, "failed"),
+        ("two", c, "missing"),
+    ]
+    assert planned[1].finding.reason == "nan"
+
+
+def test_studies_are_chosen_by_name_and_by_table():
+    profile = Profile("", (Study("a", "?", (), ("1",)), Study("b", "?", (), ("2", "3")), Study("c", "?", ())))
+    chosen = [[s.name for s in select_studies(profile, *words)] for words in ([], [["c", "a"]], [["c"], ["3"]])]
+    assert chosen == [["a", "b", "c"], ["a", "c"], ["b", "c"]]
+    with pytest.raises(ParameterError, match="'aa' is no study"):
+        select_studies(profile, ["aa"])
+
+
+def test_parameters_that_vary():
+    runs = [SelectionParameters(method="uniform"), SelectionParameters(method="lcmat-s", seed=1)]
+    assert varying(runs) == ["method", "seed", "rho", "top_k"]
+    assert varying(runs[:1]) == []
+
+
+@pytest.mark.parametrize("count", [1, 3, 8])
+def test_shares_are_everything_once_and_keep_networks_together(count):
+    runs = PROFILES["smoke"].studies[0].runs
+    shares = [share_of(runs, number, count) for number in range(1, count + 1)]
+    assert sorted(run.key for share in shares for run in share) == sorted(run.key for run in runs)
+    seeds = [{run.seed for run in share} for share in shares]
+    assert sum(map(len, seeds)) == 5
+
+
+def test_totals_and_budgets():
+    assert total_seconds([]) == (0, 0)
+    assert within([5.0, 5.0, 5.0, 5.0], budget=10.0, jobs=1) == [True, True, False, False]
+    assert within([5.0, 5.0, 5.0, 5.0], budget=10.0, jobs=2) == [True] * 4
+    assert within([11.0, None, 10.0], budget=10.0, jobs=2) == [False, True, True]
