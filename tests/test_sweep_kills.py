@@ -114,12 +114,12 @@ def test_a_sweep_of_notebooks_survives_the_death_of_a_kernel():
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-def test_a_sweep_survives_twenty_deaths():
+def test_a_sweep_survives_sixteen_deaths():
     parts = ["worker", "coordinator", "worker", "snakemake", "worker", "coordinator", "worker", "worker"] * 2
     survive(400, parts, seed=3)
 
 
 @pytest.mark.slow
 @pytest.mark.timeout(3000)
-def test_notebooks_survive_the_deaths_of_their_kernels():
+def test_notebooks_survive_four_more():
     survive(3, ["kernel", "coordinator", "kernel", "kernel"], seed=4, notebooks="all")
