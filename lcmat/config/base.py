@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
-from pydantic import BaseModel, ConfigDict
+from pydantic import BaseModel, ConfigDict, field_validator
 
 
 class ParameterError(ValueError):
@@ -22,6 +22,12 @@ class Experiment(BaseModel):
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
     experiment: ClassVar[str]
+
+    @field_validator("*")
+    @classmethod
+    def _unsigned_zero(cls, value: Any) -> Any:
+        """-0.0 equals 0.0 but would have another key."""
+        return value + 0.0 if isinstance(value, float) else value
 
     def canonical(self) -> dict[str, Any]:
         """The resolved parameters, in the order of their declaration, without those that are None."""
@@ -43,3 +49,25 @@ def nearest(name: str, known: Mapping[str, Any]) -> str:
     """
     near = get_close_matches(name, known, n=1, cutoff=0.5)
     return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+
+
+def recognised(name: str, kind: str, known: Mapping[str, Any], prefix: str | None = None) -> str:
+    """The name, if it is known or begins with the prefix.
+
+    Raises:
+        ValueError: it is not; the message has a hint.
+    """
+    if name in known or (prefix is not None and name.startswith(prefix)):
+        return name
+    raise ValueError(f"{name!r} is no {kind}; {nearest(name, known)}")
+
+
+def without_repetition(resolved: Mapping[str, Any], network: str, width: str) -> dict[str, Any]:
+    """Leave out a second network that is the first one, of the same width: the same run, the same key.
+
+    >>> without_repetition({"network": "vgg16", "width": 8, "other": "vgg16", "size": 8}, "other", "size")
+    {'network': 'vgg16', 'width': 8}
+    """
+    same = (resolved.get(network), resolved.get(width)) == (resolved.get("network"), resolved.get("width"))
+    repeated = {network, width} if same else set()
+    return {name: value for name, value in resolved.items() if name not in repeated}

@@ -4,7 +4,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lcmat.config.base import Experiment, nearest
+from lcmat.config.base import Experiment, recognised, without_repetition
 from lcmat.config.condensation_defaults import (
     CONTROLS,
     DATASET_SETTINGS,
@@ -87,8 +87,7 @@ class CondensationParameters(Experiment):
         if not (isinstance(dataset, str) and isinstance(method, str) and method in METHOD_PARAMETERS):
             return given
         resolved = {**_defaults(dataset, method, given.get("ipc", cls.model_fields["ipc"].default)), **given}
-        resolved = _with_widths(resolved, given)
-        return _without_repetition(resolved)
+        return without_repetition(_with_widths(resolved, given), "test_network", "test_width")
 
     @field_validator("dataset", "method", "network", "test_network")
     @classmethod
@@ -96,15 +95,7 @@ class CondensationParameters(Experiment):
         """Refuse names that are in no registry."""
         kind = "network" if info.field_name == "test_network" else info.field_name
         known = {"dataset": DATASET_SETTINGS, "method": METHOD_PARAMETERS, "network": NETWORK_WIDTHS}[kind]
-        if value in known or (kind == "network" and value.startswith(ZOO_PREFIX)):
-            return value
-        raise ValueError(f"{value!r} is no {kind}; {nearest(value, known)}")
-
-    @field_validator("rho", "cutmix", "evaluation_cutmix")
-    @classmethod
-    def _unsigned_zero(cls, value: float | None) -> float | None:
-        """-0.0 equals 0.0 but would have another key."""
-        return value if value is None else value + 0.0
+        return recognised(value, kind, known, ZOO_PREFIX if kind == "network" else None)
 
     @model_validator(mode="after")
     def _width_of_a_test_network(self) -> Self:
@@ -150,13 +141,3 @@ def _with_widths(resolved: dict[str, Any], given: dict[str, Any]) -> dict[str, A
         named = network in given and width not in given
         widths[width] = published if named else resolved.get(width, published)
     return {**resolved, **{name: value for name, value in widths.items() if value is not None or name in resolved}}
-
-
-def _without_repetition(resolved: dict[str, Any]) -> dict[str, Any]:
-    """Leave out a tested network that is the condensing one: the same run, the same key."""
-    condensing, tested = (
-        (resolved.get(network), resolved.get(width))
-        for network, width in (("network", "width"), ("test_network", "test_width"))
-    )
-    repeated = {"test_network", "test_width"} if tested == condensing else set()
-    return {name: value for name, value in resolved.items() if name not in repeated}

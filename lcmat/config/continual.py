@@ -6,7 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lcmat.config.base import Experiment, nearest
+from lcmat.config.base import Experiment, recognised
 from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
 
 OBJECTIVE_RADII: Mapping[str, float | None] = MappingProxyType(
@@ -116,18 +116,10 @@ class ContinualParameters(Experiment):
             "method": dict.fromkeys(REPLAY_METHODS),
             "network": NETWORK_WIDTHS,
         }[info.field_name]
-        if value in known:
-            return value
         if info.field_name == "method" and value in METHOD_EVIDENCE:
             needed = ", ".join(METHOD_EVIDENCE[value])
             raise ValueError(f"{value!r} needs {needed}, which no stage computes; known: {', '.join(known)}")
-        raise ValueError(f"{value!r} is no {info.field_name}; {nearest(value, known)}")
-
-    @field_validator("rho")
-    @classmethod
-    def _unsigned_zero(cls, value: float | None) -> float | None:
-        """-0.0 equals 0.0 but would have another key."""
-        return value if value is None else value + 0.0
+        return recognised(value, info.field_name, known)
 
     @model_validator(mode="after")
     def _options_of_method(self) -> Self:

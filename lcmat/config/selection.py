@@ -5,7 +5,7 @@ from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
-from lcmat.config.base import Experiment, nearest
+from lcmat.config.base import Experiment, recognised, without_repetition
 from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, NETWORK_WIDTHS, ZOO_PREFIX
 
 USUAL_WEIGHT_DECAY = 5e-4
@@ -90,7 +90,9 @@ class SelectionParameters(Experiment):
         for network, width in (("network", "width"), ("learner", "learner_width")):
             published = _entry(NETWORK_WIDTHS, resolved.get(network))
             resolved = {**({width: published} if published else {}), **resolved}
-        return _without_repetition(resolved)
+        if resolved.get("selection_weight_decay") == USUAL_WEIGHT_DECAY:  # the same run must have the same key
+            del resolved["selection_weight_decay"]
+        return without_repetition(resolved, "learner", "learner_width")
 
     @field_validator("dataset", "method", "network", "learner")
     @classmethod
@@ -98,15 +100,7 @@ class SelectionParameters(Experiment):
         """Refuse names that are in no registry."""
         kind = "network" if info.field_name == "learner" else info.field_name
         known = {"dataset": DATASET_DEFAULTS, "method": METHOD_OPTIONS, "network": NETWORK_WIDTHS}[kind]
-        if value in known or (kind == "network" and value.startswith(ZOO_PREFIX)):
-            return value
-        raise ValueError(f"{value!r} is no {kind}; {nearest(value, known)}")
-
-    @field_validator("fraction", "rho", "learning_rate", "ridge", "damping", "cut_lambda", "selection_weight_decay")
-    @classmethod
-    def _unsigned_zero(cls, value: float | None) -> float | None:
-        """-0.0 equals 0.0 but would have another key."""
-        return value if value is None else value + 0.0
+        return recognised(value, kind, known, ZOO_PREFIX if kind == "network" else None)
 
     @model_validator(mode="after")
     def _width_of_a_learner(self) -> Self:
@@ -124,18 +118,6 @@ class SelectionParameters(Experiment):
                 has = ", ".join(options) or "no options"
                 raise ValueError(f"{name}: method {self.method!r} has none ({self.method}: {has}); leave it out")
         return self
-
-
-def _without_repetition(resolved: dict[str, Any]) -> dict[str, Any]:
-    """Leave out a trained network that is the selecting one, and the usual weight decay: the same run, the same key."""
-    selector, learner = (
-        (resolved.get(network), resolved.get(width))
-        for network, width in (("network", "width"), ("learner", "learner_width"))
-    )
-    repeated = {"learner", "learner_width"} if learner == selector else set()
-    if resolved.get("selection_weight_decay") == USUAL_WEIGHT_DECAY:
-        repeated.add("selection_weight_decay")
-    return {name: value for name, value in resolved.items() if name not in repeated}
 
 
 def _entry(table: Mapping[str, Any], name: Any) -> Any:
