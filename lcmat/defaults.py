@@ -41,6 +41,35 @@ METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
     },
 )
 
+METHOD_TITLES: Mapping[str, str] = MappingProxyType(
+    {
+        "uniform": "Uniform",
+        "lcmat-s": "LCMat-S",
+        "lcmat-s-spectral": "LCMat-S (spectral norm)",
+        "craig": "Craig",
+        "gradmatch": "GradMatch",
+        "gradmatch-val": "GradMatch-Val",
+        "glister": "Glister",
+        "glister-val": "Glister-Val",
+        "adacore": "AdaCore",
+        "facility-location": "Facility location",
+        "graph-cut": "Graph cut",
+        "least-confidence": "L-Conf",
+        "entropy": "Entropy",
+        "margin": "Margin",
+        "herding": "Herding",
+        "k-center": "k-Center",
+        "contextual-diversity": "C-Div",
+        "moderate": "Moderate",
+        "cal": "CAL",
+        "forgetting": "Forgetting",
+        "el2n": "EL2N",
+        "grand": "GraNd",
+        "deepfool": "DeepFool",
+    }
+)
+"""Names of the methods as the paper spells them where it does."""
+
 METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "gradmatch-val": ("validation",),

@@ -11,7 +11,7 @@ from lcmat.config import (
     parse,
     parse_assignments,
 )
-from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
+from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, METHOD_TITLES, NETWORK_WIDTHS
 
 
 @pytest.mark.parametrize(
@@ -181,6 +181,7 @@ def test_tables_agree_with_the_registries():
     from lcmat.selection import METHODS
 
     assert {name: method.options for name, method in METHODS.items()} == METHOD_OPTIONS
+    assert {name: method.title for name, method in METHODS.items()} == METHOD_TITLES
     assert {name: model.width for name, model in MODELS.items()} == NETWORK_WIDTHS
     assert {name: method.evidence for name, method in METHODS.items() if method.evidence} == METHOD_EVIDENCE
     assert list(DATASETS) == list(DATASET_DEFAULTS)

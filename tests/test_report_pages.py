@@ -10,6 +10,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+from IPython.display import HTML
 from scipy import stats
 
 from lcmat import report
@@ -25,6 +26,7 @@ from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
 from lcmat.report.defects import defect_differences, recommend, recommendations, shipped_pairs
 from lcmat.report.export import write_report
+from lcmat.report.page_check import check_page
 from lcmat.report.pairs import label_differences
 from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
@@ -433,3 +435,19 @@ def test_tables_are_sorted_and_filtered_by_keyboard_from_a_file(tmp_path):
         tab.get_by_label("with the verdict").select_option("not run")
         assert visible.count() == len(expected)
         chromium.close()
+
+
+@pytest.mark.parametrize(
+    ("change", "message"),
+    [
+        (lambda page: page.replace(">20.42", ">20.43"), "row 2 of '1' does not show Uniform with 20.42"),
+        (lambda page: page.replace('id="cell-3"', 'id="cell-9999"'), "184 rows for the 184 numbers of '1', or other"),
+        (lambda page: page + '<tbody id="cell-3">', "185 rows for the 184 numbers"),
+        (lambda page: page.replace(">LCMat-S</th>", ">LCMat-C</th>"), "does not show LCMat-S"),
+    ],
+)
+def test_a_page_that_lacks_or_changes_a_number_is_refused(change, message, tmp_path):
+    page = read_accounts(tmp_path).show("1")
+    assert check_page(page, "1") == "All 184 printed numbers are on the page, each once."
+    with pytest.raises(ValueError, match=message):
+        check_page(HTML(change(page.data)), "1")

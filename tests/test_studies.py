@@ -73,3 +73,15 @@ def test_stages_are_medians_over_seeds():
     assert (row["n"], row["selector"], row["selection"]) == (3, 2.0, 1.0)
     assert pd.isna(row["evidence"])
     assert stage_seconds([]).empty and set(STAGES) < set(stage_seconds([]).columns)
+
+
+def test_what_a_profile_asks_for_and_nobody_ran_is_named():
+    study = next(study for study in PROFILES["cpu"].studies if study.name == "selection")
+    done = [make_record(**run.canonical()) for run in study.runs if run.method != "adacore"]
+    text = report.unrecorded(report.runs_frame(done), "selection", "cpu")
+    assert text == (
+        f"Of {len(study.runs)} runs that the profile `cpu` asks for, 20 are not recorded: "
+        "AdaCore at 0.1 % (10 runs); AdaCore at 1 % (10 runs)."
+    )
+    done += [make_record(**run.canonical()) for run in study.runs if run.method == "adacore"]
+    assert report.unrecorded(report.runs_frame(done), "selection", "cpu").startswith(f"All {len(study.runs)} runs")

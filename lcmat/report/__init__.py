@@ -13,7 +13,7 @@ from lcmat.report.runs import (
     runs_frame,
     with_default_selector,
 )
-from lcmat.report.studies import draw_differences, means_by, study_runs, wins
+from lcmat.report.studies import draw_differences, means_by, study_runs, unrecorded, wins
 from lcmat.report.tables import (
     accuracy_table,
     counts_table,
@@ -50,6 +50,7 @@ __all__ = [
     "read_published",
     "runs_frame",
     "study_runs",
+    "unrecorded",
     "verdict_counts",
     "wins",
     "with_default_selector",

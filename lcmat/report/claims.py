@@ -4,12 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lcmat.defaults import METHOD_OPTIONS
+from lcmat.defaults import METHOD_OPTIONS, METHOD_TITLES
 from lcmat.report.pairs import Pair
-from lcmat.selection import METHODS
 
 _RADII = (0.01, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.5)
-_OURS = f"{METHODS['lcmat-s'].title}, ρ = {METHOD_OPTIONS['lcmat-s']['rho']:g}"
+_OURS = f"{METHOD_TITLES['lcmat-s']}, ρ = {METHOD_OPTIONS['lcmat-s']['rho']:g}"
 
 
 @dataclass(frozen=True)

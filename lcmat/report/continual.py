@@ -8,11 +8,11 @@ import pandas as pd
 
 from lcmat.condensation import OBJECTIVES
 from lcmat.config import Experiment
+from lcmat.defaults import METHOD_TITLES
 from lcmat.experiments import stale_keys
 from lcmat.profiles import PROFILES
 from lcmat.records import Record, path_of, read
 from lcmat.report.runs import ACCURACY
-from lcmat.selection import METHODS
 from lcmat.statistics import holm, paired_difference
 
 OWN = "own_classes_accuracy_percent"
@@ -25,7 +25,7 @@ def replay_title(method: str) -> str:
     >>> replay_title("lcmat-s"), replay_title("lcmat-c")
     ('LCMat-S', 'LCMat-C')
     """
-    return METHODS[method].title if method in METHODS else OBJECTIVES[method].title
+    return METHOD_TITLES[method] if method in METHOD_TITLES else OBJECTIVES[method].title
 
 
 def study_records(profile: str) -> tuple[list[Record], tuple[Experiment, ...]]:

@@ -8,9 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS
+from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, METHOD_TITLES
 from lcmat.experiments import stale_keys
-from lcmat.selection import METHODS
 
 if TYPE_CHECKING:
     from lcmat.records import Record
@@ -55,7 +54,7 @@ def with_default_selector(runs: pd.DataFrame) -> pd.DataFrame:
 def as_defined(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs of methods by their definition: LCMat-S at any radius, everything else without special options."""
     labels = [method_label(row["method"], {**row, "rho": None}) for row in as_rows(runs)]
-    titles = [METHODS[name].title if name in METHODS else name for name in runs["method"]]
+    titles = [METHOD_TITLES.get(name, name) for name in runs["method"]]
     same = [label == title for label, title in zip(labels, titles, strict=True)]
     return runs[pd.Series(same, index=runs.index, dtype=bool)]
 
@@ -110,7 +109,7 @@ def method_label(method: str, options: Mapping[Any, Any] | None = None, default_
     >>> method_label("craig", {"gradients": "last-layer", "double_softmax": True, "batch_norm": "batch"})
     'Craig, gradients: last-layer, double softmax, batch norm: batch'
     """
-    title = METHODS[method].title if method in METHODS else method
+    title = METHOD_TITLES.get(method, method)
     defaults = {**METHOD_OPTIONS.get(method, {}), "weighted": False, "batch_norm": None, "across_classes": None}
     defaults["rho"] = default_rho
     given = {name: (options or {}).get(name) for name in defaults}

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from typing import Any
 
@@ -10,9 +11,9 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lcmat import figures
+from lcmat.defaults import METHOD_TITLES
 from lcmat.profiles import PROFILES
-from lcmat.report.runs import ACCURACY, as_rows, done_runs
-from lcmat.selection import METHODS
+from lcmat.report.runs import ACCURACY, as_rows, done_runs, method_label
 
 ROW_INCHES = 0.17
 MARGIN_ROWS = 4  # room for a panel's title and ticks
@@ -33,6 +34,23 @@ def study_runs(runs: pd.DataFrame, name: str) -> pd.DataFrame:
         raise ValueError(f"no profile has a study {name!r}")
     keys = {run.key for study in studies for run in study.runs}
     return runs[runs["key"].isin(keys)]
+
+
+def unrecorded(runs: pd.DataFrame, name: str, profile: str) -> str:
+    """Say which configurations of a profile's study have fewer seeds on record than the profile asks for.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it.
+        name: of a study of selection.
+        profile: that has it.
+    """
+    study = next(study for study in PROFILES[profile].studies if study.name == name)
+    missing = [run.canonical() for run in study.runs if run.key not in set(runs["key"])]
+    if not missing:
+        return f"All {len(study.runs)} runs that the profile `{profile}` asks for are recorded."
+    labels = Counter(f"{method_label(run['method'], run)} at {100 * run['fraction']:g} %" for run in missing)
+    parts = "; ".join(f"{label} ({count} runs)" for label, count in labels.items())
+    return f"Of {len(study.runs)} runs that the profile `{profile}` asks for, {len(missing)} are not recorded: {parts}."
 
 
 def draw_differences(differences: pd.DataFrame, panels: Sequence[str], *, columns: int = 2) -> Figure:
@@ -82,9 +100,9 @@ def wins(runs: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
     table = done.assign(value=done[ACCURACY].astype(float)).pivot(
         index=[*configuration, "seed"], columns="method", values="value"
     )
-    names = [name for name in METHODS if name in table.columns]
+    names = [name for name in METHOD_TITLES if name in table.columns]
     counts = {b: {a: int((table[a] > table[b]).sum()) for a in names} for b in names}
-    titles = {name: METHODS[name].title for name in names}
+    titles = {name: METHOD_TITLES[name] for name in names}
     return pd.DataFrame(counts, index=names, columns=names, dtype=int).rename(index=titles, columns=titles)
 
 
@@ -101,7 +119,7 @@ def _panel(ax: Any, group: pd.DataFrame, panels: Sequence[str]) -> None:
         "mean", ascending=False, kind="stable"
     )
     rows = as_rows(ordered)
-    titles = [METHODS[row["method"]].title for row in rows]
+    titles = [METHOD_TITLES[row["method"]] for row in rows]
     figures.plot_intervals(ax, [row["label"] for row in rows], list(ordered["interval"]), method=titles)
     ax.tick_params(axis="y", labelsize=6)
     counts = sorted({interval.n for interval in ordered["interval"]})

@@ -34,8 +34,8 @@ import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
 from lcmat import figures, report
+from lcmat.defaults import METHOD_TITLES
 from lcmat.records import load_all
-from lcmat.selection import METHODS
 
 figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])
@@ -68,8 +68,8 @@ if len(noisy):
     _, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.6, 3.2))
     levels = [100 * level for level in shares.columns]
     for method, row in shares.iterrows():
-        look = figures.method_style(METHODS[method].title)
-        ax.plot(levels, list(row), color=look.color, marker=look.marker, label=METHODS[method].title)  # fmt: skip
+        look = figures.method_style(METHOD_TITLES[method])
+        ax.plot(levels, list(row), color=look.color, marker=look.marker, label=METHOD_TITLES[method])  # fmt: skip
     ax.plot([0, 100], [0, 100], color=figures.BLACK, linestyle=":", linewidth=0.8)
     ax.set(xlabel="wrong labels in the training set (%)", ylabel="wrong labels in the coreset (%)")  # fmt: skip
     ax.legend(fontsize=6, ncols=2)

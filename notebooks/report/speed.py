@@ -40,8 +40,8 @@ from pandas import DataFrame
 
 from lcmat import figures
 from lcmat.benchmarks.selection_speed import RESULT
+from lcmat.defaults import METHOD_TITLES
 from lcmat.paths import project_folder
-from lcmat.selection import METHODS
 
 figures.use_style()
 stored = json.loads((project_folder() / RESULT).read_text())
@@ -160,7 +160,7 @@ GT(parts, groupname_col="part").fmt_number("processor_seconds", decimals=3).fmt_
 # %% tags=["hide-input"]
 steps = [
     {
-        "method": METHODS[entry["method"]].title,
+        "method": METHOD_TITLES[entry["method"]],
         "budget": entry["budget"],
         "ours": processor(entry["ours"]),
         "direct": processor(entry["naive"]),
@@ -211,7 +211,7 @@ frame["size"] = [
     f"n = {row.samples}, c = {row.classes}, budget {row.budget}"
     for row in frame.itertuples()
 ]
-frame["method"] = [METHODS[name].title for name in frame["method"]]
+frame["method"] = [METHOD_TITLES[name] for name in frame["method"]]
 times = frame.pivot(index="method", columns="size", values="processor_seconds")[
     frame["size"].unique()
 ]

@@ -1,0 +1,35 @@
+"""Whether a page of the report shows what the paper prints: the file of published numbers read again by other means."""
+
+from __future__ import annotations
+
+import csv
+
+from IPython.display import HTML
+
+from lcmat.paths import project_folder
+
+
+def check_page(page: HTML, table: str) -> str:
+    """Check that each number of a table of the paper has one row on its page, and that there are no others.
+
+    Args:
+        page: what `lcmat.report.accounts.Accounts.show` gives.
+        table: named as in published.csv.
+
+    Returns:
+        A sentence for the page.
+
+    Raises:
+        ValueError: a number is missing or repeated, or shown other than printed.
+    """
+    with open(project_folder() / "book" / "published.csv", newline="", encoding="utf-8") as file:
+        printed = {cell: line for cell, line in enumerate(csv.DictReader(file)) if line["table"] == table}
+    rows = page.data.split('<tbody id="')[1:]
+    shown = {row.partition('"')[0]: row for row in rows}
+    if len(rows) != len(printed) or set(shown) != {f"cell-{cell}" for cell in printed}:
+        raise ValueError(f"the page has {len(rows)} rows for the {len(printed)} numbers of {table!r}, or other ones")
+    for cell, line in printed.items():
+        row = shown[f"cell-{cell}"]
+        if f">{float(line['mean']):g}" not in row or f">{line['method']}</th>" not in row:
+            raise ValueError(f"row {cell} of {table!r} does not show {line['method']} with {line['mean']}")
+    return f"All {len(printed)} printed numbers are on the page, each once."
