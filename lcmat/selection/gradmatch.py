@@ -4,7 +4,6 @@ import torch
 from torch import Tensor
 
 from lcmat.curvature import augmented_features
-from lcmat.gram import gram_rows
 from lcmat.omp import orthogonal_matching_pursuit
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, products_with
@@ -65,12 +64,11 @@ def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, rid
     augmented = augmented_features(features)
     squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)
     size = len(factors)
-    products_of_features = gram_rows(augmented, budget)
 
-    def gram_row(index: int) -> Tensor:
-        return (factors @ factors[index]) * products_of_features(index)
+    def gram_rows(indices: list[int]) -> Tensor:
+        return ((factors @ factors[indices].T) * (augmented @ augmented[indices].T)).T
 
     products = size * products_with(target, factors, features)
-    indices, gains, weights = orthogonal_matching_pursuit(gram_row, squares, products, budget, ridge=ridge)
+    indices, gains, weights = orthogonal_matching_pursuit(gram_rows, squares, products, budget, ridge=ridge)
     weights = torch.where(weights > 0, weights, torch.ones_like(weights))
     return Coreset(indices, weights * (size / weights.sum()), gains)
