@@ -38,7 +38,7 @@ def orthogonal_matching_pursuit(
 
     The sign counts, because the weights may not be negative in the end: with the columns chosen they minimise the same
     error over ``w >= 0``.  A Cholesky factor of ``A_S^T A_S + ridge I`` that grows by a row at each step replaces the
-    regressions, so a step costs one product of an ``(n, |S|)`` matrix with a vector; that matrix is kept, and those rows of
+    regressions, so a step costs one product of an ``(n, |S|)`` matrix with a vector; that matrix is kept, and rows of
     it that were made ahead.
 
     Without ridge the columns that depend on the chosen ones add nothing and are passed over.  When no others are left
