@@ -32,8 +32,22 @@ _OTHERS: Variants = (
     {"method": "lcmat-c", "init": "noise"},
     {"method": GRADIENTS_ALONE, "init": "noise"},
     {"method": "dm", "init": "noise"},
+    {"method": "lcmat-c", "layers": "all"},
+    {"method": "lcmat-c", "layers": "convolutions"},
+    {"method": "lcmat-c", "network_augmentation": "none"},
+    {"method": "lcmat-c", "cutmix": 0.0},
 )
 """Settings about which the paper is silent, or has another word, one at a time."""
+
+
+def _sizes(settings: Mapping[str, Any]) -> Variants:
+    """Half and double the batch, the training of the network, and the steps on a network at as many steps in all."""
+    loops = [
+        {"inner_steps": int(settings["inner_steps"] * by), "outer_iterations": int(settings["outer_iterations"] / by)}
+        for by in (0.5, 2)
+    ]
+    batches = [{name: int(settings[name] * by)} for name in ("real_batch", "network_images") for by in (0.5, 2)]
+    return tuple({"method": "lcmat-c", **sizes} for sizes in (*loops, *batches))
 
 
 _PAPER_AXES = {"ipc": (10, 50), "seed": range(3)}
@@ -61,7 +75,14 @@ def cpu() -> tuple[Study, ...]:
             "condensation-cross-architecture",
             _join(crossed(name, ("resnet18", 8), seed=seeds, ipc=[10]) for name in datasets),
         ),
-        _study("condensation-sensitivity", sensitivity("fashion-mnist", _strengths(*_STRENGTHS) + _OTHERS, seed=seeds)),
+        _study(
+            "condensation-sensitivity",
+            sensitivity(
+                "fashion-mnist",
+                _strengths(*_STRENGTHS) + _OTHERS + _sizes(SMALL["fashion-mnist"]),
+                seed=seeds,
+            ),
+        ),
     )
 
 
