@@ -55,11 +55,11 @@ def test_inputs_look_like_a_class_behind_a_relu(inputs):
 
 
 def test_costs_state_time_and_memory():
-    result, costs = measuring.cost(lambda: torch.ones(4 * 2**20))  # 16 MB
-    assert len(result) == 4 * 2**20
+    result, costs = measuring.cost(lambda: torch.ones(16 * 2**20))  # 64 MB: so much never comes from freed memory
+    assert len(result) == 16 * 2**20
     assert set(costs) == COSTS
     assert costs["seconds"] > 0
-    assert costs["peak_mb"] > 12 or not memory._STATUS.exists()
+    assert costs["peak_mb"] > 48 or not memory._STATUS.exists()
 
 
 def test_packages_that_are_missing_have_no_version():

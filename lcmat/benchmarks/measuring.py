@@ -44,11 +44,16 @@ def cost(function: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
 
 def limits() -> dict[str, float]:
     """What this machine reaches at best: float64 matrix products and reads of memory, per processor second."""
-    square = torch.rand(GEMM_SIZE, GEMM_SIZE, dtype=torch.float64)
     large = torch.rand(READ_MEGABYTES * 2**17, dtype=torch.float64)
-    product = min(cost(lambda: square @ square)[1]["processor_seconds"] for _ in range(REPEATS))
     read = min(cost(large.sum)[1]["processor_seconds"] for _ in range(REPEATS))
-    return {"gemm_gigaflops": 2 * GEMM_SIZE**3 / product / 1e9, "read_gigabytes": large.nbytes / read / 1e9}
+    return {"gemm_gigaflops": gemm_gigaflops(torch.float64), "read_gigabytes": large.nbytes / read / 1e9}
+
+
+def gemm_gigaflops(dtype: torch.dtype) -> float:
+    """Billions of operations per processor second in a product of two square matrices, the best of several."""
+    square = torch.rand(GEMM_SIZE, GEMM_SIZE).to(dtype)
+    seconds = min(cost(lambda: square @ square)[1]["processor_seconds"] for _ in range(REPEATS + 1))
+    return 2 * GEMM_SIZE**3 / seconds / 1e9
 
 
 def environment(*packages: str) -> dict[str, Any]:
