@@ -40,10 +40,11 @@ def test_naive_herding_takes_what_brings_the_mean_nearest():
     assert naive_herding(line, 3) == [2, 1, 3]
 
 
-def test_naive_pursuit_matches_the_sum():
+@pytest.mark.parametrize("least_squares", [False, True])
+def test_naive_pursuit_matches_the_sum(least_squares):
     gradients = torch.tensor([[3.0, 0.0], [0.0, 1.0], [2.0, 0.0]], dtype=torch.float64)
     # the sum is (5, 1): column 0 takes the first coordinate, column 1 the second
-    assert naive_pursuit(gradients, 2, ridge=0.0) == [0, 1]
+    assert naive_pursuit(gradients, 2, ridge=0.0, least_squares=least_squares) == [0, 1]
 
 
 @pytest.mark.parametrize("inputs", [random_class, structured_class])
@@ -91,9 +92,10 @@ def test_other_libraries_compute_the_same_parts():
 def test_sections_report_the_same_picks_and_all_costs():
     whole = selection_speed.whole_data_set(60, 8, 3, 0.2)
     assert whole["same_picks"] and whole["relative_difference_of_distances"] < 1e-7
-    (entry,) = selection_speed.greedy_choices(60, (9,), naive_budgets=(9,))
-    assert entry["others"]["naive"]["same_picks"] == 1
-    assert entry["others"]["naive"]["relative_difference_of_objectives"] == 0
+    for ties in (True, False):
+        (entry,) = selection_speed.greedy_choices(60, (9,), naive_budgets=(9,), ties=ties)
+        assert entry["others"]["naive"]["same_picks"] == 1
+        assert entry["others"]["naive"]["relative_difference_of_objectives"] == 0
     for entry in selection_speed.one_by_one(60, 7, 5):
         assert entry["same_picks"] == 1
         assert set(entry["ours"]) == set(entry["naive"]) == COSTS

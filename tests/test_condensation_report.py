@@ -9,7 +9,7 @@ from scipy import stats
 
 from lcmat import figures, measurements
 from lcmat.config import CondensationParameters
-from lcmat.config.condensation_defaults import GRADIENTS_ALONE, TUNED
+from lcmat.config.condensation_defaults import GRADIENTS_ALONE, SMALL, TUNED
 from lcmat.experiments import condensation_tuning as tuning
 from lcmat.profiles import PROFILES, condensation
 from lcmat.report import condensation as page
@@ -85,6 +85,9 @@ def test_another_tested_network_is_another_setting():
     assert set(found["p_value"]) == {1.0}
 
 
+SMALL_SIZES = {name: SMALL["cifar10"][name] for name in ("outer_iterations", "inner_steps", "real_batch")}
+
+
 @pytest.mark.parametrize(
     ("values", "label"),
     [
@@ -98,6 +101,11 @@ def test_another_tested_network_is_another_setting():
             {"method": "mean-control", "init": "real", "rho": 3.0, "strength_at": "noise"},
             "Mean control, ρ = 3, strength at noise",
         ),
+        (
+            {"dataset": "cifar10", "init": "real", "rho": 3.0, "real_batch": 17, "cutmix": 0.0, "layers": "all"},
+            "LCMat-C, ρ = 3, layers all, real batch 17, cutmix 0",
+        ),
+        ({"dataset": "cifar10", "init": "real", "rho": 3.0, **SMALL_SIZES}, "LCMat-C, ρ = 3"),
     ],
 )
 def test_labels_say_what_differs(values, label):

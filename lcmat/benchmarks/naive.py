@@ -55,16 +55,23 @@ def naive_herding(features: Tensor, budget: int) -> list[int]:
     return chosen
 
 
-def naive_pursuit(gradients: Tensor, budget: int, ridge: float) -> list[int]:
-    """Orthogonal matching pursuit of the gradients' sum, the regression solved anew at each step from all columns."""
+def naive_pursuit(gradients: Tensor, budget: int, ridge: float, *, least_squares: bool = False) -> list[int]:
+    """Orthogonal matching pursuit of the gradients' sum, the regression solved anew at each step from all columns.
+
+    DeepCore hands the normal equations to a least-squares routine, which takes longer than solving them.
+    """
     target, free = gradients.sum(dim=0), torch.ones(len(gradients), dtype=torch.bool)
     residual, chosen = target, list[int]()
     for _ in range(budget):
         chosen.append(int(torch.where(free, gradients @ residual, -torch.inf).argmax()))
         free[chosen[-1]] = False
         own = gradients[chosen]
-        normal = own @ own.T + ridge * torch.eye(len(own), dtype=own.dtype)
-        residual = target - own.T @ torch.linalg.solve(normal, own @ target)
+        normal, products = own @ own.T + ridge * torch.eye(len(own), dtype=own.dtype), own @ target
+        if least_squares:
+            weights = torch.linalg.lstsq(normal, products[:, None]).solution[:, 0]
+        else:
+            weights = torch.linalg.solve(normal, products)
+        residual = target - own.T @ weights
     return chosen
 
 

@@ -16,7 +16,7 @@ from scipy import stats
 from lcmat import figures
 from lcmat.condensation import OBJECTIVES
 from lcmat.config import CondensationParameters
-from lcmat.config.condensation_defaults import METHOD_DEFAULTS, METHOD_PARAMETERS
+from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS, METHOD_PARAMETERS, SMALL
 from lcmat.report.paired import Scheme
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
@@ -30,6 +30,8 @@ REAL_TITLES = {"random": "Random", "herding": "Herding", "k-center": "k-Center"}
 OWN = ("method", *sorted({name for known in METHOD_PARAMETERS.values() for name in known}))
 SETTING = tuple(name for name in CondensationParameters.model_fields if name not in (*OWN, "seed"))
 _OPTIONS = ("norm", "distance", "layers", "strength_at")  # named where they are not the method's default
+_KNOWN = (DATASET_SETTINGS, SMALL)
+_SIZES = ("outer_iterations", "inner_steps", "real_batch", "network_images", "network_augmentation", "cutmix")
 
 
 def condensation_frame(records: Iterable[Record]) -> pd.DataFrame:
@@ -66,7 +68,18 @@ def condensation_label(row: Mapping[Any, Any]) -> str:
         parts.append(f"from {row['init']}")
     if _given(row, "train_on") and row["train_on"] != defaults.get("train_on"):
         parts.append(f"network learns {row['train_on']}")
-    return ", ".join(parts)
+    return ", ".join(parts + [f"{name.replace('_', ' ')} {_text(row[name])}" for name in _unusual_sizes(row)])
+
+
+def _unusual_sizes(row: Mapping[Any, Any]) -> list[str]:
+    """Which sizes are neither the method's nor those of its data set, whole or small."""
+    settings = (METHOD_DEFAULTS.get(row["method"], {}), *(known.get(str(row.get("dataset")), {}) for known in _KNOWN))
+    usual = {name: {values[name] for values in settings if name in values} for name in _SIZES}
+    return [name for name in _SIZES if _given(row, name) and usual[name] and row[name] not in usual[name]]
+
+
+def _text(value: Any) -> str:
+    return value if isinstance(value, str) else f"{value:g}"
 
 
 CONDENSATION = Scheme(SETTING, OWN, condensation_label, ("dataset", "ipc", "network"))
