@@ -258,6 +258,7 @@ def test_a_network_that_diverges_on_the_set_is_recorded(splits):
         ({"dataset": "cifar"}, "no dataset; did you mean 'cifar10'"),
         ({"ipc": 0}, "ipc=0: expected a whole number >= 1"),
         ({"ipc": 1}, "the variance of one image per class is undefined; take 2, or rho=0"),
+        ({"layers": "all"}, "layers: the layerwise distance compares the rows of matrices"),
         ({"ipc": 1, "method": "mean-control"}, "take 2, or strength_at=nowhere"),
         ({"rho": float("nan")}, "rho=nan: expected a number >= 0"),
         ({"rho": -1.0}, "rho=-1.0: expected a number >= 0"),
@@ -322,7 +323,7 @@ def test_equal_runs_have_equal_keys_and_each_parameter_enters_them():
     assert quick(test_network="digits-net", test_width=8).key == QUICK.key
     different = {
         "dataset": "mnist", "method": "dm", "ipc": 4, "seed": 1, "rho": 3.0, "norm": "l1", "distance": "cosine",
-        "layers": "all", "init": "herding", "outer_iterations": 3, "inner_steps": 3, "real_batch": 7,
+        "layers": "convolutions", "init": "herding", "outer_iterations": 3, "inner_steps": 3, "real_batch": 7,
         "image_learning_rate": 0.7, "augmentation": "crop", "train_on": "nothing", "network_learning_rate": 0.7,
         "network_images": 7, "network_augmentation": "crop", "cutmix": 0.7, "network": "convnet", "width": 7,
         "classes_per_pass": 2, "test_network": "resnet18", "evaluations": 2, "evaluation_epochs": 7,

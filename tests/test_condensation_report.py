@@ -102,8 +102,15 @@ SMALL_SIZES = {name: SMALL["cifar10"][name] for name in ("outer_iterations", "in
             "Mean control, ρ = 3, strength at noise",
         ),
         (
-            {"dataset": "cifar10", "init": "real", "rho": 3.0, "real_batch": 17, "cutmix": 0.0, "layers": "all"},
-            "LCMat-C, ρ = 3, layers all, real batch 17, cutmix 0",
+            {
+                "dataset": "cifar10",
+                "init": "real",
+                "rho": 3.0,
+                "real_batch": 17,
+                "cutmix": 0.0,
+                "layers": "convolutions",
+            },
+            "LCMat-C, ρ = 3, layers convolutions, real batch 17, cutmix 0",
         ),
         ({"dataset": "cifar10", "init": "real", "rho": 3.0, **SMALL_SIZES}, "LCMat-C, ρ = 3"),
     ],

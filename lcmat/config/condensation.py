@@ -115,6 +115,16 @@ class CondensationParameters(Experiment):
         return self
 
     @model_validator(mode="after")
+    def _biases_have_no_rows(self) -> Self:
+        """Refuse to compare, output channel by output channel, what has one number for each."""
+        if (self.distance, self.layers) == ("layerwise", "all"):
+            raise ValueError(
+                "layers: the layerwise distance compares the rows of matrices, which biases do not have; take "
+                "layers=weights, or distance=squared or cosine"
+            )
+        return self
+
+    @model_validator(mode="after")
     def _variance_needs_images(self) -> Self:
         """Refuse the variance of one image, which is 0/0: also where it sets the strength of a control."""
         compared = self.method in CONTROLS and self.strength_at != "nowhere"

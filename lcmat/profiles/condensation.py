@@ -32,7 +32,7 @@ _OTHERS: Variants = (
     {"method": "lcmat-c", "init": "noise"},
     {"method": GRADIENTS_ALONE, "init": "noise"},
     {"method": "dm", "init": "noise"},
-    {"method": "lcmat-c", "layers": "all"},
+    {"method": "lcmat-c", "layers": "all", "distance": "squared"},
     {"method": "lcmat-c", "layers": "convolutions"},
     {"method": "lcmat-c", "network_augmentation": "none"},
     {"method": "lcmat-c", "cutmix": 0.0},
