@@ -50,7 +50,8 @@ fastest, without = "bfloat16, compiled", "bfloat16, compiled, rho = 0"
 #
 # Every way gets the same draws in turn. Processor seconds of one thread, the median over the repetitions; the cosine is
 # the smallest between a way's gradient in the synthetic images and that of the sequential formulation, an independent
-# one by autograd (`lcmat.benchmarks.sequential`). The first step of a compiled way compiles.
+# one by autograd (`lcmat.benchmarks.sequential`). The first step of a compiled way compiles, or finds on the disk what an
+# earlier run has compiled.
 
 # %% tags=["hide-input"]
 base = ways["sequential"]["processor_seconds"]
