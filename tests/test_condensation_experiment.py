@@ -358,7 +358,7 @@ def test_a_network_of_the_zoo_has_its_own_width():
     run = CondensationParameters(dataset="cifar10", test_network="torchvision:densenet121")
     assert run.test_width is None and condensation.evaluation_recipe(run).width is None
     assert CondensationParameters(network="torchvision:densenet121").width is None
-    assert CondensationParameters(network="digits-net").width == 32 and CondensationParameters().width == 8
+    assert CondensationParameters(network="digits-net").width == 32 and CondensationParameters().width == 16
 
 
 def parameters_cell():
