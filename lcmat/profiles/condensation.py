@@ -40,7 +40,7 @@ _PAPER_AXES = {"ipc": (10, 50), "seed": range(3)}
 
 
 def smoke() -> tuple[Study, ...]:
-    """On digits, five seeds each; two networks for sets of half the size, on which training takes half as many steps."""
+    """On digits, five seeds each; sets of half the size train two networks, each of which takes half as many steps."""
     seeds = range(5)
     twice = tuple({**variant, "evaluations": 2} for variant in _FEW)
     return (
