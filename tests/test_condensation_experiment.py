@@ -87,7 +87,7 @@ def test_images_and_accuracy_are_those_of_the_library(splits):
     recipe = published(
         "lcmat-c", 3, rho=20.0, init="real", image_learning_rate=0.01, outer_iterations=2, inner_steps=2,
         real_batch=32, network_images=40, augmentation="color_crop", network_augmentation="color_crop", cutmix=0.0,
-        network="digits-net", width=8, classes_per_pass=10,
+        network="digits-net", width=16, classes_per_pass=10,
     )  # fmt: skip
     initial = initial_set(splits.train, 3, "real", generator=generator_of(0, "initial images"))
     expected = condense(splits.train, recipe, generator=generator_of(0, "condensation"), initial=initial).synthetic
@@ -96,7 +96,7 @@ def test_images_and_accuracy_are_those_of_the_library(splits):
     assert condensed.synthetic.images.equal(expected.images) and not expected.images.equal(initial.images)
     rate = parameters.evaluation_learning_rate
     evaluation = EvaluationRecipe(
-        network="digits-net", width=8, epochs=3, learning_rate=rate, augmentation="color_crop", cutmix=0.0
+        network="digits-net", width=16, epochs=3, learning_rate=rate, augmentation="color_crop", cutmix=0.0
     )
     network = train_on_set(expected, evaluation, generator=generator_of(0, "evaluation"))
     assert condensation.evaluate(begun, condensed, splits).accuracies == [accuracy_percent(network, splits.test)]
@@ -320,7 +320,7 @@ def test_defaults_for_natural_images_are_the_published_settings_but_for_equal_wo
 
 def test_equal_runs_have_equal_keys_and_each_parameter_enters_them():
     assert parse("condensation", QUICK.canonical()).key == QUICK.key
-    assert quick(test_network="digits-net", test_width=8).key == QUICK.key
+    assert quick(test_network="digits-net", test_width=16).key == QUICK.key
     different = {
         "dataset": "mnist", "method": "dm", "ipc": 4, "seed": 1, "rho": 3.0, "norm": "l1", "distance": "cosine",
         "layers": "convolutions", "init": "herding", "outer_iterations": 3, "inner_steps": 3, "real_batch": 7,
@@ -359,7 +359,7 @@ def test_a_network_of_the_zoo_has_its_own_width():
     run = CondensationParameters(dataset="cifar10", test_network="torchvision:densenet121")
     assert run.test_width is None and condensation.evaluation_recipe(run).width is None
     assert CondensationParameters(network="torchvision:densenet121").width is None
-    assert CondensationParameters(network="digits-net").width == 32 and CondensationParameters().width == 8
+    assert CondensationParameters(network="digits-net").width == 32 and CondensationParameters().width == 16
 
 
 def parameters_cell():

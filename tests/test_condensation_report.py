@@ -133,7 +133,7 @@ def test_tables_and_figures_of_a_page_with_runs():
     collected = page.configurations(runs)
     assert len(collected) == 8 and all(len(values) == 5 for values in collected["values"])
     html = page.means_table(collected, "means", {("digits", "LCMat-C", 10): "56.83 ± 0.2"}).as_raw_html()
-    assert "56.83 ± 0.2" in html and "digits, 10 images per class, digits-net, width 8" in html
+    assert "56.83 ± 0.2" in html and "digits, 10 images per class, digits-net, width 16" in html
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
     assert "Seeds needed" in page.gains_table(found, "gains").as_raw_html()
     assert len(page.draw_gains(found).axes) == 2

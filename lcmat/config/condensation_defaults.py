@@ -87,7 +87,7 @@ _PAPER = {
 _DIGITS = {
     **_PAPER,
     "network": "digits-net",
-    "width": 8,
+    "width": 16,
     "outer_iterations": 4,
     "inner_steps": 10,
     "real_batch": 32,
@@ -96,8 +96,8 @@ _DIGITS = {
     "cutmix": 0.0,
     "classes_per_pass": 10,
     "selection_epochs": 5,
-    "evaluation_epochs": 100,
-    "evaluation_learning_rate": 0.1,
+    "evaluation_epochs": 200,
+    "evaluation_learning_rate": 0.03,
     "evaluation_augmentation": "color_crop",
     "evaluation_cutmix": 0.0,
 }
@@ -137,12 +137,12 @@ GRADIENTS_ALONE = "gradients-alone"
 TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
     {
         "digits": {
-            "dm": {"init": "real", "image_learning_rate": 3.0},
+            "dm": {"init": "real", "image_learning_rate": 1.0},
             "dc": {"init": "real", "image_learning_rate": 0.1},
-            "dsa": {"init": "real", "image_learning_rate": 0.03},
-            "idc-i": {"init": "real", "image_learning_rate": 0.3},
-            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.03, "rho": 0.0},
-            "lcmat-c": {"init": "real", "image_learning_rate": 0.03, "rho": 100.0},
+            "dsa": {"init": "real", "image_learning_rate": 0.3},
+            "idc-i": {"init": "real", "image_learning_rate": 1.0},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.03, "rho": 10.0},
         },
         "fashion-mnist": {
             "dm": {"init": "real", "image_learning_rate": 30.0},
