@@ -59,7 +59,10 @@ def smoke() -> tuple[Study, ...]:
     twice = tuple({**variant, "evaluations": 2} for variant in _FEW)
     return (
         _study("condensation", small("digits", _ALL, seed=seeds) + small("digits", twice, ipc=[5], seed=seeds)),
-        _study("condensation-cross-architecture", crossed("digits", ("convnet", 8), ipc=[10], seed=seeds)),
+        _study(
+            "condensation-cross-architecture",
+            crossed("digits", ("convnet", 8), evaluation_learning_rate=[0.1], ipc=[10], seed=seeds),
+        ),
         _study("condensation-sensitivity", sensitivity("digits", _strengths(0, 1000), seed=seeds)),
     )
 
