@@ -162,6 +162,8 @@ def test_continuous_integration_runs_the_tests_and_the_book():
     ci = "\n".join(workflow_commands(ROOT / ".github" / "workflows" / "ci.yml"))
     for commands in (ci, read(".ci/run")):
         assert {"test", "book"} <= made_by(commands) <= make_targets()
+        compared = [line for line in commands.splitlines() if "lcmat compare" in line]
+        assert compared and not any("||" in line for line in compared)  # its status counts
 
 
 def test_targets_are_read_from_commands():
