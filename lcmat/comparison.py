@@ -1,7 +1,10 @@
 """Whether recomputed records say what they said before: one line for each run of a profile, kept in one file.
 
-Equal bits can be expected of the same processor or GPU with the same torch and numpy; elsewhere a difference is worth
-a warning.
+Equal bits can be expected in an equal environment: the same model of processor with the same extensions, or the same
+GPU, as many threads, the same torch and numpy. There a difference is a failure; elsewhere it is reported.
+
+Records do not say which model their processor is. A record that names this machine's device and libraries is taken to
+be this machine's; of any other the processor is unknown, and what is unknown equals nothing.
 """
 
 import hashlib
@@ -10,13 +13,29 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
+from lcmat.machine import UNKNOWN, Machine
 from lcmat.paths import atomic_write, project_folder
 from lcmat.records import Record
 
-_VERSION = 1
-_LIBRARIES = ("torch", "numpy")
+_VERSION = 2
+
+
+class Environment(NamedTuple):
+    """What decides the last bits of a run's numbers; see `lcmat.machine.Machine`."""
+
+    device: str
+    processor: str
+    instructions: str
+    threads: str
+    torch: str
+    numpy: str
+
+    @property
+    def known(self) -> bool:
+        """Whether all of it is known."""
+        return UNKNOWN not in self
 
 
 @dataclass(frozen=True)
@@ -26,7 +45,7 @@ class Entry:
     Attributes:
         experiment: its name.
         fingerprint: of the code.
-        environment: device, version of torch, version of numpy.
+        environment: in which it was computed.
         status: "done" or "diverged".
         series: hash of the curves.
         metrics: the numbers.
@@ -34,7 +53,7 @@ class Entry:
 
     experiment: str
     fingerprint: str
-    environment: tuple[str, ...]
+    environment: Environment
     status: str
     series: str
     metrics: Mapping[str, float]
@@ -42,10 +61,11 @@ class Entry:
 
 @dataclass(frozen=True)
 class Comparison:
-    """What differs: failures in any case, and differences that another environment can explain."""
+    """What differs: failures in any case, differences that another environment can explain, and keys of runs in one."""
 
     failures: list[str] = field(default_factory=list)
     warnings: list[str] = field(default_factory=list)
+    elsewhere: list[str] = field(default_factory=list)
 
 
 def reference_path(profile: str) -> Path:
@@ -53,12 +73,25 @@ def reference_path(profile: str) -> Path:
     return project_folder() / "book" / "records" / f"{profile}.json"
 
 
-def entry_of(record: Record) -> Entry:
-    """The part of a record that is compared."""
-    environment = (record.device, *(record.versions.get(name, "unknown") for name in _LIBRARIES))
+def entry_of(record: Record, machine: Machine) -> Entry:
+    """The part of a record that is compared.
+
+    Args:
+        record: of a run.
+        machine: this one.
+    """
+    environment = environment_of(record, machine)
     series = json.dumps(record.series, sort_keys=True, allow_nan=False).encode()
     digest = hashlib.sha256(series).hexdigest()[:12]
     return Entry(record.experiment, record.fingerprint, environment, record.status, digest, record.metrics)
+
+
+def environment_of(record: Record, machine: Machine) -> Environment:
+    """In which a record was computed, as far as that can be known here."""
+    torch, numpy = (record.versions.get(name, UNKNOWN) for name in ("torch", "numpy"))
+    here = record.device in machine.devices and (torch, numpy) == (machine.torch, machine.numpy)
+    processor, instructions = (machine.processor, machine.instructions) if here else (UNKNOWN, UNKNOWN)
+    return Environment(record.device, processor, instructions, str(record.determinism.threads), torch, numpy)
 
 
 def compare(reference: Mapping[str, Entry], found: Mapping[str, Entry], wanted: Iterable[str]) -> Comparison:
@@ -88,7 +121,8 @@ def write(path: Path, entries: Mapping[str, Entry]) -> None:
         metrics = sorted({name for entry in rows.values() for name in entry.metrics})
         lines = ",\n".join(f'"{key}": {json.dumps(_row(entry, environments, metrics))}' for key, entry in rows.items())
         parts.append(f'"{experiment}": {{"metrics": {json.dumps(metrics)}, "runs": {{\n{lines}\n}}}}')
-    head = f'"schema_version": {_VERSION},\n"environments": {json.dumps(environments)}'
+    named = ",\n".join(json.dumps(environment._asdict()) for environment in environments)
+    head = f'"schema_version": {_VERSION},\n"environments": [\n{named}\n]'
     atomic_write(path, f'{{\n{head},\n"experiments": {{\n{",".join(parts)}\n}}\n}}\n'.encode())
 
 
@@ -102,43 +136,50 @@ def read(path: Path) -> dict[str, Entry]:
     try:
         content = json.loads(path.read_bytes())
         if content["schema_version"] != _VERSION:
-            raise KeyError(f"schema_version {content['schema_version']}")
+            raise ValueError(f"its schema_version is {content['schema_version']}, not {_VERSION}")
+        environments = [Environment(**names) for names in content["environments"]]
         return {
-            key: _entry(experiment, row, content["environments"], part["metrics"])
+            key: _entry(experiment, row, environments, part["metrics"])
             for experiment, part in content["experiments"].items()
             for key, row in part["runs"].items()
         }
     except (ValueError, KeyError, TypeError, IndexError, AttributeError) as error:
-        raise ValueError(f"{path} is no reference ({error}); make it anew: lcmat compare --update") from None
+        remedy = "complete the records with lcmat sweep, then write it anew with lcmat compare --update"
+        raise ValueError(f"{path} is no reference for this code ({error}): {remedy}") from None
 
 
 def _compare_numbers(key: str, expected: Entry, found: Entry, result: Comparison) -> None:
-    differences = [f"{key}: {text}" for text in _differences(expected, found)]
-    if expected.environment == found.environment:
+    differences = [f"{found.experiment} {key}: {text}" for text in _differences(expected, found)]
+    if expected.environment.known and expected.environment == found.environment:
         result.failures.extend(differences)
-    else:
-        names = zip(("device", *_LIBRARIES), found.environment, expected.environment, strict=True)
-        reason = ", ".join(f"{name} {new}, reference {old}" for name, new, old in names if new != old)
-        result.warnings.extend(f"{text} ({reason})" for text in differences)
+        return
+    facts = zip(Environment._fields, found.environment, expected.environment, strict=True)
+    reason = ", ".join(f"{name} {new}, reference {old}" for name, new, old in facts if new != old or new == UNKNOWN)
+    result.warnings.extend(f"{text} ({reason})" for text in differences)
+    result.elsewhere.append(key)
 
 
 def _differences(expected: Entry, found: Entry) -> Iterable[str]:
     if expected.status != found.status:
-        yield f"status {found.status}, reference {expected.status}"
+        yield f"the status moved from {expected.status} to {found.status}"
     for name in sorted({*expected.metrics, *found.metrics}):
-        new, old = found.metrics.get(name), expected.metrics.get(name)
-        if new != old:
-            yield f"{name} {new}, reference {old}"
+        old, new = expected.metrics.get(name), found.metrics.get(name)
+        if old != new:
+            yield f"{name} moved from {_or_nothing(old)} to {_or_nothing(new)}"
     if expected.series != found.series:
-        yield f"the series differ (hash {found.series}, reference {expected.series})"
+        yield f"the series moved (hash {expected.series}, now {found.series})"
 
 
-def _row(entry: Entry, environments: list[tuple[str, ...]], metrics: list[str]) -> list[Any]:
+def _or_nothing(number: float | None) -> str:
+    return "nothing" if number is None else repr(number)
+
+
+def _row(entry: Entry, environments: list[Environment], metrics: list[str]) -> list[Any]:
     numbers = [entry.metrics.get(name) for name in metrics]
     return [entry.fingerprint, environments.index(entry.environment), entry.status, entry.series, *numbers]
 
 
-def _entry(experiment: str, row: list[Any], environments: list[list[str]], metrics: list[str]) -> Entry:
+def _entry(experiment: str, row: list[Any], environments: list[Environment], metrics: list[str]) -> Entry:
     fingerprint, number, status, series, *values = row
     numbers = {name: value for name, value in zip(metrics, values, strict=True) if value is not None}
-    return Entry(experiment, fingerprint, tuple(environments[number]), status, series, numbers)
+    return Entry(experiment, fingerprint, environments[number], status, series, numbers)

@@ -176,8 +176,8 @@ def test_a_dry_run_says_what_is_done_and_what_the_rest_would_take(monkeypatch, c
     assert cli.main(words) == 0
     assert "unknown: there is no record of a run like it" in capsys.readouterr().out
     records.write(make_record(SelectionParameters(method="uniform", epochs=4, seed=3), seconds={"training": 24.0}))
-    assert cli.main(words) == 0  # half the epochs of the only record
-    assert "expected to take 12 s (1 runs like it, measured on CPU)" in capsys.readouterr().out
+    assert cli.main(words) == 0  # 2 epochs of 72 images instead of 4, and one test on 360
+    assert "expected to take 16 s (one run like it, measured on CPU)" in capsys.readouterr().out
     records.write(make_record(QUICK))
     assert cli.main(words) == 0
     assert "already done" in capsys.readouterr().out

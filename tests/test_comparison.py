@@ -1,16 +1,24 @@
 import json
+from dataclasses import replace
 
 import pytest
+import torch
 
-from lcmat import cli, comparison, records
+from lcmat import cli, comparison, machine, records
 from lcmat.commands import compare as command
+from lcmat.comparison import Environment
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
+from lcmat.machine import UNKNOWN, Machine
 from lcmat.profiles import Profile, Study
+from lcmat.records import Determinism
 from tests.test_records import make_record
 
 RUNS = [SelectionParameters(seed=seed) for seed in range(3)]
 HERE = {"device": "a processor", "versions": {"python": "3.11.7", "torch": "2.15.0", "numpy": "2.4.6"}}
+
+MACHINE = Machine(frozenset({"a processor", "a GPU"}), "model 1, stepping 2", "AVX2 0", "2.15.0", "2.4.6")
+ENVIRONMENT = Environment("a processor", "model 1, stepping 2", "AVX2 0", "1", "2.15.0", "2.4.6")
 
 
 def current(run, **changes):
@@ -18,8 +26,19 @@ def current(run, **changes):
 
 
 @pytest.fixture
-def reference(tmp_path, monkeypatch):
+def here(monkeypatch):
+    """Take this machine for another one."""
+
+    def be(**changes):
+        monkeypatch.setattr(machine, "this_machine", lambda: replace(MACHINE, **changes))
+
+    return be
+
+
+@pytest.fixture
+def reference(tmp_path, monkeypatch, here):
     """A profile of three runs, their records, and a reference made from these."""
+    here()
     monkeypatch.setattr(command, "PROFILES", {"smoke": Profile("", (Study("small", "?", tuple(RUNS)),))})
     for run in RUNS:
         records.write(current(run))
@@ -49,7 +68,7 @@ def test_a_reference_is_a_line_for_each_run(reference):
     lines = reference.read_text().splitlines()
     assert [line[1:17] for line in lines if line[1:17] in {run.key for run in RUNS}] == sorted(r.key for r in RUNS)
     content = json.loads(reference.read_text())
-    assert content["environments"] == [["a processor", "2.15.0", "2.4.6"]]
+    assert content["schema_version"] == 2 and content["environments"] == [ENVIRONMENT._asdict()]
     records.write(current(RUNS[1], metrics={"test_accuracy_percent": 1 / 3}))
     cli.main(["compare", "--update", "--reference", str(reference)])
     changed = {line[1:17] for line in set(reference.read_text().splitlines()) ^ set(lines)}
@@ -58,41 +77,102 @@ def test_a_reference_is_a_line_for_each_run(reference):
 
 def test_references_are_read_back_as_they_were(tmp_path):
     """Two experiments, two environments, metrics that not every run has, a float that needs all its digits."""
+    elsewhere = ENVIRONMENT._replace(device="a GPU", threads="8")
     entries = {
-        "a" * 16: comparison.Entry("one", "1" * 16, ("GPU", "2", "3"), "done", "f" * 12, {"x": 100 / 3, "y": 0.0}),
-        "b" * 16: comparison.Entry("one", "2" * 16, ("CPU", "2", "3"), "diverged", "e" * 12, {"y": 1e-300}),
-        "0" * 16: comparison.Entry("two", "1" * 16, ("GPU", "2", "3"), "done", "f" * 12, {"z": -1.5}),
+        "a" * 16: comparison.Entry("one", "1" * 16, elsewhere, "done", "f" * 12, {"x": 100 / 3, "y": 0.0}),
+        "b" * 16: comparison.Entry("one", "2" * 16, ENVIRONMENT, "diverged", "e" * 12, {"y": 1e-300}),
+        "0" * 16: comparison.Entry("two", "1" * 16, elsewhere, "done", "f" * 12, {"z": -1.5}),
     }
     comparison.write(tmp_path / "reference.json", entries)
     assert comparison.read(tmp_path / "reference.json") == entries
 
 
-@pytest.mark.parametrize(
-    ("change", "said"),
-    [
-        ({"metrics": {"test_accuracy_percent": 89.5}}, "test_accuracy_percent 89.5, reference 90.0"),
-        ({"metrics": {"test_accuracy_percent": 90.0}}, "coreset_size None, reference 70.0"),
-        ({"series": {"train_loss": [2.3, 0.2]}}, "the series differ"),
-        ({"status": "diverged", "metrics": {}, "error": "nan"}, "status diverged, reference done"),
-    ],
-)
-def test_differences_fail_here_and_warn_elsewhere(compared, change, said):
+DIFFERENCES = [
+    ({"metrics": {"test_accuracy_percent": 89.5}}, "test_accuracy_percent moved from 90.0 to 89.5"),
+    ({"metrics": {"test_accuracy_percent": 90.0 + 2**-46}}, "percent moved from 90.0 to 90.00000000000001"),
+    ({"metrics": {"test_accuracy_percent": 90.0}}, "coreset_size moved from 70.0 to nothing"),
+    ({"series": {"train_loss": [2.3, 0.2]}}, "the series moved (hash "),
+    ({"status": "diverged", "metrics": {}, "error": "nan"}, "the status moved from done to diverged"),
+]
+
+
+@pytest.mark.parametrize(("change", "said"), DIFFERENCES)
+def test_in_an_equal_environment_a_difference_fails_and_is_named(compared, change, said):
     records.write(current(RUNS[0], **change))
     status, output = compared()
-    assert status == 1 and f"{RUNS[0].key}: {said}" in output
-    elsewhere = {**HERE, "device": "another processor"}
-    records.write(current(RUNS[0], **{**elsewhere, **change}))
+    assert status == 1 and f"selection {RUNS[0].key}: " in output and said in output
+    assert "another environment" not in output
+
+
+@pytest.mark.parametrize(
+    ("fact", "value"),
+    [("processor", "model 1, stepping 3"), ("instructions", "AVX512 0"), ("torch", "2.16.0"), ("numpy", "2.5.0")],
+)
+@pytest.mark.parametrize(("change", "said"), DIFFERENCES)
+def test_on_another_machine_a_difference_is_said_and_explained(compared, here, change, said, fact, value):
+    here(**{fact: value})
+    libraries = {**HERE["versions"], **({fact: value} if fact in HERE["versions"] else {})}
+    for run in RUNS:
+        records.path_of(run).unlink()
+        records.write(current(run, versions=libraries, **(change if run == RUNS[0] else {})))
     status, output = compared()
-    assert status == 0 and said in output and "(device another processor, reference a processor)" in output
+    assert status == 0 and said in output and f"({fact} {value}, reference {getattr(ENVIRONMENT, fact)})" in output
+    assert "0 failures" in output and "3 runs are of another environment" in output
     assert compared("--strict")[0] == 1
 
 
-@pytest.mark.parametrize("versions", [{"torch": "2.16.0"}, {"numpy": "2.5.0"}])
-def test_another_version_explains_a_difference(compared, versions):
-    changed = {"versions": {**HERE["versions"], **versions}, "metrics": {"test_accuracy_percent": 1.0}}
-    records.write(current(RUNS[0], **changed))
+@pytest.mark.parametrize(
+    ("changes", "explained"),
+    [
+        ({"device": "a GPU"}, "(device a GPU, reference a processor)"),
+        ({"determinism": Determinism(threads=2, deterministic_algorithms=False)}, "(threads 2, reference 1)"),
+        ({"device": "not here"}, f"(device not here, reference a processor, processor {UNKNOWN}, reference model 1"),
+    ],
+)
+def test_a_record_of_another_device_or_more_threads_is_held_to_nothing(compared, changes, explained):
+    records.write(current(RUNS[0], **changes, metrics={"test_accuracy_percent": 1.0}))
     status, output = compared()
-    assert status == 0 and f"{next(iter(versions))} {next(iter(versions.values()))}, reference" in output
+    assert status == 0 and explained in output and "1 runs are of another environment" in output
+
+
+def test_a_machine_that_does_not_say_what_it_is_equals_none(compared, reference, here):
+    here(processor=UNKNOWN)
+    status, output = compared("--update")
+    assert status == 0 and "3 of them are not of this machine as it is" in output
+    records.write(current(RUNS[0], metrics={"test_accuracy_percent": 1.0}))
+    status, output = compared()
+    assert status == 0 and f"(processor {UNKNOWN}, reference {UNKNOWN})" in output
+
+
+CPUINFO = """processor\t: 0
+vendor_id\t: GenuineIntel
+cpu family\t: 6
+model\t\t: 143
+model name\t: Intel(R) Xeon(R) Processor
+stepping\t: 8
+flags\t\t: fpu avx2 fma hypervisor
+
+processor\t: 1
+model\t\t: 9
+"""
+
+
+def test_a_machine_is_its_model_and_its_extensions(tmp_path):
+    (tmp_path / "cpuinfo").write_text(CPUINFO)
+    found = machine.this_machine(tmp_path / "cpuinfo")
+    assert found.processor == "vendor_id GenuineIntel, cpu family 6, model 143, stepping 8"
+    (tmp_path / "cpuinfo").write_text(CPUINFO.replace("fpu avx2 fma hypervisor", "fma avx2"))
+    assert machine.this_machine(tmp_path / "cpuinfo") == found  # the others compute nothing
+    (tmp_path / "cpuinfo").write_text(CPUINFO.replace("fma", "fma amx_bf16"))
+    assert machine.this_machine(tmp_path / "cpuinfo").instructions != found.instructions
+
+
+def test_a_machine_of_another_make_says_what_it_can(tmp_path):
+    (tmp_path / "cpuinfo").write_text("CPU implementer\t: 0x41\nCPU part\t: 0xd40\nFeatures\t: fp asimd sve\n")
+    assert machine.this_machine(tmp_path / "cpuinfo").processor == "CPU implementer 0x41, CPU part 0xd40"
+    nothing = machine.this_machine(tmp_path / "absent")
+    assert (nothing.processor, nothing.instructions) == (UNKNOWN, UNKNOWN)
+    assert nothing.torch == torch.__version__ and nothing.devices
 
 
 def test_missing_extra_outdated_and_damaged_runs_fail(compared, monkeypatch):
@@ -118,12 +198,26 @@ def test_no_reference_is_a_warning(compared, reference):
 
 
 @pytest.mark.parametrize(
-    "content", ["", "[]", "{}", '{"schema_version": 2}', '{"schema_version": 1, "experiments": {}']
+    "content",
+    ["", "[]", "{}", '{"schema_version": 3}', '{"schema_version": 2}', '{"schema_version": 2, "environments": [[]]}'],
 )
 def test_files_that_are_no_references_are_named(compared, reference, content):
     reference.write_text(content)
     status, output = compared()
-    assert status == 1 and f"{reference} is no reference" in output and "--update" in output
+    assert status == 1 and f"{reference} is no reference" in output and "lcmat compare --update" in output
+
+
+def test_a_reference_of_the_older_schema_is_refused_with_the_remedy(compared, reference):
+    old = {"schema_version": 1, "environments": [["a processor", "2.15.0", "2.4.6"]], "experiments": {}}
+    reference.write_text(json.dumps(old))
+    status, output = compared()
+    assert status == 1 and "its schema_version is 1, not 2" in output and "lcmat compare --update" in output
+    assert compared("--update")[0] == 0 and compared()[0] == 0
+
+
+def test_the_reference_under_version_control_is_readable_and_of_a_known_machine():
+    entries = comparison.read(comparison.reference_path("smoke"))
+    assert all(entry.environment.known for entry in entries.values())
 
 
 def test_no_reference_is_made_from_incomplete_or_outdated_records(compared, reference):

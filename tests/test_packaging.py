@@ -5,12 +5,15 @@ import subprocess
 import tomllib
 from functools import cache
 from pathlib import Path
+from urllib.parse import unquote
 
 import pytest
 import yaml
 from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
+
+from lcmat.report.export import BADGE
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
@@ -162,6 +165,8 @@ def test_continuous_integration_runs_the_tests_and_the_book():
     ci = "\n".join(workflow_commands(ROOT / ".github" / "workflows" / "ci.yml"))
     for commands in (ci, read(".ci/run")):
         assert {"test", "book"} <= made_by(commands) <= make_targets()
+        compared = [line for line in commands.splitlines() if "lcmat compare" in line]
+        assert compared and not any("||" in line for line in compared)  # its status counts
 
 
 def test_targets_are_read_from_commands():
@@ -175,6 +180,14 @@ def test_make_help_lists_every_public_target():
 
 def test_the_readme_names_the_two_commands():
     assert {"book", "test"} <= made_by("\n".join(code_blocks(read("README.md"), "bash"))) <= make_targets()
+
+
+def test_the_badge_of_the_readme_reads_the_endpoint_of_the_published_site():
+    site = yaml.safe_load(read("_config.yml"))["html"]["baseurl"]
+    (endpoint,) = re.findall(r"https://img\.shields\.io/endpoint\?url=([^)]+)", read("README.md"))
+    assert unquote(endpoint) == f"{site}{BADGE}"
+    page = f"{site}book/report/reproducibility.html"
+    assert page in read("README.md") and "book/report/reproducibility" in read("_toc.yml")
 
 
 def test_the_pictures_and_files_of_the_readme_exist():

@@ -19,15 +19,17 @@ def measured(seconds, device="CPU", **changes):
 
 def expected(*found, device=None):
     cost = estimate(RUN, by_kind(found), device)
-    return cost and (cost.own, cost.shared, cost.count)
+    return cost and (pytest.approx(cost.own), pytest.approx(cost.shared), cost.count)
 
 
 def test_stages_grow_with_epochs_and_images():
-    """Half the epochs and half the images a quarter of the training; a fifth of the selecting network's epochs."""
+    """1437 images to train on and 360 to test on, every fifth epoch; to be looked at takes a third as long."""
     record = measured(
         {"selector": 2.0, "training": 3.0, "selection": 0.5}, epochs=20, fraction=0.05, selection_epochs=1
     )
-    assert expected(record) == (12.5, 10.0, 1)
+    training = (40 * 143.7 + 8 * 120) / (20 * 71.85 + 4 * 120)
+    selector = (5 * 1437 + 479 + 120) / (1437 + 479 + 120)
+    assert expected(record) == (3 * training + 0.5, 2 * selector, 1)
 
 
 def test_records_at_the_same_fraction_and_on_the_same_device_are_preferred():
@@ -36,8 +38,20 @@ def test_records_at_the_same_fraction_and_on_the_same_device_are_preferred():
     other_fraction = measured({"training": 70.0}, fraction=0.2, device="GPU")
     assert expected(*same, other_fraction) == (2.0, 0.0, 3)  # the median
     assert expected(*same, elsewhere, other_fraction, device="GPU") == (50.0, 0.0, 1)
-    assert expected(other_fraction, device="GPU") == (35.0, 0.0, 1)
+    half = (40 * 143.7 + 8 * 120) / (40 * 287.4 + 8 * 120)
+    assert expected(other_fraction, device="GPU") == (70 * half, 0.0, 1)
     assert expected(*same, device="never seen") == (2.0, 0.0, 3)
+
+
+def test_of_other_fractions_the_nearest_counts():
+    near, far = measured({"training": 6.0}, fraction=0.2), measured({"training": 1.0}, fraction=0.01)
+    assert expected(near, far) == expected(near) != expected(far)
+
+
+def test_a_run_that_has_a_record_is_expected_to_take_what_it_took():
+    others = [measured({"training": 9.0}, seed=seed) for seed in (1, 2, 3)]
+    own = make_record(RUN, seconds={"selector": 2.0, "training": 4.0}, device="GPU")
+    assert expected(*others, own, device="CPU") == (4.0, 2.0, 1)
 
 
 def test_nothing_is_said_of_runs_unlike_any_other():

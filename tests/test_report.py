@@ -146,6 +146,14 @@ def test_a_marked_configuration_is_a_baseline_as_a_method_is():
         assert row["interval"].mean == pytest.approx(expected[row["fraction"]])
 
 
+def test_a_seed_counts_once_however_many_runs_of_it_the_baseline_has():
+    both = [
+        make_record(method="uniform", seed=seed, across_classes=flag) for seed in (0, 1, 2) for flag in (None, True)
+    ]
+    runs = report.runs_frame([*both, *(make_record(method="lcmat-s", seed=seed) for seed in (0, 1, 2))])
+    assert [interval.n for interval in report.paired_to_baseline(runs)["interval"]] == [3]
+
+
 def test_runs_of_different_settings_are_not_paired():
     runs = report.runs_frame([make_record(method="uniform", epochs=10), make_record(method="lcmat-s", epochs=20)])
     assert report.paired_to_baseline(runs).empty
@@ -188,6 +196,10 @@ def test_difference_and_accuracy_tables_show_single_seeds_without_interval():
     text = report.differences_table(report.paired_to_baseline(runs), "d").as_raw_html()
     assert "LCMat-S, ρ = 0.5" in text
     assert "none (one seed)" in text
+
+
+def test_the_provenance_of_nothing_is_said():
+    assert "nothing here" in report.provenance_table(report.runs_frame([]), "p", "nothing here").data
 
 
 def test_records_of_other_code_are_shown_as_stale():

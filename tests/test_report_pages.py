@@ -27,7 +27,7 @@ from lcmat.report.claims_table import assess_claims, claims_html
 from lcmat.report.defects import defect_differences, recommend, recommendations, shipped_pairs
 from lcmat.report.export import write_report
 from lcmat.report.page_check import check_page
-from lcmat.report.pairs import label_differences
+from lcmat.report.paired import label_differences
 from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
 from tests.synthetic_records import make_record, make_sweep

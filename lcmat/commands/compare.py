@@ -18,13 +18,13 @@ def add(commands: Any) -> None:
     parser.add_argument("--profile", choices=list(PROFILES), default="smoke", help="whose runs (%(default)s)")
     parser.add_argument("--reference", type=Path, help="file to compare with (book/records/PROFILE.json)")
     how = parser.add_mutually_exclusive_group()
-    how.add_argument("--strict", action="store_true", help="differences fail also on another processor or version")
+    how.add_argument("--strict", action="store_true", help="differences fail also in another environment")
     how.add_argument("--update", action="store_true", help="write the reference from the records")
     parser.set_defaults(command=execute)
 
 
 def execute(options: argparse.Namespace) -> int:
-    """Print what differs; status 1 if something does that the environment does not explain."""
+    """Print what differs; status 1 if something does that another environment does not explain."""
     from lcmat import comparison
 
     path = options.reference or comparison.reference_path(options.profile)
@@ -42,7 +42,8 @@ def execute(options: argparse.Namespace) -> int:
         print(listed([f"lcmat: warning: {text}" for text in warnings]), file=sys.stderr)
     if failures:
         print(listed([f"lcmat: {text}" for text in failures]), file=sys.stderr)
-    print(f"{len(keys)} runs compared: {len(failures)} failures, {len(warnings)} warnings")
+    elsewhere = f", {len(result.elsewhere)} runs are of another environment" if result.elsewhere else ""
+    print(f"{len(keys)} runs compared: {len(failures)} failures, {len(warnings)} warnings{elsewhere}")
     return 1 if failures else 0
 
 
@@ -59,21 +60,28 @@ def _update(path: Path, profile: str) -> int:
         print(listed([f"lcmat: {f.state}: {path_of(run)}" for run, f in absent]), file=sys.stderr)
         print(f"no reference was written: lcmat sweep --profile {profile} completes the records", file=sys.stderr)
         return 1
-    comparison.write(path, _entries(profile)[0])
+    entries = _entries(profile)[0]
+    comparison.write(path, entries)
     print(f"{len(runs)} runs written to {path}")
+    unknown = sum(not entry.environment.known for entry in entries.values())
+    if unknown:
+        print(
+            f"lcmat: warning: {unknown} of them are not of this machine as it is: they will not be held to their digits"
+        )
     return 0
 
 
 def _entries(profile: str) -> tuple[dict[str, "Entry"], list[str]]:
     """What there is of the profile's runs, by key, and which of their files are no records."""
     from lcmat import comparison, records
+    from lcmat.machine import this_machine
 
-    entries, problems = {}, []
+    entries, problems, machine = {}, [], this_machine()
     for path in filter(Path.exists, map(records.path_of, PROFILES[profile].runs())):
         try:
             record = records.read(path)
         except records.RecordError as error:
             problems.append(str(error))
         else:
-            entries[record.key] = comparison.entry_of(record)
+            entries[record.key] = comparison.entry_of(record, machine)
     return entries, problems

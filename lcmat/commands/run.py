@@ -56,4 +56,5 @@ def _expected(parameters: Experiment) -> str:
     if cost is None:
         return "expected duration unknown: there is no record of a run like it"
     where = "this machine" if cost.device == this_device() else cost.device
-    return f"expected to take {in_words(cost.seconds)} ({cost.count} runs like it, measured on {where})"
+    like = "one run" if cost.count == 1 else f"{cost.count} runs"
+    return f"expected to take {in_words(cost.seconds)} ({like} like it, measured on {where})"

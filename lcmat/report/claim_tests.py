@@ -16,13 +16,11 @@ import pandas as pd
 
 from lcmat.config import parse
 from lcmat.report.claims import Claim
-from lcmat.report.paired import SETTING
-from lcmat.report.pairs import label_differences, with_holm
+from lcmat.report.paired import SETTING, SIGNIFICANCE, label_differences, testable, with_holm
 from lcmat.report.protocol import NOT_PROTOCOL
 from lcmat.report.runs import as_rows, with_default_selector
 from lcmat.statistics import Interval, paired_difference, welch_difference
 
-SIGNIFICANCE = 0.05
 WORDS = ("supported", "contradicted", "not decided", "not run")
 PRETRAINED = ("selection_epochs", "selection_weight_decay")
 WITHOUT_NUMBERS = "1"
@@ -74,7 +72,7 @@ def our_differences(
         claim: one of `lcmat.report.claims.CLAIMS`.
 
     Returns:
-        Two tables as `lcmat.report.pairs.label_differences` gives them.
+        Two tables as `lcmat.report.paired.label_differences` gives them.
     """
     if claim.experiment != "selection":
         return _cell_differences(comparison, claim), with_holm([])
@@ -98,7 +96,7 @@ def judge(differences: pd.DataFrame, needed: int = 0) -> str:
         differences: see `our_differences`.
         needed: comparisons that the claim is made of, 0 if any will do.
     """
-    tested = differences[differences["interval"].map(lambda interval: interval.n > 1).astype(bool)]
+    tested = testable(differences)
     if tested.empty:
         return "not run"
     means = tested["interval"].map(lambda interval: interval.mean)

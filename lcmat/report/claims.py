@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from lcmat.defaults import METHOD_OPTIONS, METHOD_TITLES
-from lcmat.report.pairs import Pair
+from lcmat.report.paired import Pair
 
 _RADII = (0.01, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.5)
 _OURS = f"{METHOD_TITLES['lcmat-s']}, ρ = {METHOD_OPTIONS['lcmat-s']['rho']:g}"

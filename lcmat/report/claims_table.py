@@ -9,9 +9,10 @@ from typing import Any
 
 import pandas as pd
 
-from lcmat.report.claim_tests import SIGNIFICANCE, judge, our_differences, paper_settings, published_differences
+from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS, Claim
 from lcmat.report.markup import cell, details, element, plain_rows, table, text
+from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.runs import as_rows
 from lcmat.statistics import Interval
 

@@ -20,7 +20,7 @@ from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS
 from lcmat.report.paired import Scheme
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
-from lcmat.report.tables import _network, _p_value, _range, _table
+from lcmat.report.tables import _network, _range, _table, _tested
 from lcmat.statistics import MAX_SEEDS, Interval, mean_interval, welch_difference
 
 if TYPE_CHECKING:
@@ -146,11 +146,7 @@ def gains_table(differences: pd.DataFrame, name: str) -> GT:
         {
             "group": setting_text(row),
             "Method": row["label"],
-            "Pairs": row["interval"].n,
-            "Difference": f"{row['interval'].mean:+.2f}",
-            "95 % interval": _range(row["interval"]),
-            "p": _p_value(row["p_value"]),
-            "p (Holm)": _p_value(row["adjusted_p"]),
+            **_tested(row),
             "Seeds needed": _seeds_text(row["interval"]),
         }
         for row in as_rows(differences)

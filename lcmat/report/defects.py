@@ -10,11 +10,10 @@ import pandas as pd
 from lcmat.defaults import METHOD_OPTIONS
 from lcmat.profiles.variants import SHIPPED
 from lcmat.report.markup import plain_rows, table
-from lcmat.report.pairs import Pair, label_differences
+from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, method_label, with_default_selector
 from lcmat.statistics import Interval, mean_interval
 
-SIGNIFICANCE = 0.05
 HEADS = (
     *("Method", "Shipped", "Data, network", "Fraction", "As defined", "As shipped", "n"),
     *("Shipped - defined", "95 % interval", "p (Holm)"),
@@ -42,7 +41,7 @@ def shipped_pairs() -> dict[Pair, str]:
 
 
 def defect_differences(runs: pd.DataFrame) -> pd.DataFrame:
-    """Shipped minus defined, paired by seed, in every setting that has both; see `lcmat.report.pairs`.
+    """Shipped minus defined, paired by seed, in every setting that has both; see `lcmat.report.paired`.
 
     Args:
         runs: as `lcmat.report.runs_frame` gives it; only clean data and default selecting networks count.
@@ -61,7 +60,7 @@ def recommend(differences: pd.DataFrame) -> str:
     Args:
         differences: rows of `defect_differences` of one method and defect.
     """
-    tested = differences[differences["interval"].map(lambda interval: interval.n > 1).astype(bool)]
+    tested = testable(differences)
     if tested.empty:
         return "not run"
     clear = tested[tested["adjusted_p"] < SIGNIFICANCE]["interval"]

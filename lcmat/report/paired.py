@@ -1,4 +1,9 @@
-"""Differences to a baseline, paired by seed and corrected for their number, and the sentence that states them."""
+"""Differences paired by seed and corrected for their number, and the sentence that states them.
+
+Two ways to choose what is compared: every configuration with one baseline (`paired_to_baseline`, `paired_to`), which
+Holm's correction takes setting by setting, or named pairs of configurations (`label_differences`), which it takes
+together.
+"""
 
 from __future__ import annotations
 
@@ -8,8 +13,11 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lcmat.defaults import METHOD_OPTIONS
-from lcmat.report.runs import ACCURACY, PARAMETERS, done_runs, method_label
-from lcmat.statistics import holm, paired_difference
+from lcmat.report.runs import ACCURACY, PARAMETERS, as_rows, done_runs, method_label
+from lcmat.statistics import PairedDifference, holm, paired_difference
+
+Pair = tuple[str, str]
+"""Labels, as `lcmat.report.method_label` gives them: the one whose value counts, and the one it is compared with."""
 
 OWN = (
     "method",
@@ -43,6 +51,7 @@ SELECTION = Scheme(
     SETTING, OWN, lambda row: method_label(row["method"], row), ("dataset", "network", "fraction", "rho")
 )
 SIGNIFICANCE = 0.05
+PAIR_COLUMNS = ("dataset", "network", "fraction", "better", "worse", "first", "second", "interval", "p_value")
 _BASELINE = "the baseline"
 
 
@@ -50,6 +59,8 @@ def paired_to_baseline(
     runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY, scheme: Scheme | None = None
 ) -> pd.DataFrame:
     """Difference of each configuration to the baseline of the same setting, over the seeds that both have.
+
+    A seed is one value, the mean of its runs should the baseline have several, so that values are independent.
 
     Args:
         runs: as `lcmat.report.runs_frame` gives it.
@@ -59,9 +70,8 @@ def paired_to_baseline(
 
     Returns:
         One row per configuration with at least one common seed: the setting, `label`, `method`, `rho`, the paired
-        `interval`, `p_value` and `adjusted_p`, the latter by Holm over all rows with the same baseline (one setting,
-        hence one data set and fraction) that have two pairs or more: one pair tests nothing, so it has p = 1 and costs
-        the others nothing.
+        `interval`, `p_value` and `adjusted_p`, the latter over all rows with the same baseline: one setting, hence one
+        data set and fraction.
     """
     scheme = scheme or SELECTION
     done = done_runs(runs).assign(setting=lambda table: _key(table, scheme.setting))
@@ -70,15 +80,12 @@ def paired_to_baseline(
     rows = []
     for _, group in others.groupby(_key(others, [*scheme.setting, *scheme.own]), sort=False):
         base = bases.get(group["setting"].iloc[0], done.iloc[:0])
-        pairs = base.merge(group, on="seed", suffixes=("_base", ""))
-        if len(pairs):
-            rows.append(_difference(group.iloc[0], pairs, metric, scheme))
+        values = _on_common_seeds(group, base, metric)
+        if values[0]:
+            rows.append(_to_baseline(group.iloc[0], paired_difference(*values), scheme))
     table = pd.DataFrame(rows, columns=[*scheme.setting, "method", "rho", "label", "interval", "p_value"])
-    testable = table[table["interval"].map(lambda interval: interval.n > 1).astype(bool)]
-    families = testable.groupby(_key(testable, scheme.setting))["p_value"]
-    adjusted = families.transform(lambda p: pd.Series(holm(list(p)), p.index))
-    adjusted_p = adjusted.astype(float).reindex(table.index, fill_value=1.0)
-    return table.assign(adjusted_p=adjusted_p).sort_values([*scheme.order], kind="stable", ignore_index=True)
+    corrected = _corrected(table, _key(table, scheme.setting))
+    return corrected.sort_values([*scheme.order], kind="stable", ignore_index=True)
 
 
 def paired_to(
@@ -94,6 +101,48 @@ def paired_to(
     """
     marked = runs.assign(method=runs["method"].mask(baseline, _BASELINE))
     return paired_to_baseline(marked, _BASELINE, metric, scheme)
+
+
+def label_differences(
+    runs: pd.DataFrame, pairs: Sequence[Pair], *, pooled: Sequence[str] = (), metric: str = ACCURACY
+) -> pd.DataFrame:
+    """Difference of one configuration to another in each setting that has both, over the seeds that both have.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it.
+        pairs: the first one's value minus the second one's.
+        pooled: parameters over whose common values a seed's difference is averaged, so that seeds stay independent.
+        metric: column of the values, percent.
+
+    Returns:
+        A row for each pair and setting with a common seed: the columns `PAIR_COLUMNS`, where `first` and `second` are
+        the mean values, and `adjusted_p` over all rows.
+    """
+    done = done_runs(runs)
+    done = done.assign(label=[method_label(row["method"], row) for row in as_rows(done)])
+    settings = [name for name in SETTING if name not in pooled]
+    rows = []
+    for _, group in done.groupby(settings, dropna=False) if len(done) else ():
+        by_label = dict(list(group.groupby("label")))
+        for better, worse in pairs:
+            if better in by_label and worse in by_label:
+                values = _on_common_seeds(by_label[better], by_label[worse], metric, pooled)
+                rows += [_of_pair(group.iloc[0], better, worse, *values)] if values[0] else []
+    return _corrected(pd.DataFrame(rows, columns=[*PAIR_COLUMNS]))
+
+
+def with_holm(rows: Iterable[tuple[str, str, str, PairedDifference]]) -> pd.DataFrame:
+    """Tabulate (data set, better, worse, difference) as `label_differences` does, corrected together."""
+    table = [
+        {"dataset": dataset, "better": better, "worse": worse, "interval": each.interval, "p_value": each.p_value}
+        for dataset, better, worse, each in rows
+    ]
+    return _corrected(pd.DataFrame(table, columns=[*PAIR_COLUMNS]))
+
+
+def testable(differences: pd.DataFrame) -> pd.DataFrame:
+    """Keep the rows that have two pairs or more: one pair tests nothing."""
+    return differences[differences["interval"].map(lambda interval: interval.n > 1).astype(bool)]
 
 
 def describe_differences(differences: pd.DataFrame, baseline_title: str = "uniform selection") -> str:
@@ -134,11 +183,42 @@ def _named(word: str, differences: pd.DataFrame) -> str:
     return f" {word}: {'; '.join(parts)}."
 
 
-def _difference(example: pd.Series, pairs: pd.DataFrame, metric: str, scheme: Scheme) -> dict[str, Any]:
-    result = paired_difference(list(pairs[metric]), list(pairs[f"{metric}_base"]))
+def _on_common_seeds(
+    first: pd.DataFrame, second: pd.DataFrame, metric: str, pooled: Sequence[str] = ()
+) -> tuple[list[float], list[float]]:
+    """Values of both for each seed that both have: means over those values of the pooled parameters that both have."""
+    keys = ["seed", *pooled]
+    texts = (frame[[*keys, metric]].astype({**dict.fromkeys(keys, str), metric: float}) for frame in (first, second))
+    common = next(texts).merge(next(texts), on=keys, suffixes=("_first", "_second"))
+    means = common.groupby("seed")[[f"{metric}_first", f"{metric}_second"]].mean()
+    return list(means.iloc[:, 0]), list(means.iloc[:, 1])
+
+
+def _to_baseline(example: pd.Series, result: PairedDifference, scheme: Scheme) -> dict[str, Any]:
     setting = {name: example[name] for name in (*scheme.setting, "method", "rho")}
     label = scheme.label(example.to_dict())
     return {**setting, "label": label, "interval": result.interval, "p_value": result.p_value}
+
+
+def _of_pair(example: pd.Series, better: str, worse: str, a: list[float], b: list[float]) -> dict[str, Any]:
+    result = paired_difference(a, b)
+    return {
+        **{name: example[name] for name in ("dataset", "network", "fraction")},
+        "better": better,
+        "worse": worse,
+        "first": sum(a) / len(a),
+        "second": sum(b) / len(b),
+        "interval": result.interval,
+        "p_value": result.p_value,
+    }
+
+
+def _corrected(table: pd.DataFrame, families: pd.Series | None = None) -> pd.DataFrame:
+    """Add `adjusted_p` by Holm, over each family or over all; a single pair has p = 1 and costs the others nothing."""
+    tested = testable(table)
+    keys = pd.Series("", tested.index) if families is None else families[tested.index]
+    adjusted = tested.groupby(keys)["p_value"].transform(lambda p: pd.Series(holm(list(p)), p.index))
+    return table.assign(adjusted_p=adjusted.astype(float).reindex(table.index, fill_value=1.0))
 
 
 def _key(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:

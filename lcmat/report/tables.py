@@ -67,22 +67,20 @@ def differences_table(differences: pd.DataFrame, name: str) -> GT:
             "group": f"{row['dataset']}, {_network(row)}",
             "Method": row["label"],
             "Fraction": f"{100 * row['fraction']:g} %",
-            "Pairs": row["interval"].n,
-            "Difference": f"{row['interval'].mean:+.2f}",
-            "95 % interval": _range(row["interval"]),
-            "p": _p_value(row["p_value"]),
-            "p (Holm)": _p_value(row["adjusted_p"]),
+            **_tested(row),
         }
         for row in as_rows(differences)
     ]
     return _table(pd.DataFrame(rows), name, groupname_col="group")
 
 
-def provenance_table(runs: pd.DataFrame, name: str) -> GT:
+def provenance_table(runs: pd.DataFrame, name: str, missing: str = "No run has been recorded.") -> GT | HTML:
     """Show where runs come from and what they cost, one row for each data set, network, code and device.
 
-    A row is stale if the code that makes such numbers has changed since.
+    A row is stale if the code that makes such numbers has changed since. Without any run, `missing` is said instead.
     """
+    if runs.empty:
+        return not_run(missing)
     columns = ["dataset", "network", "precision", "data", "device", "commit", "dirty", "fingerprint", "stale"]
     texts = runs.assign(**{column: runs[column].map(_text) for column in columns})
     rows = [_provenance_row(as_rows(group)) for _, group in texts.groupby(columns)]
@@ -114,6 +112,17 @@ def _provenance_row(runs: list[dict[str, Any]]) -> dict[str, Any]:
         "Runs": len(runs),
         "Not done": sum(run["status"] != "done" for run in runs),
         "Minutes": f"{sum(run['wall_seconds'] for run in runs) / 60:.1f}",
+    }
+
+
+def _tested(row: dict[str, Any]) -> dict[str, Any]:
+    """What a paired test found, column by column."""
+    return {
+        "Pairs": row["interval"].n,
+        "Difference": f"{row['interval'].mean:+.2f}",
+        "95 % interval": _range(row["interval"]),
+        "p": _p_value(row["p_value"]),
+        "p (Holm)": _p_value(row["adjusted_p"]),
     }
 
 

@@ -1,23 +1,27 @@
 """What a run will take, judged by the records of runs like it.
 
-A record notes the seconds of each stage of its run, also of a stage whose result was already there. A run is expected
-to take the median of the runs like it: of the same experiment, data set, networks and method, on the same device if
-there are any, and at the same fraction if there are any. Stages are scaled by the parameters that lengthen them in
-proportion. What comes between the stages, such as the start of a process, is not counted.
+A record notes the seconds of each stage of its run, also of a stage whose result was already there. A run that has a
+record is expected to take what it took. Another is expected to take the median of the runs most like it: of the same
+experiment, data set, networks and method, and among these, if there are any, on the same device, at the same fraction,
+and with as much to do; each stage in proportion to what there is to do (`lcmat.sweep.work`). What comes between the
+stages, such as the start of a process, is not counted.
 """
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from math import prod
+from math import inf, log
 from statistics import median
 from typing import Any
 
-from lcmat.config import Experiment
+from lcmat.config import Experiment, parse
 from lcmat.records import Record
+from lcmat.sweep.work import Work, work_of
 
-_LIKE = ("dataset", "network", "width", "learner", "learner_width", "method", "precision", "compile")
-_GROWS_WITH: Mapping[str, tuple[str, ...]] = {"selector": ("selection_epochs",), "training": ("epochs", "fraction")}
+_LIKE = (
+    *("dataset", "network", "width", "learner", "learner_width", "test_network", "test_width", "method"),
+    *("precision", "compile"),
+)
 _SHARED = ("selector",)
 # All that the network depends on which chooses the images. An experiment that lacks one of these lacks it in all runs.
 _NETWORK = (
@@ -50,20 +54,29 @@ class Estimate:
         return self.own + self.shared
 
 
-Measured = Mapping[Kind, Sequence[Record]]
+@dataclass(frozen=True)
+class Measurement:
+    """A record of a run that was done, and what there was to do in its stages."""
+
+    record: Record
+    work: Work
+
+
+Measured = Mapping[Kind, Sequence[Measurement]]
 
 
 def by_kind(records: Iterable[Record]) -> Measured:
     """Sort records by what a run must share with them to be judged by them; a training that diverged stopped early."""
-    sorted_records: dict[Kind, list[Record]] = defaultdict(list)
+    measured: dict[Kind, list[Measurement]] = defaultdict(list)
     for record in records:
         if record.status == "done":
-            sorted_records[_kind(record.experiment, record.parameters)].append(record)
-    return sorted_records
+            work = work_of(parse(record.experiment, record.parameters))
+            measured[_kind(record.experiment, record.parameters)].append(Measurement(record, work))
+    return measured
 
 
 def estimate(run: Experiment, measured: Measured, device: str | None = None) -> Estimate | None:
-    """Seconds that a run will take, each stage in proportion to what lengthens it; None where nothing is known.
+    """Seconds that a run will take, each stage in proportion to its work; None where nothing is known.
 
     Args:
         run: to be judged.
@@ -75,32 +88,32 @@ def estimate(run: Experiment, measured: Measured, device: str | None = None) -> 
     """
     values = run.canonical()
     like = measured.get(_kind(run.experiment, values), ())
-    like = _preferred(like, [record.device == device for record in like])
-    like = _preferred(like, [record.parameters.get("fraction") == values.get("fraction") for record in like])
     if not like:
         return None
-    stages = [scaled(record.seconds, record.parameters, values) for record in like]
+    work = work_of(run)
+    like = _preferred(like, [each.record.key == run.key for each in like])
+    like = _preferred(like, [each.record.device == device for each in like])
+    like = _preferred(like, [each.record.parameters.get("fraction") == values.get("fraction") for each in like])
+    distances = [_distance(each.work, work) for each in like]
+    like = _preferred(like, [distance == min(distances) for distance in distances])
+    stages = [scaled(each.record.seconds, each.work, work) for each in like]
     shared = median(sum(seconds.get(stage, 0.0) for stage in _SHARED) for seconds in stages)
     own = median(sum(spent for stage, spent in seconds.items() if stage not in _SHARED) for seconds in stages)
-    return Estimate(own, shared, like[0].device, len(like))
+    return Estimate(own, shared, like[0].record.device, len(like))
 
 
-def scaled(seconds: Mapping[str, float], of: Mapping[str, Any], to: Mapping[str, Any]) -> dict[str, float]:
-    """Seconds of each stage of a run with other parameters.
+def scaled(seconds: Mapping[str, float], of: Work, to: Work) -> dict[str, float]:
+    """Seconds of each stage of a run in which there is other work.
 
     Args:
         seconds: stage -> its duration in the run that was measured.
-        of: that run's parameters.
-        to: the other run's parameters.
+        of: that run's work.
+        to: the other run's.
 
-    >>> scaled({"training": 3.0, "selection": 1.0}, {"epochs": 10, "fraction": 0.1}, {"epochs": 40, "fraction": 0.05})
+    >>> scaled({"training": 3.0, "selection": 1.0}, {"training": 1000.0}, {"training": 2000.0})
     {'training': 6.0, 'selection': 1.0}
     """
-
-    def growth(stage: str) -> float:
-        return prod(to[name] / of[name] for name in _GROWS_WITH.get(stage, ()) if of.get(name) and to.get(name))
-
-    return {stage: spent * growth(stage) for stage, spent in seconds.items()}
+    return {name: spent * (to.get(name, 1.0) / of[name] if of.get(name) else 1.0) for name, spent in seconds.items()}
 
 
 def network_of(run: Experiment) -> Kind:
@@ -132,6 +145,13 @@ def _kind(experiment: str, parameters: Mapping[str, Any]) -> Kind:
     return (experiment, *(parameters.get(name) for name in _LIKE))
 
 
-def _preferred(records: Sequence[Record], preferred: Sequence[bool]) -> Sequence[Record]:
+def _preferred(measurements: Sequence[Measurement], preferred: Sequence[bool]) -> Sequence[Measurement]:
     """Those that are preferred, or all if none is."""
-    return [record for record, better in zip(records, preferred, strict=True) if better] or records
+    return [each for each, better in zip(measurements, preferred, strict=True) if better] or measurements
+
+
+def _distance(one: Work, other: Work) -> float:
+    """How far two runs are apart in the stage in which they differ most: the logarithm of a ratio, not in size."""
+    return max(
+        (abs(log(other[name] / work)) if work and other.get(name) else inf for name, work in one.items()), default=0
+    )

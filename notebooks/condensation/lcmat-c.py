@@ -105,6 +105,7 @@ num_classes = train_set.num_classes
 #
 # where $a_{\ell o}$ holds the weights that lead to one output channel; biases are left out. **It sees angles only.** A set whose
 # gradients have the right directions, but are ten times too long, has distance zero. Keep this in mind for the comparison below.
+# {doc}`01_gradient_matching` checks what each distance does not see, and has DC, DSA, DM and IDC in one notation.
 #
 # ## Eq. 15, symbol by symbol
 #
@@ -138,7 +139,7 @@ num_classes = train_set.num_classes
 #
 # A method that was never released has gaps. Each setting of this package is one documented default, and its documentation says whose
 # word it is: the paper's, that of the code of IDC {cite:p}`kim2022idc` on whose training tricks the paper builds, or our choice. The
-# table is read from that documentation.
+# table is read from that documentation; {doc}`02_variance_in_practice` goes through the paper's words instead, and says which gaps the benchmark varies.
 
 # %%
 recipe = CondensationRecipe(
@@ -234,8 +235,10 @@ show_source(loop._advance, image_step)
 
 # %% [markdown]
 # *Where does the gradient come from?* $\mathcal D$ compares gradients, so its derivative in a pixel is a second derivative of the
-# network. The penalty costs less: by {eq}`eq-gv-closed` the variance is a function of features and logits, one matrix product, and one
+# network, {eq}`eq-cg-mixed`. The penalty costs less: by {eq}`eq-gv-closed` the variance is a function of features and logits, one matrix product, and one
 # ordinary backward pass leads from there to the pixels. The paper computes per-sample gradients instead. In exact arithmetic the two agree.
+#
+# How large the two terms are beside each other, and why no $\rho$ balances them everywhere: {doc}`02_variance_in_practice`.
 #
 # **Check 1.** The penalty of two classes against gradients taken one sample at a time by automatic differentiation.
 
@@ -356,7 +359,8 @@ assert not torch.equal(short_run(), dc_images)
 # The last one is there for a confound. $\mathcal D$ sees angles only, and the penalty is the only term that knows the *length* of anything. If
 # images improve with the penalty, is it for the variance, or for any term with an absolute scale? The mean says nothing of curvature and has
 # a scale. Its strength is set so that both penalties pull equally hard, by the norm of their gradients in the pixels at an untrained network. *Equal
-# strength is equal at one place only*, so it runs twice: equal at real images, and equal at the noise from which the runs start. Random real images stand beside them as the floor.
+# strength is equal at one place only* ({eq}`eq-vp-equal` in {doc}`02_variance_in_practice`, with the other controls), so it runs twice: equal at real
+# images, and equal at the noise from which the runs start. Random real images stand beside them as the floor.
 
 
 # %%

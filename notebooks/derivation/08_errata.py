@@ -28,7 +28,7 @@
 # Fourteen places of the derivation (E1 to E14) are wrong, incomplete, misprinted or say less than it seems, one formula of
 # the code loses digits (V12), and some published numbers do not fit together (P1 to P8). An error is only worth a line if one can see it. So
 # each comes with a proof or a counterexample, on this page or on the page that the table names, and with what it changes
-# *in numbers*.
+# *in numbers*. Where else the official code departs from the paper is the subject of {doc}`../selection/04_official_code`.
 #
 # They are sorted by what they change: **nothing** (a misprint), **the theory** (what is proved), **the method or a
 # reported number** (what is computed).
@@ -274,7 +274,7 @@ effect["E14"] = "none"
 # ## Distances in float32: V12
 #
 # The official code computes all distances from norms and one matrix product, in float32, and sets to zero what comes out
-# as the root of a negative number:
+# as the root of a negative number (B21 of {doc}`../selection/04_official_code`):
 #
 # ```{math}
 # :label: eq-err-gram
@@ -544,7 +544,7 @@ What changes the method
 E4 | Eq. 7 | diagonal in place of $H$ | a lower estimate: Eq. 7 is no bound of Eq. 4; {doc}`04_diagonal`
 E7 | Eq. 10, section 4.1 | bound for weights $\gamma_j$, results with equal ones | false for equal weights; {doc}`05_facility_location`
 E13 | before Eq. 15 | variance and Hessian diagonal agree | not class by class; {doc}`06_gradient_variance`
-V12 | official code | {eq}`eq-err-gram` in float32 | differences of the two factors, in float64
+V12 | official code | {eq}`eq-err-gram` in float32 | differences of the two factors, in float64; B21 in {doc}`../selection/04_official_code`
 
 What changes how a reported number reads
 P1 | Tables 4, 5 | Full, CIFAR-10, ConvNet-3 | one quantity, two values

@@ -126,7 +126,7 @@ for level, rows in uniform.groupby("label_noise"):
 
 # %% tags=["hide-input"]
 used = runs[runs["key"].isin([*noisy["key"], *unequal["key"]])]
-report.provenance_table(used, "provenance") if len(used) else report.not_run(SWEEP)
+report.provenance_table(used, "provenance", SWEEP)
 
 # %% [markdown]
 # ## Take-away

@@ -164,9 +164,7 @@ Markdown(
 Markdown(describe_cost(accounts.records))
 
 # %% tags=["hide-input"]
-report.provenance_table(runs, "provenance") if len(runs) else report.not_run(
-    "No run has been recorded."
-)
+report.provenance_table(runs, "provenance")
 
 # %% [markdown]
 # ## Check

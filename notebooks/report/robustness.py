@@ -135,7 +135,7 @@ used = runs[
         [*report.study_runs(runs, "cross-architecture")["key"], *robust["key"]]
     )
 ]
-report.provenance_table(used, "provenance") if len(used) else report.not_run(SWEEP)
+report.provenance_table(used, "provenance", SWEEP)
 
 # %% [markdown]
 # ## Take-away

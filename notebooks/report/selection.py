@@ -180,9 +180,7 @@ assert all(abs(a - b) < 1e-9 for a, b in zip(means, tabulated, strict=True))
 # ## Provenance and cost
 
 # %% tags=["hide-input"]
-report.provenance_table(runs, "provenance") if len(runs) else report.not_run(
-    "No run has been recorded."
-)
+report.provenance_table(runs, "provenance")
 
 # %% [markdown]
 # ## Take-away

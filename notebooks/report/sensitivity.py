@@ -150,7 +150,7 @@ for rho, rows in pairs:
 
 # %% tags=["hide-input"]
 used = runs[runs["key"].isin([*study["key"], *batch["key"]])]
-report.provenance_table(used, "provenance") if len(used) else report.not_run(SWEEP)
+report.provenance_table(used, "provenance", SWEEP)
 
 # %% [markdown]
 # ## Take-away

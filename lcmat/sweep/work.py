@@ -1,0 +1,99 @@
+"""How much there is to do in each stage of a run, counted in images that go through a network and back.
+
+An image that is only looked at goes forward alone, a third of that. A synthetic image whose gradient is differentiated
+once more counts three times. What a step costs whatever its size is left out, so that a run with larger batches is
+judged too long on networks as small as those of the digits.
+"""
+
+from math import ceil
+from typing import TYPE_CHECKING
+
+from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.data import DATASETS
+
+if TYPE_CHECKING:
+    from lcmat.condensation.recipe import CondensationRecipe
+
+Work = dict[str, float]
+
+_FORWARD = 1 / 3
+_TWICE = 3
+
+
+def work_of(run: Experiment) -> Work:
+    """Stage -> images; a stage that is missing takes as long whatever the parameters say.
+
+    >>> work_of(SelectionParameters(epochs=200, selection_epochs=1))["training"]
+    19170.0
+    """
+    counts = DATASETS[run.canonical()["dataset"]].counts
+    train, test, classes = sum(counts["train"]), sum(counts["test"]), len(counts["train"])
+    match run:
+        case SelectionParameters():
+            return _of_selection(run, train, test)
+        case CondensationParameters():
+            return _of_condensation(run, train, test, classes)
+        case ContinualParameters():
+            return _of_replay(run, train, test, classes)
+    raise TypeError(f"nothing is known of the stages of {run.experiment!r}: describe them in {__name__}")
+
+
+def passes(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> tuple[int, int]:
+    """Images of a whole condensation that go through the network and back once, and synthetic ones that do so twice.
+
+    DM, which compares features, does a third for both.
+
+    Args:
+        recipe: of the condensation.
+        num_classes: of the data.
+        num_images: originals, equally many of each class.
+    """
+    decoded = recipe.ipc * recipe.factor**2
+    real, synthetic = min(recipe.real_batch, num_images // num_classes), min(recipe.synthetic_batch or decoded, decoded)
+    steps = recipe.num_steps
+    trainings = 0 if recipe.train_on == "nothing" else steps - steps // recipe.steps_per_network
+    learnt = num_classes * decoded if recipe.train_on == "synthetic" else num_images
+    seen = recipe.network_epochs * min(recipe.network_images or learnt, learnt)
+    return steps * num_classes * real + trainings * seen, steps * num_classes * synthetic
+
+
+def _of_selection(run: SelectionParameters, train: int, test: int) -> Work:
+    assert run.selection_epochs and run.epochs and run.evaluate_every
+    return {
+        "selector": _training(run.selection_epochs, train, train + test),
+        "training": _training(run.epochs, run.fraction * train, ceil(run.epochs / run.evaluate_every) * test),
+    }
+
+
+def _of_condensation(run: CondensationParameters, train: int, test: int, classes: int) -> Work:
+    assert run.evaluation_epochs
+    evaluation = run.evaluations * _training(run.evaluation_epochs, classes * run.ipc, test)
+    if run.outer_iterations is not None:
+        from lcmat.experiments.condensing import recipe  # imports torch
+
+        return {"condensation": _condensing(recipe(run, classes), classes, train), "evaluation": evaluation}
+    choosing = {"condensation": _training(run.selection_epochs, train, train + test)} if run.selection_epochs else {}
+    return {**choosing, "evaluation": evaluation}
+
+
+def _of_replay(run: ContinualParameters, train: int, test: int, classes: int) -> Work:
+    """The memory grows from stage to stage, and so do the test images; the last stage has all."""
+    assert run.epochs
+    grown = (run.num_stages + 1) / 2
+    training = _training(run.epochs, grown * classes * run.ipc, grown * test)
+    if run.selection_epochs:
+        return {"memory": _training(run.selection_epochs, train, train), "training": training}
+    from lcmat.experiments.memory.condensed import condensation_recipe  # imports torch
+
+    new, images = max(1, classes // run.num_stages), train // run.num_stages
+    return {"memory": run.num_stages * _condensing(condensation_recipe(run), new, images), "training": training}
+
+
+def _training(epochs: int, images: float, seen: float) -> float:
+    """Training on so many images, and looking at others."""
+    return epochs * images + _FORWARD * seen
+
+
+def _condensing(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> float:
+    once, twice = passes(recipe, num_classes, num_images)
+    return once + _TWICE * twice
