@@ -209,3 +209,15 @@ def test_runs_of_a_study_share_work_and_have_a_random_partner(profile):
     for dataset in {run.dataset for run in runs}:
         own = [run for run in runs if run.dataset == dataset and run.outer_iterations is not None]
         assert len({(run.outer_iterations * run.inner_steps, run.real_batch, run.init) for run in own}) == 1
+
+
+def test_each_step_of_an_order_is_tested_by_itself():
+    values = {"random": [50, 51, 52], "herding": [53, 55, 54], "dc": [53, 54, 56]}
+    records = [record(value, method, seed) for method in values for seed, value in enumerate(values[method])]
+    steps = page.order_differences(page.condensation_frame(records), ["Random", "Herding", "DC"])
+    assert list(steps["label"]) == ["Herding − Random", "DC − Herding"]
+    expected = [stats.ttest_rel(values["herding"], values["random"]), stats.ttest_rel(values["dc"], values["herding"])]
+    assert list(steps["p_value"]) == pytest.approx([each.pvalue for each in expected])
+    low, high = sorted(each.pvalue for each in expected)
+    assert sorted(steps["adjusted_p"]) == pytest.approx([min(1, 2 * low), max(high, min(1, 2 * low))])
+    assert list(steps["interval"].map(lambda interval: interval.mean)) == pytest.approx([3.0, 1 / 3])

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import matplotlib.pyplot as plt
@@ -17,7 +18,7 @@ from lcmat import figures
 from lcmat.condensation import OBJECTIVES
 from lcmat.config import CondensationParameters
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS, METHOD_PARAMETERS, SMALL
-from lcmat.report.paired import Scheme
+from lcmat.report.paired import Scheme, _corrected, _key, paired_to
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
 from lcmat.report.tables import _network, _range, _table, _tested
@@ -152,6 +153,26 @@ def gains_table(differences: pd.DataFrame, name: str) -> GT:
         for row in as_rows(differences)
     ]
     return _table(pd.DataFrame(rows), name, groupname_col="group")
+
+
+def order_differences(runs: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
+    """Difference of each method to its predecessor in an order, as `lcmat.report.paired_to` gives it.
+
+    Args:
+        runs: as `condensation_frame` gives it.
+        order: titles as `title_of` gives them, the one expected lowest first.
+
+    Returns:
+        A row for each step and setting that has both; `adjusted_p` over the steps of a setting.
+    """
+    titles = pd.Series([title_of(row) for row in as_rows(runs)], runs.index, dtype=object)
+    parts = []
+    for lower, higher in pairwise(order):
+        pair = runs[titles.isin((lower, higher))]
+        step = paired_to(pair, titles[pair.index] == lower, scheme=CONDENSATION)
+        parts.append(step.assign(label=f"{higher} − {lower}"))
+    steps = pd.concat(parts, ignore_index=True)
+    return _corrected(steps, _key(steps, SETTING)).sort_values(["dataset", "ipc"], kind="stable", ignore_index=True)
 
 
 def seeds_to_tell(interval: Interval) -> int | None:
