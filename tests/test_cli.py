@@ -1,11 +1,13 @@
 import json
+import re
+import shlex
 from pathlib import Path
 
 import pytest
 
 from lcmat import chapters, cli, commands, records, runner
 from lcmat.commands import arguments
-from lcmat.config import SelectionParameters
+from lcmat.config import SelectionParameters, parse_assignments
 from lcmat.experiments import code_fingerprint
 from lcmat.profiles import Profile, Study
 from lcmat.runner import RunError
@@ -262,3 +264,26 @@ def test_a_fraction_too_small_for_the_data_is_named_without_a_traceback(capsys):
     words = ["-p", "fraction=1e-3", "-p", "selection_epochs=1", "-p", "epochs=1"]
     assert cli.main(["run", "selection", "--no-notebook", *words]) == 1
     assert "rounds to 0 samples: use a fraction above" in capsys.readouterr().err
+
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def documented():
+    """The words of every `lcmat` command in a block of the shell in these pages."""
+    for page in ("README.md", "book/intro.md", "book/reference/sweeps.md", "book/reference/contributing.md"):
+        for block in re.findall(r"```bash\n(.*?)```", (ROOT / page).read_text(), flags=re.DOTALL):
+            for line in block.replace("\\\n", " ").splitlines():
+                words = shlex.split(line.replace("$((JOB_COMPLETION_INDEX + 1))", "1"), comments=True)
+                for command in (["lcmat"], ["python", "-m", "lcmat.cli"]):
+                    if words[: len(command)] == command:
+                        yield pytest.param(words[len(command) :], id=f"{page}: {' '.join(words)}")
+
+
+@pytest.mark.parametrize("words", list(documented()))
+def test_documented_commands_are_understood(words):
+    options = cli._parser().parse_args(words)
+    if "profile" in options and options.profile and "study" in options:
+        assert arguments.selected(options)
+    if "assignments" in options:
+        parse_assignments(options.experiment, options.assignments)

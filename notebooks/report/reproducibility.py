@@ -17,7 +17,7 @@
 # :class: note
 # - **Paper:** every published number of {cite:t}`shin2023lcmat`, once, and its ordering claims.
 # - **Cost of the page:** seconds, because it only reads records.
-# - **Rerun:** `lcmat sweep --profile paper` for the runs, `lcmat chapters` for the page.
+# - **Rerun:** `lcmat sweep --profile paper` for the runs, which take GPUs ({doc}`../reference/sweeps`); `make book` for the page.
 # - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
@@ -26,6 +26,11 @@
 # The paper prints numbers in Tables 1 to 6, in appendix D.2 and in Figures 2 to 5, and states in words which method is
 # better than which. Both are accounted for here: each number by comparison with runs of its own protocol, each claim by
 # tests paired by seed. Nothing is typed in: the published numbers come from one file, ours from the records of runs.
+#
+# How to read the page: the summary says how many numbers were checked at all and how they came out. What was run on smaller
+# networks is in the last column of the claims, and on the pages {doc}`selection` and {doc}`condensation`. A single number
+# is found through the list at the end: on the page of its table its row has the verdict, the runs behind it and, in a
+# drawer, the command that would check it.
 #
 # ## Rules, fixed before anything was run
 #
@@ -81,7 +86,15 @@ total = counts.iloc[-1]
 if accounts.problems:
     display(report.problems_notice(accounts.problems))
 parts = ", ".join(f"{total[state]} {state}" for state in STATES)
-Markdown(f"**Of {total['all']} published numbers: {parts}.**")
+unchecked = total["not run"] + total["over budget"] == total["all"]
+Markdown(
+    f"**Of {total['all']} published numbers: {parts}.**"
+    + (
+        " No run of the paper's protocol is recorded, so this report confirms no number and refutes none."
+        if unchecked
+        else ""
+    )
+)
 
 # %% tags=["hide-input"]
 report.counts_table(counts, "summary")
@@ -98,6 +111,9 @@ report.counts_table(counts, "summary")
 #   "consistently";
 # - **not decided**: neither, with the number n of pairs;
 # - **not run**: no comparison has two pairs.
+#
+# The paper's own numbers have no seeds to pair: their column says in how many comparisons the claim holds, and in how many
+# of these the Welch interval from the stated spreads excludes zero.
 #
 # For Figure 3 a seed's difference is its mean over the pre-trained networks, so that the values tested are independent.
 # Runs of a reduced protocol stand in a column of their own: they test the ordering on other networks, schedules and
@@ -159,9 +175,15 @@ Markdown(
 # - The selecting network is trained by SGD alone.
 #
 # ## Cost
+#
+# What the recorded runs took in all, whichever protocol they follow.
 
 # %% tags=["hide-input"]
 Markdown(describe_cost(accounts.records))
+
+# %% [markdown]
+# Of the runs of the selection benchmark: on which data, where and with which code. A commit is *changed* if tracked files
+# differed from it. Code is *stale* if it has been changed since, so that a run today might give another number.
 
 # %% tags=["hide-input"]
 report.provenance_table(runs, "provenance")
