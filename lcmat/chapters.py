@@ -2,6 +2,7 @@
 
 import hashlib
 import json
+import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -59,7 +60,23 @@ def execute_chapter(source: Path) -> None:
     # Half a notebook must not lie in the book's folder, hence elsewhere first.
     executed = runs_folder() / "chapters" / part / output.name
     execute_notebook(source, executed, metadata={"fingerprint": chapter_fingerprint(source)})
-    atomic_write(output, executed.read_bytes())
+    atomic_write(output, with_numbered_tables(executed.read_text(), source.read_text()).encode())
+
+
+def with_numbered_tables(executed: str, source: str) -> str:
+    r"""Number the tables for which great_tables drew an identifier, so that a page is the same at every build.
+
+    Args:
+        executed: a notebook, as JSON.
+        source: its source; identifiers that it names stay.
+
+    >>> with_numbered_tables(r'<div id=\"qwertyuiop\" style=...>, #qwertyuiop table {...}', "GT(frame)")
+    '<div id=\\"drawn-1\\" style=...>, #drawn-1 table {...}'
+    """
+    found = dict.fromkeys(re.findall(r'<div id=\\"([a-z]{10})\\" style=', executed))
+    for number, drawn in enumerate((each for each in found if each not in source), 1):
+        executed = executed.replace(drawn, f"drawn-{number}")
+    return executed
 
 
 def execute_chapters(*, jobs: int) -> tuple[list[Path], list[str]]:

@@ -85,7 +85,9 @@ def test_another_tested_network_is_another_setting():
     assert set(found["p_value"]) == {1.0}
 
 
-SMALL_SIZES = {name: SMALL["cifar10"][name] for name in ("outer_iterations", "inner_steps", "real_batch")}
+SMALL_SIZES = {
+    name: SMALL["cifar10"][name] for name in ("outer_iterations", "inner_steps", "real_batch", "network_images")
+}
 
 
 @pytest.mark.parametrize(
@@ -113,6 +115,10 @@ SMALL_SIZES = {name: SMALL["cifar10"][name] for name in ("outer_iterations", "in
             "LCMat-C, ρ = 3, layers convolutions, real batch 17, cutmix 0",
         ),
         ({"dataset": "cifar10", "init": "real", "rho": 3.0, **SMALL_SIZES}, "LCMat-C, ρ = 3"),
+        (
+            {"dataset": "cifar10", "init": "real", "rho": 3.0, **SMALL_SIZES, "real_batch": 64},  # usual for large runs
+            "LCMat-C, ρ = 3, real batch 64",
+        ),
     ],
 )
 def test_labels_say_what_differs(values, label):

@@ -31,7 +31,6 @@ REAL_TITLES = {"random": "Random", "herding": "Herding", "k-center": "k-Center"}
 OWN = ("method", *sorted({name for known in METHOD_PARAMETERS.values() for name in known}))
 SETTING = tuple(name for name in CondensationParameters.model_fields if name not in (*OWN, "seed"))
 _OPTIONS = ("norm", "distance", "layers", "strength_at")  # named where they are not the method's default
-_KNOWN = (DATASET_SETTINGS, SMALL)
 _SIZES = ("outer_iterations", "inner_steps", "real_batch", "network_images", "network_augmentation", "cutmix")
 
 
@@ -73,10 +72,18 @@ def condensation_label(row: Mapping[Any, Any]) -> str:
 
 
 def _unusual_sizes(row: Mapping[Any, Any]) -> list[str]:
-    """Which sizes are neither the method's nor those of its data set, whole or small."""
-    settings = (METHOD_DEFAULTS.get(row["method"], {}), *(known.get(str(row.get("dataset")), {}) for known in _KNOWN))
-    usual = {name: {values[name] for values in settings if name in values} for name in _SIZES}
-    return [name for name in _SIZES if _given(row, name) and usual[name] and row[name] not in usual[name]]
+    """Which sizes are not those of a run of the data set, whole or small, whichever it is more like."""
+    dataset, own = str(row.get("dataset")), METHOD_DEFAULTS.get(row["method"], {})
+    whole = DATASET_SETTINGS.get(dataset, {})
+    unusual = [
+        [
+            name
+            for name in _SIZES
+            if _given(row, name) and name in usual and row[name] not in (usual[name], own.get(name))
+        ]
+        for usual in (whole, {**whole, **SMALL.get(dataset, {})})
+    ]
+    return min(unusual, key=len)
 
 
 def _text(value: Any) -> str:
