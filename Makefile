@@ -20,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test check-site notebooks lock format clean
+.PHONY: help install book test check-site check-links notebooks lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -47,6 +47,9 @@ test: $(INSTALLED) ## Lint, check the format and the types, run the tests with c
 
 check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)
 	$(BIN)/python -m pytest -m site tests
+
+check-links: $(INSTALLED) ## Try the links that leave the book (after make book; needs the internet)
+	$(BIN)/jupyter-book build . --builder linkcheck
 
 notebooks: $(INSTALLED) ## Convert the chapters to .ipynb, for papermill, Jupyter or Colab
 	$(BIN)/lcmat notebooks
