@@ -85,8 +85,8 @@ out
 
 # %% tags=["hide-input"]
 published = report.read_published()
-wall = published[(published["table"] == "D.2")].set_index(["method", "budget"])["mean"]
-cheapest = wall.drop("Uniform").groupby("budget").min()
+wall = published[published["table"] == "D.2"].set_index(["method", "budget"])["mean"]
+cheapest = wall.sort_index().drop("Uniform").groupby("budget").min()
 theirs = [
     f"{float(budget) * 100:g} %: {wall['LCMat-S', budget] / cheapest[budget]:.1f}"
     for budget in cheapest.index
