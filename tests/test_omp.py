@@ -52,6 +52,23 @@ def test_choice_and_gains_equal_a_dense_regression_at_every_step(ridge, seed):
     np.testing.assert_allclose(pursuit.gains, gains, rtol=1e-7, atol=1e-9 * np.sum(target**2))
 
 
+@pytest.mark.parametrize("ahead", [1, 2, 7, 100])
+def test_how_many_rows_are_made_ahead_changes_nothing(ahead, monkeypatch):
+    monkeypatch.setattr("lcmat.omp.AHEAD", ahead)
+    columns, target = random_problem()
+    asked = []
+    gram = torch.from_numpy(columns @ columns.T)
+
+    def rows(indices):
+        asked.extend(indices)
+        return gram[indices]
+
+    products = torch.from_numpy(columns @ target)
+    pursuit = orthogonal_matching_pursuit(rows, gram.diagonal(), products, 30, ridge=0.5)
+    assert pursuit.indices.tolist() == dense_pursuit(columns, target, 30, 0.5)[0]
+    assert len(asked) == len(set(asked)) >= 30  # no row is made twice
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_with_both_signs_of_every_column_the_choice_is_that_of_scikit_learn(seed):
     """It takes the largest absolute product; with the negative columns on offer too, that is the largest product."""

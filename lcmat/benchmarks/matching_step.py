@@ -35,6 +35,7 @@ from lcmat.training.evaluation import evaluation_mode
 RESULT = "book/benchmarks/matching-step.json"
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "float32": {},
+    "float32, classes together": {"classes_per_pass": 5},
     "float32, compiled": {"compile": True},
     "bfloat16": {"precision": "bfloat16"},
     "bfloat16, compiled": {"precision": "bfloat16", "compile": True},
@@ -116,7 +117,7 @@ def main() -> None:
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
     about = environment()
-    recipe = published("lcmat-c", 10, init="real", real_batch=256)
+    recipe = published("lcmat-c", 10, init="real", real_batch=256, width=128)
     measured = measure(datasets.load("cifar10").train, recipe, options.repeats)
     result = {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": measured}
     atomic_write(project_folder() / RESULT, (json.dumps(result, indent=1) + "\n").encode())

@@ -18,7 +18,7 @@ from lcmat import figures
 from lcmat.condensation import OBJECTIVES
 from lcmat.config import CondensationParameters
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS, METHOD_PARAMETERS, SMALL
-from lcmat.report.paired import Scheme, _corrected, _key, paired_to
+from lcmat.report.paired import Scheme, paired_to, setting_key, with_corrected_p
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
 from lcmat.report.tables import _network, _range, _table, _tested
@@ -179,7 +179,9 @@ def order_differences(runs: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
         step = paired_to(pair, titles[pair.index] == lower, scheme=CONDENSATION)
         parts.append(step.assign(label=f"{higher} − {lower}"))
     steps = pd.concat(parts, ignore_index=True)
-    return _corrected(steps, _key(steps, SETTING)).sort_values(["dataset", "ipc"], kind="stable", ignore_index=True)
+    return with_corrected_p(steps, setting_key(steps, SETTING)).sort_values(
+        ["dataset", "ipc"], kind="stable", ignore_index=True
+    )
 
 
 def seeds_to_tell(interval: Interval) -> int | None:

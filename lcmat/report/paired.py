@@ -74,18 +74,18 @@ def paired_to_baseline(
         data set and fraction.
     """
     scheme = scheme or SELECTION
-    done = done_runs(runs).assign(setting=lambda table: _key(table, scheme.setting))
+    done = done_runs(runs).assign(setting=lambda table: setting_key(table, scheme.setting))
     bases = dict(list(done[done["method"] == baseline].groupby("setting")))
     others = done[done["method"] != baseline]
     rows = []
-    for _, group in others.groupby(_key(others, [*scheme.setting, *scheme.own]), sort=False):
+    for _, group in others.groupby(setting_key(others, [*scheme.setting, *scheme.own]), sort=False):
         base = bases.get(group["setting"].iloc[0], done.iloc[:0])
         values = _on_common_seeds(group, base, metric)
         if values[0]:
             rows.append(_to_baseline(group.iloc[0], paired_difference(*values), scheme))
     table = pd.DataFrame(rows, columns=[*scheme.setting, "method", "rho", "label", "interval", "p_value"])
-    corrected = _corrected(table, _key(table, scheme.setting))
-    return corrected.sort_values([*scheme.order], kind="stable", ignore_index=True)
+    adjusted = with_corrected_p(table, setting_key(table, scheme.setting))
+    return adjusted.sort_values([*scheme.order], kind="stable", ignore_index=True)
 
 
 def paired_to(
@@ -128,7 +128,7 @@ def label_differences(
             if better in by_label and worse in by_label:
                 values = _on_common_seeds(by_label[better], by_label[worse], metric, pooled)
                 rows += [_of_pair(group.iloc[0], better, worse, *values)] if values[0] else []
-    return _corrected(pd.DataFrame(rows, columns=[*PAIR_COLUMNS]))
+    return with_corrected_p(pd.DataFrame(rows, columns=[*PAIR_COLUMNS]))
 
 
 def with_holm(rows: Iterable[tuple[str, str, str, PairedDifference]]) -> pd.DataFrame:
@@ -137,7 +137,7 @@ def with_holm(rows: Iterable[tuple[str, str, str, PairedDifference]]) -> pd.Data
         {"dataset": dataset, "better": better, "worse": worse, "interval": each.interval, "p_value": each.p_value}
         for dataset, better, worse, each in rows
     ]
-    return _corrected(pd.DataFrame(table, columns=[*PAIR_COLUMNS]))
+    return with_corrected_p(pd.DataFrame(table, columns=[*PAIR_COLUMNS]))
 
 
 def testable(differences: pd.DataFrame) -> pd.DataFrame:
@@ -213,7 +213,7 @@ def _of_pair(example: pd.Series, better: str, worse: str, a: list[float], b: lis
     }
 
 
-def _corrected(table: pd.DataFrame, families: pd.Series | None = None) -> pd.DataFrame:
+def with_corrected_p(table: pd.DataFrame, families: pd.Series | None = None) -> pd.DataFrame:
     """Add `adjusted_p` by Holm, over each family or over all; a single pair has p = 1 and costs the others nothing."""
     tested = testable(table)
     keys = pd.Series("", tested.index) if families is None else families[tested.index]
@@ -221,7 +221,7 @@ def _corrected(table: pd.DataFrame, families: pd.Series | None = None) -> pd.Dat
     return table.assign(adjusted_p=adjusted.astype(float).reindex(table.index, fill_value=1.0))
 
 
-def _key(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
+def setting_key(table: pd.DataFrame, columns: Sequence[str]) -> pd.Series:
     """One text per row, by which rows of equal values (missing ones included) are equal."""
     texts = table[list(columns)].map(str)  # astype(str) would leave missing values as they are
     return texts.agg(" ".join, axis=1) if len(table) else pd.Series(dtype=str)

@@ -82,7 +82,7 @@ Markdown(
     f"ours compiled in float32 {ways['float32, compiled']['processor_seconds'] / (work / rates['float32']):.1f} times. In "
     f"bfloat16 they would take {work / rates['bfloat16']:.1f} s, if the synthetic images' products were in bfloat16 too, "
     f"which they are not; the fastest way takes {ways[fastest]['processor_seconds'] / (work / rates['bfloat16']):.0f} times "
-    "that. What is left is normalisation, activation and pooling, which are bound by memory, and the synthetic images."
+    "that. The rest goes to all that is no product, and to the synthetic images."
 )
 
 # %% [markdown]

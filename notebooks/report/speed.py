@@ -159,8 +159,8 @@ GT(parts, groupname_col="part").fmt_number("processor_seconds", decimals=3).fmt_
 # %% [markdown]
 # ## Methods that choose one sample after another
 #
-# Beside their direct formulation, in which nothing is kept from one step to the next. A share of common picks below
-# 100 % would be a failure here, for there are no ties.
+# Beside their direct formulation, in which nothing is kept from one step to the next. Ours is the median of three runs, the
+# direct one is run once. A share of common picks below 100 % would be a failure here, for there are no ties.
 
 # %% tags=["hide-input"]
 steps = [

@@ -1,0 +1,40 @@
+"""The measurement behind the evaluation of condensed digits: what is trained and measured, and the scatter."""
+
+import numpy as np
+import pytest
+
+from lcmat import measurements
+from lcmat.config.condensation_defaults import DATASET_SETTINGS
+from lcmat.experiments import condensation_evaluation as evaluation
+from lcmat.profiles import PROFILES
+
+
+def test_rows_name_their_network_and_draws_repeat(monkeypatch):
+    monkeypatch.setattr(evaluation, "DRAWS", 2)
+    monkeypatch.setattr(evaluation, "SIZES", (3,))
+    settings = {**evaluation.OTHER, "test_width": 2, "evaluation_epochs": 1}
+    rows = evaluation.rows_of(settings, 0.1, held_out_images=50)
+    assert [row["draw"] for row in rows] == [0, 0, 1, 1]
+    assert {(row["network"], row["width"], row["epochs"], row["rate"], row["ipc"]) for row in rows} == {
+        ("convnet", 2, 1, 0.1, 3)
+    }
+    assert all(row["accuracy_percent"] * 50 / 100 == pytest.approx(round(row["accuracy_percent"] / 2)) for row in rows)
+    assert evaluation.rows_of(settings, 0.1, held_out_images=50) == rows
+
+
+def test_scatter_is_that_within_a_draw():
+    values = np.array([[90.0, 94.0], [70.0, 71.0], [50.0, 50.0]])
+    rows = [{"draw": d, "accuracy_percent": float(x)} for d, pair in enumerate(values) for x in pair]
+    found = evaluation.scatter(rows)
+    assert found["mean"] == pytest.approx(values.mean())
+    assert found["deviation"] == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
+
+
+def test_the_settings_measured_are_those_of_the_benchmark():
+    digits = DATASET_SETTINGS["digits"]
+    assert {name: digits[name] for name in evaluation.NOW} == evaluation.NOW
+    crossing = next(s for s in PROFILES["smoke"].studies if s.name == "condensation-cross-architecture")
+    tested = {(run.test_network, run.test_width, run.evaluation_epochs) for run in crossing.runs}
+    assert tested == {("convnet", 8, evaluation.OTHER["evaluation_epochs"])}
+    measured = measurements.read(evaluation.KIND, "digits")["rows"]
+    assert digits["evaluation_learning_rate"] in {row["rate"] for row in measured}
