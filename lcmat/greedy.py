@@ -1,5 +1,8 @@
 """Compiled routines of the greedy choice: marginal gains kept up to date, over a full matrix or over sparse entries.
 
+A pair of a sample and a candidate matters only while its distance is below that to the sample's nearest choice,
+``d_ij < nearest_i``, and never again afterwards.  After a few choices few pairs are left; the others run on those.
+
 A stored gain loses what every later choice takes from it, and collects rounding errors. Candidates whose gain could be
 the best within that error are evaluated afresh, so that the choice is that of exact arithmetic up to ties. A gain from
 which nothing was taken since its evaluation is still exact: candidates that keep on tying cost nothing.
@@ -13,9 +16,12 @@ from typing import Any, NamedTuple
 import numpy as np
 from numba import njit
 
+from lcmat.entries import Entries, grouped_by_column, pairs_left
+
 TIE_TOLERANCE = 1e-10  # gains within this relative distance of the best are ties, and ties go to the lowest index
 EPSILON = float(np.finfo(np.float64).eps)
-TRANSPOSE_TILE = 128
+DENSE_STEPS = 24  # choices on the whole matrix before the pairs left are collected, if there are four times as many
+LARGEST_SHARE = 1 / 16  # of the pairs, which collecting may find; if it finds more, it is done later
 
 
 class Gains(NamedTuple):
@@ -35,25 +41,22 @@ class Bounds(NamedTuple):
     sums: Any  # float64 (m,), of each column
 
 
-class Entries(NamedTuple):
-    """Some entries of a matrix, grouped by row or by column."""
-
-    starts: Any  # int64 (n + 1,), where each group begins
-    others: Any  # int32, the column (row) of each entry
-    values: Any  # float64
-
-
 def greedy(distances: Any, budget: int, bounds: Bounds) -> tuple[Any, Any]:
     """Indices and gains of facility location on a matrix in C order, whose `Bounds` are known."""
     picks, gains = np.empty(budget, np.int64), np.empty(budget)
-    _greedy(distances, _columns(distances, budget), bounds, picks, gains)
-    return picks, gains
-
-
-def _columns(distances: Any, budget: int) -> Any:
-    """The transpose. Reading rows in its place is faster, which pays for comparing both if many columns are read."""
-    square = distances.shape[0] == distances.shape[1]
-    return distances if square and 12 * budget > len(distances) and _is_symmetric(distances) else distances.T
+    size, candidates = distances.shape
+    nearest, state = np.full(size, bounds.high), first_gains(bounds, size)
+    step, stop = 0, DENSE_STEPS if budget > 4 * DENSE_STEPS else budget
+    while True:
+        _greedy(distances, state, nearest, picks, gains, step, stop)
+        if stop == budget:
+            return picks, gains
+        by_row, complete = pairs_left(distances, nearest, int(LARGEST_SHARE * distances.size))
+        if complete:
+            by_column, clusters = grouped_by_column(by_row, candidates), np.empty(size, np.int64)
+            greedy_on_entries(state, nearest, by_row, by_column, picks, gains, clusters, stop)
+            return picks, gains
+        step, stop = stop, min(2 * stop, budget)
 
 
 @njit(cache=True)
@@ -82,20 +85,19 @@ def first_gains(bounds: Bounds, size: int) -> Gains:
 
 
 @njit(cache=True)
-def _greedy(rows: Any, columns: Any, bounds: Bounds, picks: Any, gains: Any) -> None:
-    nearest = np.full(len(rows), bounds.high)
-    state = first_gains(bounds, len(rows))
-    for step in range(len(picks)):
+def _greedy(distances: Any, state: Gains, nearest: Any, picks: Any, gains: Any, first: int, stop: int) -> None:
+    """Choices from step ``first`` up to ``stop``; of each, the rows are read whose nearest choice moved."""
+    for step in range(first, stop):
         rivals = contenders(state)
         for j in inexact(state, rivals):
-            refresh(state, j, evaluate(columns[j], nearest))
+            refresh(state, j, evaluate(distances[:, j], nearest))
         pick = best(state, rivals)
-        to_pick = columns[pick].astype(np.float64)
+        to_pick = distances[:, pick].astype(np.float64)
         picks[step] = pick
         gains[step] = state.values[pick] if state.errors[pick] == 0 else evaluate(to_pick, nearest)
         state.values[pick] = -np.inf
         moved = np.nonzero(to_pick < nearest)[0]
-        subtract(state, _losses(rows, moved, nearest, to_pick), len(moved))
+        subtract(state, _losses(distances, moved, nearest, to_pick), len(moved))
         nearest[moved] = to_pick[moved]
 
 
@@ -104,7 +106,7 @@ def greedy_on_entries(
     state: Gains, nearest: Any, by_row: Entries, by_column: Entries, picks: Any, gains: Any, clusters: Any, first: int
 ) -> None:
     """Go on with a choice from step ``first``, where only the stored pairs, ``d_ij < nearest_i``, matter any more."""
-    losses = np.empty(len(nearest))
+    losses = np.empty(len(state.values))
     for step in range(first, len(picks)):
         rivals = contenders(state)
         for j in inexact(state, rivals):
@@ -224,34 +226,6 @@ def _losses(distances: Any, rows: Any, old: Any, new: Any) -> Any:
         for j in range(len(losses)):
             losses[j] += _loss(to_i[j], old[i], new[i])
     return losses
-
-
-@njit(cache=True)
-def group(keys: Any, others: Any, values: Any, size: int) -> Entries:
-    """Entries grouped by their key, ``0 .. size - 1``, in the given order within a group."""
-    starts = np.zeros(size + 1, np.int64)
-    for key in keys:
-        starts[key + 1] += 1
-    starts = np.cumsum(starts)
-    following = starts.copy()
-    grouped, sorted_values = np.empty_like(others), np.empty_like(values)
-    for entry in range(len(keys)):
-        place = following[keys[entry]]
-        grouped[place], sorted_values[place] = others[entry], values[entry]
-        following[keys[entry]] += 1
-    return Entries(starts, grouped, sorted_values)
-
-
-@njit(cache=True)
-def _is_symmetric(matrix: Any) -> bool:
-    """Whether a square matrix equals its transpose, compared tile by tile to stay in the cache."""
-    for first in range(0, len(matrix), TRANSPOSE_TILE):
-        for second in range(0, first + 1, TRANSPOSE_TILE):
-            for i in range(first, min(first + TRANSPOSE_TILE, len(matrix))):
-                for j in range(second, min(second + TRANSPOSE_TILE, len(matrix))):
-                    if matrix[i, j] != matrix[j, i]:
-                        return False
-    return True
 
 
 @njit(cache=True)

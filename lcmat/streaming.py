@@ -13,14 +13,13 @@ import torch
 from torch import Tensor
 
 from lcmat.blocks import LARGEST_MATRIX, TILE, Blocks, symmetric_matrix
+from lcmat.entries import Entries, group
 from lcmat.greedy import (
     Bounds,
-    Entries,
     best,
     contenders,
     first_gains,
     greedy_on_entries,
-    group,
     inexact,
     losses_of_rows,
     refresh,

@@ -21,7 +21,9 @@ def random_problem(n=40, d=60, seed=0):
 def pursue(columns, target, budget, ridge=0.0):
     columns, target = torch.from_numpy(columns), torch.from_numpy(target)
     gram = columns @ columns.T
-    return orthogonal_matching_pursuit(gram.__getitem__, gram.diagonal(), columns @ target, budget, ridge=ridge)
+    return orthogonal_matching_pursuit(
+        lambda some, others: gram[some][:, others], gram.diagonal(), columns @ target, budget, ridge=ridge
+    )
 
 
 def error(columns, target, chosen, weights, ridge):
@@ -52,21 +54,28 @@ def test_choice_and_gains_equal_a_dense_regression_at_every_step(ridge, seed):
     np.testing.assert_allclose(pursuit.gains, gains, rtol=1e-7, atol=1e-9 * np.sum(target**2))
 
 
-@pytest.mark.parametrize("ahead", [1, 2, 7, 100])
-def test_how_many_rows_are_made_ahead_changes_nothing(ahead, monkeypatch):
+@pytest.mark.parametrize(("few", "ahead"), [(1, 1), (1, 16), (3, 2), (3, 16), (40, 1), (40, 7), (40, 100)])
+@pytest.mark.parametrize("ridge", [0.0, 0.5])
+def test_how_the_next_choices_are_foreseen_changes_nothing(few, ahead, ridge, monkeypatch):
+    monkeypatch.setattr("lcmat.omp.FEW", few)
     monkeypatch.setattr("lcmat.omp.AHEAD", ahead)
     columns, target = random_problem()
-    asked = []
-    gram = torch.from_numpy(columns @ columns.T)
+    pursuit = pursue(columns, target, 40, ridge)
+    chosen, gains = dense_pursuit(columns, target, 40, ridge)
+    assert pursuit.indices.tolist() == chosen
+    np.testing.assert_allclose(pursuit.gains, gains, rtol=1e-7, atol=1e-9 * np.sum(target**2))
 
-    def rows(indices):
-        asked.extend(indices)
-        return gram[indices]
 
-    products = torch.from_numpy(columns @ target)
-    pursuit = orthogonal_matching_pursuit(rows, gram.diagonal(), products, 30, ridge=0.5)
-    assert pursuit.indices.tolist() == dense_pursuit(columns, target, 30, 0.5)[0]
-    assert len(asked) == len(set(asked)) >= 30  # no row is made twice
+def test_a_row_is_made_once_where_all_choices_are_foreseen():
+    columns, target = random_problem()
+    gram, made = torch.from_numpy(columns @ columns.T), []
+
+    def products(some, others):
+        made.extend(others.tolist() if isinstance(some, slice) else [])
+        return gram[some][:, others]
+
+    pursuit = orthogonal_matching_pursuit(products, gram.diagonal(), torch.from_numpy(columns @ target), 30, ridge=0.5)
+    assert made == pursuit.indices.tolist()
 
 
 @pytest.mark.parametrize("seed", range(5))

@@ -97,13 +97,17 @@ def test_permuting_samples_and_candidates_permutes_the_ranking():
     assert columns[permuted].tolist() == facility_location(distances, 8).indices.tolist()
 
 
-@pytest.mark.parametrize("budget", [3, 40])  # few columns are read as they lie, many as rows where that is the same
-@pytest.mark.parametrize("change", [0.0, 5.0])
-def test_a_matrix_that_is_almost_symmetric_is_read_by_columns(budget, change):
-    points = torch.randn(150, 2, generator=torch.Generator().manual_seed(6), dtype=torch.float64)
-    distances = torch.cdist(points, points, compute_mode="donot_use_mm_for_euclid_dist")
-    distances[140, 3:20] += change
-    assert facility_location(distances, budget).indices.tolist() == naive_greedy(distances, budget)[0]
+@pytest.mark.parametrize("steps", [1, 3])
+@pytest.mark.parametrize("share", [0.0, 0.05, 1.0])  # collecting never, later and at once
+@pytest.mark.parametrize(("n", "m", "integers"), [(40, 30, False), (40, 40, True), (25, 50, True)])
+def test_when_the_pairs_left_are_collected_changes_nothing(steps, share, n, m, integers, monkeypatch):
+    distances = random_distances(n, m, 6, integers)
+    expected = facility_location(distances, m)
+    monkeypatch.setattr("lcmat.greedy.DENSE_STEPS", steps)
+    monkeypatch.setattr("lcmat.greedy.LARGEST_SHARE", share)
+    ranking = facility_location(distances, m)
+    assert ranking.indices.tolist() == naive_greedy(distances, m)[0]
+    assert ranking.gains.tolist() == expected.gains.tolist()
 
 
 def test_the_layout_of_the_matrix_does_not_matter():

@@ -65,10 +65,10 @@ def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, rid
     squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)
     size = len(factors)
 
-    def gram_rows(indices: list[int]) -> Tensor:
-        return ((factors @ factors[indices].T) * (augmented @ augmented[indices].T)).T
+    def products(some: Tensor | slice, others: Tensor) -> Tensor:
+        return (augmented[some] @ augmented[others].T).mul_(factors[some] @ factors[others].T)
 
-    products = size * products_with(target, factors, features)
-    indices, gains, weights = orthogonal_matching_pursuit(gram_rows, squares, products, budget, ridge=ridge)
+    correlations = size * products_with(target, factors, features)
+    indices, gains, weights = orthogonal_matching_pursuit(products, squares, correlations, budget, ridge=ridge)
     weights = torch.where(weights > 0, weights, torch.ones_like(weights))
     return Coreset(indices, weights * (size / weights.sum()), gains)

@@ -650,10 +650,14 @@ Markdown(
 # The package's version gives the ranking of the plain algorithm above, by the check of the last section, but keeps all
 # marginal gains up to date: after a choice only those rows are read whose nearest chosen sample has changed. What this
 # takes from the gains rounds a little each time, so the candidates that could be the best within their rounding errors are
-# evaluated afresh before one of them is chosen. The two functions are compiled by numba.
+# evaluated afresh before one of them is chosen. A pair matters only while its distance is below that to the sample's
+# nearest choice, so after a few choices few pairs are left, and the rest of the ranking runs on those. The functions that
+# do the counting are compiled by numba.
 
 # %% tags=["hide-input"]
-show_source(greedy_choice._greedy.py_func, greedy_choice.evaluate.py_func)
+show_source(
+    greedy_choice.greedy, greedy_choice._greedy.py_func, greedy_choice.evaluate.py_func
+)
 
 # %% [markdown]
 # **A prefix is a result.** The choice for a smaller budget is the beginning of that for a larger one, so that one run

@@ -323,8 +323,12 @@ def plain_pursuit(rows, target, size, ridge):
 def pursue(rows, size, ridge, target=None):
     target = rows.sum(0) if target is None else target
     gram = rows @ rows.T
+
+    def products(some, others):
+        return gram[some][:, others]
+
     return orthogonal_matching_pursuit(
-        gram.__getitem__, gram.diagonal(), rows @ target, size, ridge=ridge
+        products, gram.diagonal(), rows @ target, size, ridge=ridge
     )
 
 

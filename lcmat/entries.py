@@ -1,0 +1,60 @@
+"""Some entries of a matrix of distances, grouped by row or by column: compiled, for the greedy choice."""
+
+from typing import Any, NamedTuple
+
+import numpy as np
+from numba import njit
+
+
+class Entries(NamedTuple):
+    """Some entries of a matrix, grouped by row or by column."""
+
+    starts: Any  # int64 (n + 1,), where each group begins
+    others: Any  # int32, the column (row) of each entry
+    values: Any  # float64
+
+
+@njit(cache=True)
+def pairs_left(distances: Any, nearest: Any, most: int) -> tuple[Entries, bool]:
+    """The pairs with ``d_ij < nearest_i`` by row, and whether these are all: it stops before there are too many."""
+    starts = np.zeros(len(distances) + 1, np.int64)
+    others, values = np.empty(most, np.int32), np.empty(most)
+    found = 0
+    for i in range(len(distances)):
+        row, bound = distances[i], nearest[i]
+        count = 0
+        for j in range(len(row)):
+            count += row[j] < bound
+        if found + count > most:
+            return Entries(starts, others, values), False
+        for j in range(len(row)):
+            if row[j] < bound:
+                others[found], values[found] = j, row[j]
+                found += 1
+        starts[i + 1] = found
+    return Entries(starts, others[:found], values[:found]), True
+
+
+@njit(cache=True)
+def grouped_by_column(by_row: Entries, size: int) -> Entries:
+    """The same entries of a matrix with so many columns, grouped by column."""
+    rows = np.empty_like(by_row.others)
+    for i in range(len(by_row.starts) - 1):
+        rows[by_row.starts[i] : by_row.starts[i + 1]] = i
+    return group(by_row.others, rows, by_row.values, size)
+
+
+@njit(cache=True)
+def group(keys: Any, others: Any, values: Any, size: int) -> Entries:
+    """Entries grouped by their key, ``0 .. size - 1``, in the given order within a group."""
+    starts = np.zeros(size + 1, np.int64)
+    for key in keys:
+        starts[key + 1] += 1
+    starts = np.cumsum(starts)
+    following = starts.copy()
+    grouped, sorted_values = np.empty_like(others), np.empty_like(values)
+    for entry in range(len(keys)):
+        place = following[keys[entry]]
+        grouped[place], sorted_values[place] = others[entry], values[entry]
+        following[keys[entry]] += 1
+    return Entries(starts, grouped, sorted_values)
