@@ -28,7 +28,13 @@ def images(n=2, channels=3, size=32):
 
 @pytest.mark.parametrize(
     ("name", "published"),
-    [("convnet", 320_010), ("resnet18", 11_173_962), ("vgg16", 14_728_266), ("wrn16-8", 10_961_370)],
+    [
+        ("convnet", 320_010),
+        ("resnet18", 11_173_962),
+        ("vgg16", 14_728_266),
+        ("wrn16-8", 10_961_370),
+        ("inception-v3", 21_806_058),
+    ],
 )
 def test_published_parameter_counts_for_cifar10(name, published):
     assert num_parameters(models.build(name, num_classes=10)) == published
@@ -87,6 +93,22 @@ def test_vgg16_has_torchvisions_convolutions():
     network = vgg16(3, 32, 64).eval()
     same_numbers(network, reference)
     torch.testing.assert_close(network(images()), reference(images()).flatten(1))
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_inception_v3_is_torchvisions_without_strides_and_pooling_in_the_stem(training):
+    from torchvision.models import inception_v3
+
+    reference = inception_v3(num_classes=10, aux_logits=False, init_weights=False).train(training)
+    for layer in (reference.Conv2d_1a_3x3.conv, reference.Conv2d_2a_3x3.conv):
+        layer.stride, layer.padding = 1, 1
+    reference.maxpool1 = reference.maxpool2 = nn.Identity()
+    network = models.build("inception-v3", num_classes=10).train(training)
+    same_numbers(network, reference)
+    torch.manual_seed(0)  # dropout
+    expected = reference(images())
+    torch.manual_seed(0)
+    torch.testing.assert_close(network(images()), expected)
 
 
 def test_convnet_is_dcs_with_instance_normalisation():

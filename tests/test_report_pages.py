@@ -80,7 +80,7 @@ def test_networks_of_the_commands_take_the_images_of_their_data_sets():
         run for check in EMPTY["check"] if check.experiment == "selection" for run in check.combinations(seeds=False)
     ]
     names = {run.get(role) for run in runs for role in ("network", "learner")} - {None}
-    assert names == {"resnet18", "vgg16", "wrn16-8"}
+    assert names == {"resnet18", "vgg16", "wrn16-8", "inception-v3"}
     for name in names:
         assert not name.startswith(ZOO_PREFIX)
         build(name, num_classes=10, image_size=32, width=4)  # the published widths differ in size alone

@@ -17,6 +17,7 @@ NETWORK_MODULES: Mapping[str, str] = MappingProxyType(
         "resnet18": "lcmat.models.resnet",
         "wrn16-8": "lcmat.models.resnet",
         "vgg16": "lcmat.models.vgg",
+        "inception-v3": "lcmat.models.inception",
     }
 )
 

@@ -8,6 +8,7 @@ import torch
 from torch import nn
 
 from lcmat.models.convnet import convnet, digits_net
+from lcmat.models.inception import inception_v3
 from lcmat.models.network import Network, try_out
 from lcmat.models.resnet import resnet18, wrn16
 from lcmat.models.vgg import vgg16
@@ -33,6 +34,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
         "resnet18": Model(resnet18, "ResNet-18", 64),
         "vgg16": Model(vgg16, "VGG-16", 64),
         "wrn16-8": Model(wrn16, "WRN-16-8", 128),
+        "inception-v3": Model(inception_v3, "Inception-v3", 32),
     }
 )
 

@@ -23,12 +23,12 @@ NETWORKS: Mapping[str, str] = {
     "resnet18": "resnet18",
     "vgg16": "vgg16",
     "wrn16_8": "wrn16-8",
+    "inception_v3": "inception-v3",
     "densenet121": "torchvision:densenet121",
 }
 """The paper's networks, by our names. A run of another network, or of another width, is another protocol."""
 
 ABSENT: Mapping[str, str] = {
-    "inception_v3": "No experiment here offers the paper's Inception-v3: torchvision's takes no images of 32 pixels.",
     "resnet10": "No experiment here offers ResNet-10.",
 }
 """Networks of the paper that we have not, and why."""

@@ -23,9 +23,9 @@
 #
 # ## What is compared
 #
-# A run would count as in {doc}`table-1`, with Inception-v3 for small images as selecting and trained network. Ours
-# is torchvision's, which takes no images of this size, so no run checks these numbers. The number of seeds is not
-# stated, so the published mean would be taken as exact.
+# A run counts as in {doc}`table-1`, with Inception-v3 as selecting and trained network. Ours has torchvision's modules
+# behind a stem without strides and pooling, because images of this size would not survive those; which variant the paper
+# trains is not stated. The number of seeds is not stated either, so the published mean is taken as exact.
 #
 # - The official code does not switch the network to evaluation before it selects, so its dropout is active there.
 #
