@@ -83,7 +83,7 @@ METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What a method must be told beyond the last layer's view; those that need nothing are left out."""
 
 NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
-    {"digits-net": 32, "convnet": 128, "resnet18": 64, "vgg16": 64, "wrn16-8": 128, "inception-v3": 32},
+    {"digits-net": 32, "convnet": 128, "resnet18": 64, "resnet10": 64, "vgg16": 64, "wrn16-8": 128, "inception-v3": 32},
 )
 
 _PAPER = {"network": "resnet18", "selection_epochs": 10, "epochs": 200, "evaluate_every": 1, "crop_padding": 4}

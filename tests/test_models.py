@@ -30,6 +30,7 @@ def images(n=2, channels=3, size=32):
     ("name", "published"),
     [
         ("convnet", 320_010),
+        ("resnet10", 4_903_242),
         ("resnet18", 11_173_962),
         ("vgg16", 14_728_266),
         ("wrn16-8", 10_961_370),
@@ -75,13 +76,14 @@ def same_numbers(network, reference):
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_resnet18_is_torchvisions_with_another_stem(training):
-    from torchvision.models import resnet18
+@pytest.mark.parametrize(("name", "blocks"), [("resnet10", 1), ("resnet18", 2)])
+def test_residual_networks_are_torchvisions_with_another_stem(name, blocks, training):
+    from torchvision.models.resnet import BasicBlock, ResNet
 
-    reference = resnet18(num_classes=10).train(training)
+    reference = ResNet(BasicBlock, [blocks] * 4, num_classes=10).train(training)
     reference.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     reference.maxpool = nn.Identity()
-    network = models.build("resnet18", num_classes=10).train(training)
+    network = models.build(name, num_classes=10).train(training)
     same_numbers(network, reference)
     torch.testing.assert_close(network(images()), reference(images()))
 

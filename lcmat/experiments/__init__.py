@@ -16,6 +16,7 @@ NETWORK_MODULES: Mapping[str, str] = MappingProxyType(
         "convnet": "lcmat.models.convnet",
         "resnet18": "lcmat.models.resnet",
         "wrn16-8": "lcmat.models.resnet",
+        "resnet10": "lcmat.models.resnet10",
         "vgg16": "lcmat.models.vgg",
         "inception-v3": "lcmat.models.inception",
     }

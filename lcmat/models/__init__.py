@@ -11,6 +11,7 @@ from lcmat.models.convnet import convnet, digits_net
 from lcmat.models.inception import inception_v3
 from lcmat.models.network import Network, try_out
 from lcmat.models.resnet import resnet18, wrn16
+from lcmat.models.resnet10 import resnet10
 from lcmat.models.vgg import vgg16
 from lcmat.models.zoo import torchvision_network
 
@@ -32,6 +33,7 @@ MODELS: Mapping[str, Model] = MappingProxyType(
         "digits-net": Model(digits_net, "DigitsNet", 32),
         "convnet": Model(convnet, "ConvNet-3", 128),
         "resnet18": Model(resnet18, "ResNet-18", 64),
+        "resnet10": Model(resnet10, "ResNet-10", 64),
         "vgg16": Model(vgg16, "VGG-16", 64),
         "wrn16-8": Model(wrn16, "WRN-16-8", 128),
         "inception-v3": Model(inception_v3, "Inception-v3", 32),

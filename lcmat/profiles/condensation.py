@@ -90,9 +90,9 @@ def cpu() -> tuple[Study, ...]:
 def paper() -> tuple[Study, ...]:
     """ConvNet-3 of width 128 at 10 and 50 images per class, three seeds, with published settings; for GPUs.
 
-    Equal work for all methods, as everywhere. ResNet-18 stands in for the paper's ResNet-10.
+    Equal work for all methods, as everywhere.
     """
-    crossed_axes = {"test_network": ("resnet18", "torchvision:densenet121"), "dataset": ["cifar10"], **_PAPER_AXES}
+    crossed_axes = {"test_network": ("resnet10", "torchvision:densenet121"), "dataset": ["cifar10"], **_PAPER_AXES}
     return (
         _study(
             "condensation", grid("condensation", _published(_ALL), {}, dataset=("cifar10", "cifar100"), **_PAPER_AXES)

@@ -21,17 +21,13 @@ Row = Mapping[str, Any]
 NETWORKS: Mapping[str, str] = {
     "convnet3": "convnet",
     "resnet18": "resnet18",
+    "resnet10": "resnet10",
     "vgg16": "vgg16",
     "wrn16_8": "wrn16-8",
     "inception_v3": "inception-v3",
     "densenet121": "torchvision:densenet121",
 }
 """The paper's networks, by our names. A run of another network, or of another width, is another protocol."""
-
-ABSENT: Mapping[str, str] = {
-    "resnet10": "No experiment here offers ResNet-10.",
-}
-"""Networks of the paper that we have not, and why."""
 
 DATASETS: Mapping[str, str] = {"cifar10": "cifar10", "cifar100": "cifar100", "tinyimagenet": "tiny-imagenet-32"}
 
@@ -230,8 +226,6 @@ def _available(experiment: str, row: Row, fixed: dict[str, Any]) -> Check:
     """The check, unless the experiment or one of the names does not exist here."""
     if experiment not in EXPERIMENTS:
         return Check(None, reason=f"There is no experiment {experiment!r} in this version.")
-    if absent := {ABSENT[row[name]] for name in ("reduction_network", "test_network") if row[name] in ABSENT}:
-        return Check(None, reason=" ".join(sorted(absent)))
     if unknown := [name for name, value in fixed.items() if value is None]:
         return Check(None, reason=f"No experiment here offers the {' or '.join(unknown)} of this number.")
     seeds = DEFAULT_SEEDS if row["seeds"] != row["seeds"] else int(row["seeds"])  # NaN is not itself

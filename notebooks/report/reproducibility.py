@@ -171,8 +171,8 @@ Markdown(
 #   never lower.
 # - One radius is used in all tables, the default, because choosing it by the test set would be circular.
 # - Methods are run as they are defined. Their shipped variants are measured apart, in {doc}`defects`.
-# - ResNet-10 for small images is not among our networks, so its numbers have no runs.
-# - Which variant of Inception-v3 for small images the paper trains is not stated ({doc}`../tables/table-6`).
+# - Which variants of Inception-v3 and ResNet-10 for small images the paper trains is not stated; ours are described in
+#   {doc}`../tables/table-6` and {doc}`../tables/table-5`.
 # - The selecting network is trained by SGD alone.
 #
 # ## Cost
