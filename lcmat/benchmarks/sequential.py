@@ -48,7 +48,7 @@ def sequential_gradient(
 
 def _gradients(network: Network, images: Tensor, label: int, *, create_graph: bool) -> tuple[list[Tensor], Tensor]:
     """Of the mean loss for each parameter, and of every sample's loss for the last layer, ``(b, c, d + 1)``."""
-    labels = torch.full((len(images),), label)
+    labels = torch.full((len(images),), label, device=images.device)
     features = network.features(images)
     logits = network.classifier(features)
     loss = functional.cross_entropy(logits, labels)
