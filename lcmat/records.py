@@ -63,7 +63,7 @@ class Record(_Part):
         versions: of Python, lcmat, numpy and torch.
         determinism: see `Determinism`.
         commit: of the repository, None outside of one.
-        dirty: whether tracked files differed from that commit.
+        dirty: whether tracked files other than records differed from that commit.
         fingerprint: of the code that made the numbers, see `lcmat.fingerprint`.
         data: split -> `DataSource`.
         artifacts: what else the run made and the cache keeps, for instance a condensed set -> hash of its content.

@@ -1,5 +1,6 @@
 import ast
 import os
+import subprocess
 import threading
 from pathlib import Path
 
@@ -214,6 +215,21 @@ def test_session_knows_the_commit_of_its_repository_alone(tmp_path, monkeypatch)
     assert (session.begin(QUICK).commit, session.begin(QUICK).dirty) == (None, None)
     monkeypatch.setenv("PATH", str(tmp_path))
     assert session.begin(QUICK).commit is None
+
+
+def test_a_commit_is_changed_by_code_and_not_by_records(tmp_path, monkeypatch):
+    monkeypatch.setattr(session, "_ROOT", tmp_path)
+    code, record = tmp_path / "code.py", tmp_path / "book" / "records" / "a.json"
+    record.parent.mkdir(parents=True)
+    code.touch(), record.touch()
+    author = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    for arguments in (("init",), ("add", "."), (*author, "commit", "-m", "first")):
+        subprocess.run(["git", "-C", tmp_path, *arguments], check=True, capture_output=True)
+    assert session.begin(QUICK).dirty is False
+    record.unlink()
+    assert session.begin(QUICK).dirty is False
+    code.write_text("1")
+    assert session.begin(QUICK).dirty is True
 
 
 def test_device_and_threads_come_from_the_environment(monkeypatch):

@@ -87,11 +87,13 @@ def chosen_device() -> str:
 
 
 def _commit() -> tuple[str | None, bool | None]:
-    """Commit of the repository this package lies in, and whether tracked files differ from it."""
+    """Commit of the repository this package lies in, and whether tracked files other than records differ from it."""
     if Path(_git("rev-parse", "--show-toplevel") or os.devnull) != _ROOT:
         return None, None
     commit = _git("rev-parse", "HEAD") or None
-    return commit, None if commit is None else bool(_git("status", "--porcelain", "--untracked-files=no"))
+    # Renewing committed records replaces tracked files, run by run.
+    changes = _git("status", "--porcelain", "--untracked-files=no", "--", ".", ":(exclude)book/records")
+    return commit, None if commit is None else bool(changes)
 
 
 def _git(*arguments: str) -> str:

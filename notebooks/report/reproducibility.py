@@ -184,7 +184,8 @@ Markdown(describe_cost(accounts.records))
 
 # %% [markdown]
 # Of the runs of the selection benchmark: on which data, where and with which code. A commit is *changed* if tracked files
-# differed from it. Code is *stale* if it has been changed since, so that a run today might give another number.
+# differed from it; runs up to November 25, 2026 count the records that they renewed among these. Code is *stale* if it has
+# been changed since, so that a run today might give another number.
 
 # %% tags=["hide-input"]
 report.provenance_table(runs, "provenance")
