@@ -209,7 +209,8 @@ plt.show()
 # %% [markdown]
 # ## Every method
 #
-# Those that need nothing beyond the last layer's view, one class, processor seconds.
+# Those that need nothing beyond the last layer's view, one class, processor seconds. LCMat-S by exact spectral norms is left
+# out: it computes eigenvalues for every pair of samples, which takes hours at these sizes.
 
 # %% tags=["hide-input"]
 frame = DataFrame(results["methods"])
