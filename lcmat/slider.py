@@ -11,7 +11,7 @@ from PIL import Image
 
 MAX_BYTES = 300_000  # a page stays light
 
-_BOX = "background:#fff;color:#000;padding:0.7em;margin:1em 0;max-width:42em"
+_BOX = "padding:0.7em;margin:1em 0;max-width:42em"
 _FRAME = "width:100%;height:auto;image-rendering:pixelated;background:#fff"
 
 # Shows the frame of the slider's position, and says its label to those who see it and to those who hear it.
@@ -27,8 +27,8 @@ _SHOW = (
 def image_slider(frames: Sequence[np.ndarray], labels: Sequence[str], *, alt: str, caption: str) -> HTML:
     """Show one of several images, chosen by a range input, which the arrow keys move.
 
-    It starts at the last frame, which is also what a reader without scripts sees. The background is white on dark
-    pages, too.
+    It starts at the last frame, which is also what a reader without scripts sees. Text and ground are the page's; the
+    frames' ground is white on dark pages, too.
 
     Args:
         frames: uint8, ``(height, width)`` or ``(height, width, 3)`` each, enlarged to the width of the page.

@@ -100,6 +100,9 @@ def test_arrow_keys_move_it_from_a_file_and_in_dark_mode(tmp_path):
         assert first.locator("output").inner_text() == LABELS[1]
         assert first.locator("input").get_attribute("aria-valuetext") == LABELS[1]
         assert [image.is_visible() for image in second.locator("img").all()] == [False, False, True]
-        assert first.evaluate("box => getComputedStyle(box).backgroundColor") == "rgb(255, 255, 255)"
+        ground = "element => getComputedStyle(element).backgroundColor"
+        assert first.locator("img").first.evaluate(ground) == "rgb(255, 255, 255)"
+        assert first.evaluate(ground) == "rgba(0, 0, 0, 0)"  # transparent, so that the page's text can be read on it
+        assert first.locator("figcaption").evaluate("text => getComputedStyle(text).color") == "rgb(255, 255, 255)"
         assert all(url.startswith(("file:", "data:")) for url in requests)
         browser.close()
