@@ -16,6 +16,8 @@ CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 BROWSER = Path("/usr/bin/chromium")
 DRAWING = re.compile(r"\b(plt\.show|plt\.subplots|sns\.)\b")
 MAX_PAGE_BYTES = 1_500_000
+LEAST_CONTRAST = 3.0  # what WCAG asks of large text; links of the theme on striped tables have 4.0
+CONTRAST = (ROOT / "tests/contrast.js").read_text()
 
 
 def pages():
@@ -183,6 +185,16 @@ def test_pages_are_light_and_launch_the_published_notebooks(browser):
             assert (
                 f"https://colab.research.google.com/github/lcmat-reproduction/lcmat/blob/notebooks/{page}.ipynb" in text
             )
+
+
+@pytest.mark.site
+def test_every_text_can_be_read_in_both_themes(browser):
+    tab = browser.new_page()
+    for page in pages():
+        tab.goto((SITE / f"{page}.html").as_uri())
+        for theme in ("light", "dark"):
+            tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            assert tab.evaluate(CONTRAST, LEAST_CONTRAST) == [], (page, theme)
 
 
 @pytest.mark.site
