@@ -24,10 +24,11 @@ def facility_location(distances: Tensor, budget: int) -> Ranking:
     on distances, no offset can clip: any ``d_e >= max d_ij`` gives the same ranking.
 
     The marginal gains of all candidates are kept up to date instead of being recomputed: after a choice only the rows
-    whose nearest centre moved are read.  Candidates whose stored gain could be the best within its rounding error are
-    evaluated afresh, so the ranking is that of exact arithmetic up to ties: gains within 1e-10 (relative) of the best
-    are ties, and ties go to the lowest index.  The choice runs in compiled code on one thread of the processor: each
-    step depends on the last and reads a few rows.
+    whose nearest centre moved are read.  After some choices the pairs that still matter, those nearer than the sample's
+    centre, are collected, and the others run on them; they take less than the matrix.  Candidates whose stored gain
+    could be the best within its rounding error are evaluated afresh, so the ranking is that of exact arithmetic up to
+    ties: gains within 1e-10 (relative) of the best are ties, and ties go to the lowest index.  The choice runs in
+    compiled code on one thread of the processor: each step depends on the last and reads a few rows.
 
     Args:
         distances: non-negative ``(n, m)``, from each of n samples to each of m candidates; float32 or float64, on any

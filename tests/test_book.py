@@ -195,6 +195,7 @@ def test_every_text_can_be_read_in_both_themes(browser):
         for theme in ("light", "dark"):
             tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
             assert tab.evaluate(CONTRAST, LEAST_CONTRAST) == [], (page, theme)
+    tab.close()
 
 
 @pytest.mark.site

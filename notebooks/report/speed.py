@@ -210,7 +210,7 @@ plt.show()
 # ## Every method
 #
 # Those that need nothing beyond the last layer's view, one class, processor seconds. LCMat-S by exact spectral norms is left
-# out: it computes eigenvalues for every pair of samples, which takes hours at these sizes.
+# out: it computes eigenvalues for every pair of samples and is a reference for small sets.
 
 # %% tags=["hide-input"]
 frame = DataFrame(results["methods"])
