@@ -82,11 +82,14 @@ METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """What a method must be told beyond the last layer's view; those that need nothing are left out."""
 
+METHODS_WITHOUT_VIEW = ("uniform",)
+"""Methods that look at no network: for them none is trained."""
+
 NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
     {"digits-net": 32, "convnet": 128, "resnet18": 64, "resnet10": 64, "vgg16": 64, "wrn16-8": 128, "inception-v3": 32},
 )
 
-_PAPER = {"network": "resnet18", "selection_epochs": 10, "epochs": 200, "evaluate_every": 1, "crop_padding": 4}
+_PAPER = {"network": "resnet18", "selection_epochs": 10, "epochs": 200, "evaluate_every": 20, "crop_padding": 4}
 _DIGITS = {"network": "digits-net", "selection_epochs": 5, "epochs": 40, "evaluate_every": 5, "crop_padding": 1}
 
 DATASET_DEFAULTS: Mapping[str, Values] = MappingProxyType(

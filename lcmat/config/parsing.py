@@ -84,8 +84,7 @@ def expected(field: FieldInfo) -> str:
     >>> expected(EXPERIMENTS["selection"].model_fields["fraction"])
     'a number > 0 and <= 1'
     """
-    kinds = _kinds(field)
-    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    kinds, choices = _kinds(field), _choices(field)
     if choices:
         return "one of " + ", ".join(map(repr, choices)) if len(choices) > 1 else f"{choices[0]!r} or none"
     word = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
@@ -100,12 +99,17 @@ def _kinds(field: FieldInfo) -> set[Any]:
     return {annotation} if get_origin(annotation) is Literal else set(get_args(annotation)) or {annotation}
 
 
+def _choices(field: FieldInfo) -> list[Any]:
+    return [choice for kind in _kinds(field) if get_origin(kind) is Literal for choice in get_args(kind)]
+
+
 def _convert(name: str, value: Any, field: FieldInfo) -> Any:
     """Read a string as what its field holds; leave everything else to strict validation."""
     kinds = _kinds(field)
     if not isinstance(value, str) or str in kinds:
         return value
     text = value.strip()
+    kinds |= {type(choice) for choice in _choices(field)} - {str}
     if text.lower() == "none" and NoneType in kinds:
         return None
     if bool in kinds and text.lower() in ("true", "false"):

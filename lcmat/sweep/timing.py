@@ -1,0 +1,152 @@
+"""What a run's networks cost on this machine, timed by a few steps of each, before any run of their kind was done."""
+
+import os
+import time
+from collections.abc import Callable, Mapping
+from functools import cache
+from statistics import median
+from types import MappingProxyType
+from typing import Any, NamedTuple
+
+from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.data import DATASETS
+from lcmat.defaults import NETWORK_WIDTHS
+from lcmat.sweep.work import Images
+
+_NUM_CLASSES = 10  # the last layer costs next to nothing
+_PROBED, _FEWEST = 8, 16  # images
+_SECONDS, _MOMENT = 2.0, 0.2
+
+QUIET_CORE: Mapping[str, tuple[float, float]] = MappingProxyType(
+    {
+        "resnet18": (105, 390),
+        "vgg16": (168, 589),
+        "resnet10": (201, 754),
+        "convnet": (841, 2315),
+        "wrn16-8": (49, 162),
+        "inception-v3": (16, 65),
+    }
+)
+"""Images a second, trained on and looked at, of networks of published width on a quiet core that computes in bfloat16.
+
+For 32x32 images; the ConvNet compiled. Other processors differ by a factor of five.
+"""
+
+
+class Kind(NamedTuple):
+    """All that the speed of a training depends on."""
+
+    network: str
+    width: int | None
+    image_shape: tuple[int, int, int]
+    batch_size: int
+    precision: str = "float32"
+    compile: bool = False
+
+
+class Pace(NamedTuple):
+    """Seconds for an image that is trained on, and for one that is looked at."""
+
+    trained: float
+    seen: float
+
+    def seconds(self, images: Images) -> Images:
+        """What these images take, in seconds of each sort.
+
+        >>> Pace(0.5, 0.1).seconds(Images(10, 20))
+        Images(trained=5.0, seen=2.0)
+        """
+        return Images(self.trained * images.trained, self.seen * images.seen)
+
+
+def kinds_of(run: Experiment) -> dict[str, Kind]:
+    """Stage of `lcmat.sweep.work.work_of` -> the kind of its training."""
+    values = run.canonical()
+    spec = DATASETS[values["dataset"]]
+    train, classes, shape = sum(spec.counts["train"]), spec.num_classes, spec.image_shape
+    first = (values["network"], values.get("width"), shape)
+    speed = (values.get("precision", "float32"), values.get("compile", False))
+    match run:
+        case SelectionParameters():
+            choosing = Kind(*first, run.batch_size, *speed)
+            learner = first if run.learner is None else (run.learner, run.learner_width, shape)
+            learning = Kind(*learner, min(run.batch_size, max(1, round(run.fraction * train))), *speed)
+            return {"selector": choosing, "evidence": choosing, "training": learning}
+        case CondensationParameters():
+            tested = first if run.test_network is None else (run.test_network, run.test_width, shape)
+            real = min(run.real_batch or 128, train // classes)
+            return {"condensation": Kind(*first, real, *speed), "evaluation": Kind(*tested, classes * run.ipc)}
+        case ContinualParameters():
+            kind = Kind(*first, run.batch_size)
+            return {"memory": kind, "training": kind}
+    raise TypeError(f"nothing is known of the networks of {run.experiment!r}: describe them in {__name__}")
+
+
+@cache
+def pace_of(kind: Kind) -> Pace | None:
+    """Time a few steps on this machine; where torch cannot, take the table; None where that has no such network."""
+    try:
+        return timed(kind)
+    except (RuntimeError, ImportError):  # no compiler, no memory, no torchvision
+        if kind.network not in QUIET_CORE or kind.width != NETWORK_WIDTHS[kind.network]:
+            return None
+        trained, seen = QUIET_CORE[kind.network]
+        return Pace(1 / trained, 1 / seen)
+    except ValueError:  # a network that cannot take these images
+        return None
+
+
+def timed(kind: Kind) -> Pace:
+    """Train an untrained network on noise: some images to see how fast it is, then as many as two seconds allow.
+
+    At most a batch, and at least 16, from where on it hardly matters how many. On as many threads as a run.
+
+    Raises:
+        ValueError: there is no such network, or it cannot take these images.
+        RuntimeError: torch cannot train it here.
+    """
+    import torch
+
+    threads = torch.get_num_threads()
+    torch.set_num_threads(int(os.environ.get("LCMAT_THREADS") or 1))
+    try:
+        probe, _ = _steps(kind._replace(compile=False), min(_PROBED, kind.batch_size))
+        probe()  # whatever is done but once
+        size = min(kind.batch_size, max(_FEWEST, int(_SECONDS / _seconds(probe) * _PROBED)))
+        train, look = _steps(kind, size)
+        if kind.compile:
+            train(), look()
+        return Pace(_seconds(train) / size, _seconds(look) / size)
+    finally:
+        torch.set_num_threads(threads)
+
+
+def _steps(kind: Kind, size: int) -> tuple[Callable[[], Any], Callable[[], Any]]:
+    """One training step of the network on so many images, and one look at them."""
+    import torch
+
+    from lcmat.data import ImageDataset
+    from lcmat.experiments.session import chosen_device
+    from lcmat.models import build
+    from lcmat.training.recipe import Recipe
+    from lcmat.training.steps import Trainer
+
+    channels, height, _ = kind.image_shape
+    generator = torch.Generator().manual_seed(0)
+    images = torch.randint(256, (size, *kind.image_shape), dtype=torch.uint8, generator=generator)
+    names, grey = tuple(map(str, range(_NUM_CLASSES))), (0.5,) * channels
+    data = ImageDataset("noise", "train", images, torch.arange(size) % _NUM_CLASSES, names, grey, grey, "", "Drawn.")
+    network = build(kind.network, num_classes=_NUM_CLASSES, in_channels=channels, image_size=height, width=kind.width)
+    recipe = Recipe(epochs=1, batch_size=size, learning_rate=1e-9, precision=kind.precision, compile=kind.compile)
+    trainer = Trainer(network, data, recipe, generator, None, chosen_device())
+    return lambda: trainer.run_epoch(1), lambda: trainer.accuracy_percent(data)
+
+
+def _seconds(act: Callable[[], Any]) -> float:
+    """Median duration of as many repetitions as a moment allows, of what takes long of one."""
+    spent: list[float] = []
+    while sum(spent) < _MOMENT:
+        started = time.perf_counter()
+        act()
+        spent.append(time.perf_counter() - started)
+    return median(spent)
