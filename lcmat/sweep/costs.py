@@ -93,7 +93,8 @@ def estimate(run: Experiment, measured: Measured, device: str | None = None) -> 
         Medians, in seconds, over the records that are most like the run, each stage in proportion to its work.
     """
     values, work = run.canonical(), work_of(run)
-    like = [m for m in measured.get(_kind(run.experiment, values), ()) if device in (None, m.record.device)]
+    known = measured.get(_kind(run.experiment, values), ())
+    like: Sequence[Measurement] = [each for each in known if device in (None, each.record.device)]
     if not like:
         return None if device is None else _timed(run, work, device)
     like = _preferred(like, [each.record.key == run.key for each in like])

@@ -6,7 +6,7 @@ from collections.abc import Callable, Mapping
 from functools import cache
 from statistics import median
 from types import MappingProxyType
-from typing import Any, NamedTuple
+from typing import Any, Literal, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
 from lcmat.data import DATASETS
@@ -40,7 +40,7 @@ class Kind(NamedTuple):
     width: int | None
     image_shape: tuple[int, int, int]
     batch_size: int
-    precision: str = "float32"
+    precision: Literal["float32", "bfloat16"] = "float32"
     compile: bool = False
 
 
@@ -63,22 +63,19 @@ def kinds_of(run: Experiment) -> dict[str, Kind]:
     """Stage of `lcmat.sweep.work.work_of` -> the kind of its training."""
     values = run.canonical()
     spec = DATASETS[values["dataset"]]
-    train, classes, shape = sum(spec.counts["train"]), spec.num_classes, spec.image_shape
-    first = (values["network"], values.get("width"), shape)
-    speed = (values.get("precision", "float32"), values.get("compile", False))
+    size = values.get("batch_size", 128)
+    first = Kind(values["network"], values.get("width"), spec.image_shape, size)
+    fast = first._replace(precision=values.get("precision", "float32"), compile=values.get("compile", False))
     match run:
         case SelectionParameters():
-            choosing = Kind(*first, run.batch_size, *speed)
-            learner = first if run.learner is None else (run.learner, run.learner_width, shape)
-            learning = Kind(*learner, min(run.batch_size, max(1, round(run.fraction * train))), *speed)
-            return {"selector": choosing, "evidence": choosing, "training": learning}
+            chosen = max(1, round(run.fraction * sum(spec.counts["train"])))
+            learner = fast._replace(network=run.learner, width=run.learner_width) if run.learner else fast
+            return {"selector": fast, "evidence": fast, "training": learner._replace(batch_size=min(size, chosen))}
         case CondensationParameters():
-            tested = first if run.test_network is None else (run.test_network, run.test_width, shape)
-            real = min(run.real_batch or 128, train // classes)
-            return {"condensation": Kind(*first, real, *speed), "evaluation": Kind(*tested, classes * run.ipc)}
+            tested = first._replace(network=run.test_network, width=run.test_width) if run.test_network else first
+            return {"condensation": fast._replace(batch_size=run.real_batch or size), "evaluation": tested}
         case ContinualParameters():
-            kind = Kind(*first, run.batch_size)
-            return {"memory": kind, "training": kind}
+            return {"memory": first, "training": first}
     raise TypeError(f"nothing is known of the networks of {run.experiment!r}: describe them in {__name__}")
 
 
@@ -99,7 +96,8 @@ def pace_of(kind: Kind) -> Pace | None:
 def timed(kind: Kind) -> Pace:
     """Train an untrained network on noise: some images to see how fast it is, then as many as two seconds allow.
 
-    At most a batch, and at least 16, from where on it hardly matters how many. On as many threads as a run.
+    At most a batch, and at least 16, from where on it hardly matters how many. On as many threads as a run; on one, in
+    seconds of the processor, so that what else goes on at this moment does not count.
 
     Raises:
         ValueError: there is no such network, or it cannot take these images.
@@ -107,16 +105,19 @@ def timed(kind: Kind) -> Pace:
     """
     import torch
 
-    threads = torch.get_num_threads()
-    torch.set_num_threads(int(os.environ.get("LCMAT_THREADS") or 1))
+    from lcmat.experiments.session import chosen_device
+
+    threads, own = torch.get_num_threads(), int(os.environ.get("LCMAT_THREADS") or 1)
+    torch.set_num_threads(own)
+    clock = time.process_time if own == 1 and chosen_device() == "cpu" else time.perf_counter
     try:
         probe, _ = _steps(kind._replace(compile=False), min(_PROBED, kind.batch_size))
         probe()  # whatever is done but once
-        size = min(kind.batch_size, max(_FEWEST, int(_SECONDS / _seconds(probe) * _PROBED)))
+        size = min(kind.batch_size, max(_FEWEST, int(_SECONDS / _seconds(probe, clock) * _PROBED)))
         train, look = _steps(kind, size)
         if kind.compile:
             train(), look()
-        return Pace(_seconds(train) / size, _seconds(look) / size)
+        return Pace(_seconds(train, clock) / size, _seconds(look, clock) / size)
     finally:
         torch.set_num_threads(threads)
 
@@ -142,11 +143,11 @@ def _steps(kind: Kind, size: int) -> tuple[Callable[[], Any], Callable[[], Any]]
     return lambda: trainer.run_epoch(1), lambda: trainer.accuracy_percent(data)
 
 
-def _seconds(act: Callable[[], Any]) -> float:
+def _seconds(act: Callable[[], Any], clock: Callable[[], float]) -> float:
     """Median duration of as many repetitions as a moment allows, of what takes long of one."""
     spent: list[float] = []
     while sum(spent) < _MOMENT:
-        started = time.perf_counter()
+        started = clock()
         act()
-        spent.append(time.perf_counter() - started)
+        spent.append(clock() - started)
     return median(spent)
