@@ -26,13 +26,14 @@ def add(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Do the run, unless its record exists."""
     from lcmat import records
-    from lcmat.runner import run_directly, run_notebook
+    from lcmat.runner import check_built_networks, run_directly, run_notebook
 
     parameters = parse_assignments(options.experiment, options.assignments)
     if records.is_done(parameters):
         print(f"already done: {records.path_of(parameters)}{_stale_note(parameters)}")
         return 0
     if options.dry_run:
+        check_built_networks(parameters)
         print(f"not done: {parameters.key}; {_expected(parameters)}")
         return 0
     path = run_directly(parameters) if options.no_notebook else run_notebook(parameters)
@@ -60,9 +61,10 @@ def _expected(parameters: Experiment) -> str:
     if cost is None:
         return "expected duration unknown: its networks cannot be timed here"
     end = datetime.now() + timedelta(seconds=cost.seconds)
+    shared = f"{in_words(cost.shared)} (trained once for all runs that share it)" if cost.shared else "none of its own"
     return (
         f"expected to take {in_words(cost.seconds)}, until {end:%Y-%m-%d %H:%M} if it starts now\n"
-        f"selecting network: {in_words(cost.shared)} (trained once for all runs that share it)\n"
+        f"selecting network: {shared}\n"
         f"own training and choice: {in_words(cost.own - cost.evaluating)}\n"
         f"evaluations: {in_words(cost.evaluating)}\n"
         f"by {_source(cost)} on this machine"

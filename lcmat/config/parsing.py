@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from types import ModuleType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -52,14 +53,38 @@ def parse_assignments(experiment: str, assignments: list[str]) -> Experiment:
         ParameterError: as for `parse`; also a text without `=`, or a name given twice.
     """
     values: dict[str, str] = {}
-    for text in assignments:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise ParameterError(f"{text!r} is no assignment; expected NAME=VALUE, for instance fraction=0.05")
+    for name, value in map(_split, assignments):
         if name in values:
             raise ParameterError(f"{name} is given twice ({values[name]!r} and {value!r}); give it once")
         values[name] = value
     return parse(experiment, values)
+
+
+def having(runs: Iterable[Experiment], assignments: Iterable[str]) -> list[Experiment]:
+    """The runs with these values of parameters, in their order.
+
+    Args:
+        runs: of any experiments.
+        assignments: `name=value` texts; several of one name are alternatives.
+
+    Raises:
+        ParameterError: as for `parse_assignments`; also a name or a value that none of the runs has.
+
+    >>> [run.seed for run in having([parse("selection", {"seed": n}) for n in range(4)], ["seed=1", "seed=3"])]
+    [1, 3]
+    """
+    left, wanted = list(runs), [_split(text) for text in assignments]
+    known = {name: None for run in left for name in type(run).model_fields}
+    for name in dict.fromkeys(name for name, _ in wanted):
+        if name not in known:
+            raise ParameterError(f"{name} is no parameter of these runs; {nearest(name, known)}")
+        texts = [text for other, text in wanted if other == name]
+        found = [run for run in left if any(_has(run, name, text) for text in texts)]
+        if not found:
+            there = dict.fromkeys(str(getattr(run, name, None)) for run in left)
+            raise ParameterError(f"none of the runs has {name}={' or '.join(texts)}; there are: {', '.join(there)}")
+        left = found
+    return left
 
 
 def from_namespace(experiment: str, namespace: Values) -> Experiment:
@@ -91,6 +116,18 @@ def expected(field: FieldInfo) -> str:
     signs = {"gt": ">", "ge": ">=", "lt": "<", "le": "<="}
     limits = [f"{sign} {getattr(rule, s)}" for rule in field.metadata for s, sign in signs.items() if hasattr(rule, s)]
     return next(word[kind] for kind in word if kind in kinds) + (" " + " and ".join(limits) if limits else "")
+
+
+def _split(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise ParameterError(f"{text!r} is no assignment; expected NAME=VALUE, for instance fraction=0.05")
+    return name, value
+
+
+def _has(run: Experiment, name: str, text: str) -> bool:
+    field = type(run).model_fields.get(name)
+    return field is not None and getattr(run, name) == _convert(name, text, field)
 
 
 def _kinds(field: FieldInfo) -> set[Any]:
