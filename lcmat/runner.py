@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcmat import records
-from lcmat.config import Experiment
+from lcmat.config import Experiment, ParameterError
 from lcmat.defaults import DATASET_PICTURES, ZOO_PREFIX
 from lcmat.paths import atomic_write, project_folder, runs_folder
 
@@ -119,7 +119,7 @@ def check_built_networks(parameters: Experiment) -> None:
     """Refuse networks that would be found not to fit after another one has been trained.
 
     Raises:
-        ValueError: a network does not exist, cannot take the images, or has no batch norm where its statistics count.
+        ParameterError: a network does not exist, cannot take the images, or has no batch norm whose statistics count.
     """
     values = parameters.canonical()
     named = {name: values[name] for name in ("network", "learner", "test_network") if name in values}
@@ -128,7 +128,7 @@ def check_built_networks(parameters: Experiment) -> None:
         for parameter, name in named.items():
             normalised = _has_batch_norm(name, values.get(widths[parameter]), values["dataset"])
             if parameter == "network" and values.get("batch_norm") and not normalised:
-                raise ValueError(f"batch_norm: the network {name!r} has no batch norm; leave it out")
+                raise ParameterError(f"batch_norm: the network {name!r} has no batch norm; leave it out")
 
 
 @cache
@@ -139,7 +139,10 @@ def _has_batch_norm(network: str, width: int | None, dataset: str) -> bool:
     from lcmat.models import build
 
     channels, size, classes = DATASET_PICTURES[dataset]
-    built = build(network, num_classes=len(classes), in_channels=channels, image_size=size, width=width)
+    try:
+        built = build(network, num_classes=len(classes), in_channels=channels, image_size=size, width=width)
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
     return any(isinstance(module, _BatchNorm) for module in built.modules())
 
 

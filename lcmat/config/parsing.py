@@ -27,8 +27,8 @@ def parse(experiment: str, values: Values) -> Experiment:
     Raises:
         ParameterError: a name or value is not acceptable; the message says what would be.
 
-    >>> parse("selection", {"fraction": "1e-3"}).fraction
-    0.001
+    >>> parse("selection", {"fraction": "1e-2"}).fraction
+    0.01
     >>> parse("selection", {"fracton": "0.1"})
     Traceback (most recent call last):
     lcmat.config.base.ParameterError: fracton is no parameter of 'selection'; did you mean 'fraction'?

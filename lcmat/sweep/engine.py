@@ -110,7 +110,7 @@ def _prepare(folder: Path, tasks: Sequence[Task], executed: set[str], jobs: int,
         "folder": str(folder),
         "records": str(records_folder()),
         "runs": str(runs_folder()),
-        "notebooks": {str(path_of(t.run)): _assignments(t.run) for t in tasks if t.run.key in executed},
+        "notebooks": {str(path_of(t.run)): assignments(t.run) for t in tasks if t.run.key in executed},
         "batches": {name: [task.run.key for task in part] for name, part in named.items()},
     }
     atomic_write(folder / "plan.json", json.dumps(plan, indent=1).encode())
@@ -163,7 +163,8 @@ def _follow(process: subprocess.Popen, done: Callable[[], int], total: int, dead
                 deadline = None
 
 
-def _assignments(run: Experiment) -> list[str]:
+def assignments(run: Experiment) -> list[str]:
+    """The words with which `lcmat run` does this run."""
     words = [f"{name}={value}" for name, value in run.canonical().items()]
     return [part for word in words for part in ("-p", word)]
 
