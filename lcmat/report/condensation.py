@@ -22,7 +22,8 @@ from lcmat.report.paired import Scheme, paired_to, setting_key, with_corrected_p
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
 from lcmat.report.tables import _network, _range, _table, _tested
-from lcmat.statistics import MAX_SEEDS, Interval, mean_interval, welch_difference
+from lcmat.statistics import Interval, mean_interval, welch_difference
+from lcmat.verdicts import MAX_SEEDS
 
 if TYPE_CHECKING:
     from lcmat.records import Record
