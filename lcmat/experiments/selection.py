@@ -3,40 +3,31 @@
 The notebook calls these functions one after the other; `run` composes them, and the results agree bit for bit.
 """
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from lcmat import records
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.curvature import LastLayer
-from lcmat.data import ImageDataset, Splits, load
+from lcmat.data import Splits, load
 from lcmat.data.corruption import long_tailed, with_label_noise
-from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
+from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 from lcmat.experiments import embedding
-from lcmat.experiments.embedding import Progress, SelectorView, make_network, remaining_rows, train_resumable
-from lcmat.experiments.evidence import gather, gathering_seconds, held_out
+from lcmat.experiments.choosing import Choice, choose
+from lcmat.experiments.embedding import SelectorView, no_view
+from lcmat.experiments.evidence import gather, gathering_seconds
+from lcmat.experiments.held_out import held_out
+from lcmat.experiments.learner import train_learner
 from lcmat.experiments.seeds import derived_seed
+from lcmat.experiments.selecting import Progress
 from lcmat.experiments.session import Session, begin
 from lcmat.paths import cache_folder
 from lcmat.records import Record
-from lcmat.selection import Coreset, select
-from lcmat.selection.budgets import class_budgets
-from lcmat.training import DivergedError, Recipe, TrainingResult
+from lcmat.selection import Coreset
+from lcmat.training import DivergedError, TrainingResult
 
 __all__ = ["choose", "finish", "gather", "load_data", "run", "save", "selector_view", "train_on_coreset"]
-
-
-class Choice(NamedTuple):
-    """A coreset and the seconds it took to choose it."""
-
-    coreset: Coreset
-    seconds: float
 
 
 def load_data(parameters: SelectionParameters) -> Splits:
@@ -55,68 +46,13 @@ def load_data(parameters: SelectionParameters) -> Splits:
 def selector_view(
     parameters: SelectionParameters, splits: Splits, device: str, progress: Progress | None = None
 ) -> SelectorView:
-    """What the selecting network makes of all training images; it has not learnt from those held out for validation."""
-    return embedding.selector_view(parameters, splits, device, progress, held_out=held_out(parameters, splits))
+    """What the selecting network makes of all training images; it has not learnt from those held out for validation.
 
-
-def choose(
-    parameters: SelectionParameters,
-    view: SelectorView,
-    splits: Splits,
-    evidence: Mapping[str, Tensor | LastLayer] | None = None,
-) -> Choice:
-    """Select `round(fraction * n_c)` images of each class by the method, from those that are not held out.
-
-    Args:
-        parameters: of the run.
-        view: `selector_view`.
-        splits: of the data set.
-        evidence: what `gather` returns.
+    A method that looks at no network has none trained.
     """
-    started = time.perf_counter()
-    coreset = _select(parameters, view, splits.train, held_out(parameters, splits), evidence or {})
-    return Choice(coreset, time.perf_counter() - started)
-
-
-def _select(
-    parameters: SelectionParameters,
-    view: SelectorView,
-    train: ImageDataset,
-    kept_out: Tensor | None,
-    evidence: Mapping[str, Tensor | LastLayer],
-) -> Coreset:
-    """Select from all images; or from those that are left, as many in all and each class its share."""
-    values = parameters.canonical()
-    options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values} | dict(evidence)
-    options["balanced"] = parameters.across_classes is None
-    seed, fraction = derived_seed(parameters.seed, "selection"), parameters.fraction
-    if kept_out is None:
-        samples = LastLayer(view.features, view.logits, train.labels)
-        return select(parameters.method, *samples, fraction=fraction, seed=seed, **options)
-    rows = remaining_rows(train, kept_out)
-    size = sum(class_budgets(train.labels, fraction=fraction).values())
-    if size > len(rows):
-        raise ValueError(
-            f"fraction {fraction:g} of {len(train)} images cannot be selected by {parameters.method!r}: "
-            f"{len(kept_out)} of them are held out for validation"
-        )
-    samples = LastLayer(view.features[rows], view.logits[rows], train.labels[rows])
-    chosen = select(parameters.method, *samples, size=size, seed=seed, **options)
-    return replace(chosen, indices=rows[chosen.indices])
-
-
-def recipe(parameters: SelectionParameters) -> Recipe:
-    """How the network is trained on the coreset: the paper's protocol, as far as the parameters do not change it."""
-    assert parameters.epochs is not None and parameters.crop_padding is not None and parameters.flip is not None
-    return Recipe(
-        epochs=parameters.epochs,
-        batch_size=parameters.batch_size,
-        learning_rate=parameters.learning_rate,
-        crop_padding=parameters.crop_padding,
-        flip=parameters.flip,
-        precision=parameters.precision,
-        compile=parameters.compile,
-    )
+    if parameters.method in METHODS_WITHOUT_VIEW:
+        return no_view(splits)
+    return embedding.selector_view(parameters, splits, device, progress, held_out=held_out(parameters, splits))
 
 
 def train_on_coreset(
@@ -128,23 +64,19 @@ def train_on_coreset(
     """
     parameters = session.parameters
     assert isinstance(parameters, SelectionParameters)
+    images, weights = splits.train.subset(coreset.indices), coreset.weights if parameters.weighted else None
     try:
-        _, result = train_resumable(
-            lambda: make_network(parameters, splits.train, "learner"),
+        return train_learner(
             parameters,
-            "learner",
-            splits.train.subset(coreset.indices),
+            images,
+            splits.test,
+            session.device,
             _checkpoint(session),
-            recipe=recipe(parameters),
-            test=splits.test,
-            evaluate_every=parameters.evaluate_every,
-            weights=coreset.weights if parameters.weighted else None,
-            device=session.device,
+            weights=weights,
             progress=progress,
         )
     except DivergedError as error:
         return error
-    return result
 
 
 def finish(
@@ -153,10 +85,14 @@ def finish(
     """The record of the run."""
     metrics = {
         "coreset_size": float(len(choice.coreset)),
-        "selector_test_accuracy_percent": view.test_accuracy_percent,
+        "classes_left_out": float(splits.train.num_classes - len(splits.train.labels[choice.coreset.indices].unique())),
+        **({} if choice.radius is None else {"chosen_rho": choice.radius}),
+        **_accuracy_of_selector(view),
         **_share_of_wrong_labels(session.parameters, splits, choice.coreset),
     }
-    seconds = {"selector": view.seconds, "selection": choice.seconds, **_evidence_seconds(session, splits)}
+    seconds = {"selection": choice.seconds, **_evidence_seconds(session, splits)}
+    if view.test_accuracy_percent is not None:
+        seconds["selector"] = view.seconds
     if isinstance(result, DivergedError):
         return session.record(splits, metrics=metrics, series={}, seconds=seconds, error=str(result))
     return session.record(
@@ -171,6 +107,7 @@ def finish(
             "train_loss": list(result.losses),
             "test_accuracy_percent": list(result.accuracies_percent),
             "evaluated_epochs": [float(epoch) for epoch in result.evaluated_epochs],
+            **_held_out(choice),
         },
         seconds={**seconds, "training": result.wall_seconds},
     )
@@ -194,11 +131,22 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     splits = load_data(parameters)
     view = selector_view(parameters, splits, session.device, progress and progress("selector"))
     evidence = gather(parameters, splits, session.device, progress)
-    choice = choose(parameters, view, splits, evidence)
+    choice = choose(parameters, view, splits, evidence, session.device)
     result = train_on_coreset(session, choice.coreset, splits, progress and progress("learner"))
     record = finish(session, splits, view, choice, result)
     save(session, record)
     return record
+
+
+def _held_out(choice: Choice) -> dict[str, list[float]]:
+    """What chose the radius, where it was chosen."""
+    radii = choice.radii
+    return {"radii": list(radii), "held_out_accuracy_percent": list(radii.values())} if radii else {}
+
+
+def _accuracy_of_selector(view: SelectorView) -> dict[str, float]:
+    accuracy = view.test_accuracy_percent
+    return {} if accuracy is None else {"selector_test_accuracy_percent": accuracy}
 
 
 def _share_of_wrong_labels(parameters: Experiment, splits: Splits, coreset: Coreset) -> dict[str, float]:

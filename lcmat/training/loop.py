@@ -107,15 +107,24 @@ def train(
     run = resume.identity(state, data, test, recipe, weights, evaluate_every, device) if checkpoint else {}
     if checkpoint and checkpoint.exists():
         resume.restore(checkpoint, state, run)
-    save = _Regularly(checkpoint_seconds, lambda: checkpoint and resume.save(checkpoint, state, run))
+
+    def save() -> None:
+        if checkpoint:
+            resume.save(checkpoint, state, run)
+
+    def tell() -> None:
+        if progress and state.epoch:
+            done = len(state.losses) + len(state.epoch.losses) / trainer.num_steps
+            progress(done, recipe.epochs, float(state.epoch.losses[-1]), None)
+
+    save_regularly = _Regularly(checkpoint_seconds, save)
     for number in range(len(state.losses) + 1, recipe.epochs + 1):
-        tell = _Regularly(progress_seconds, lambda: progress and _tell(progress, trainer, state))
         measured = test if number % evaluate_every == 0 or number == recipe.epochs else None
-        accuracy = _run_epoch(trainer, state, number, measured, (save, tell))
+        accuracy = _run_epoch(trainer, state, number, measured, (save_regularly, _Regularly(progress_seconds, tell)))
         if progress:
             progress(number, recipe.epochs, state.losses[-1], accuracy)
         if number == recipe.epochs:
-            save.act()
+            save()
     return TrainingResult(
         losses=tuple(state.losses),
         accuracies_percent=tuple(state.accuracies_percent),
@@ -127,15 +136,15 @@ def train(
 class _Regularly:
     """Something to be done every so many seconds."""
 
-    def __init__(self, seconds: float, act: Callable[[], object]) -> None:
-        self.act = act
+    def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+        self._act = act
         self._seconds = seconds
         self._last = time.perf_counter()
 
     def __call__(self) -> None:
         """Do it if it is time."""
         if time.perf_counter() - self._last >= self._seconds:
-            self.act()
+            self._act()
             self._last = time.perf_counter()
 
 
@@ -171,12 +180,6 @@ def _run_epoch(
         state.evaluated_epochs.append(number)
     state.wall_seconds += time.perf_counter() - clock
     return accuracy
-
-
-def _tell(progress: Progress, trainer: Trainer, state: resume.State) -> None:
-    if state.epoch is not None:
-        done = len(state.losses) + len(state.epoch.losses) / trainer.num_steps
-        progress(done, trainer.recipe.epochs, float(state.epoch.losses[-1]), None)
 
 
 def _check(

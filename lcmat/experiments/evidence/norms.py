@@ -6,7 +6,8 @@ from torch import Tensor
 from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer, augmented_features, residuals
 from lcmat.data import Splits
-from lcmat.experiments.evidence.networks import Gathered, Progresses, kept, trained_network
+from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
+from lcmat.experiments.selecting import selecting_network
 from lcmat.training import embed
 
 NUM_NETWORKS = 3
@@ -46,7 +47,9 @@ def _mean_norms(
     def compute() -> dict[str, Tensor]:
         found = []
         for number in range(1, NUM_NETWORKS + 1):
-            network = trained_network(parameters, splits, f"scoring network {number}", device, progress)
+            purpose = f"scoring network {number}"
+            report = progress and progress(purpose)
+            network = selecting_network(parameters, splits, device, report, purpose=purpose).network
             view = embed(network, splits.train, device=device)
             found.append(norms(LastLayer(view.features.double(), view.logits.double(), splits.train.labels)))
         return {key: torch.stack([one[key] for one in found]).mean(dim=0) for key in found[0]}
