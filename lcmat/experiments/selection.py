@@ -16,7 +16,7 @@ from lcmat import records
 from lcmat.config import Experiment, SelectionParameters
 from lcmat.curvature import LastLayer
 from lcmat.data import ImageDataset, Splits, load
-from lcmat.data.corruption import long_tailed, with_label_noise
+from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
 from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.experiments import embedding
 from lcmat.experiments.embedding import Progress, SelectorView, make_network, remaining_rows, train_resumable
@@ -157,8 +157,9 @@ def finish(
         **_share_of_wrong_labels(session.parameters, splits, choice.coreset),
     }
     seconds = {"selector": view.seconds, "selection": choice.seconds, **_evidence_seconds(session, splits)}
+    indices = _canonical_indices(session.parameters, choice.coreset)
     if isinstance(result, DivergedError):
-        return session.record(splits, metrics=metrics, series={}, seconds=seconds, error=str(result))
+        return session.record(splits, metrics=metrics, series={}, seconds=seconds, indices=indices, error=str(result))
     return session.record(
         splits,
         metrics={
@@ -173,6 +174,7 @@ def finish(
             "evaluated_epochs": [float(epoch) for epoch in result.evaluated_epochs],
         },
         seconds={**seconds, "training": result.wall_seconds},
+        indices=indices,
     )
 
 
@@ -199,6 +201,17 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     record = finish(session, splits, view, choice, result)
     save(session, record)
     return record
+
+
+def _canonical_indices(parameters: Experiment, coreset: Coreset) -> list[int]:
+    """Indices of the chosen images in the data set as it was before images were left out on purpose."""
+    assert isinstance(parameters, SelectionParameters)
+    if parameters.imbalance is None:
+        return coreset.indices.tolist()
+    rows = long_tailed_rows(
+        load(parameters.dataset).train, parameters.imbalance, _stream(parameters, "class imbalance")
+    )
+    return rows[coreset.indices].tolist()
 
 
 def _share_of_wrong_labels(parameters: Experiment, splits: Splits, coreset: Coreset) -> dict[str, float]:
