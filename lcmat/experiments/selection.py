@@ -13,7 +13,7 @@ import torch
 from torch import Tensor
 
 from lcmat import records
-from lcmat.config import Experiment, SelectionParameters
+from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer
 from lcmat.data import ImageDataset, Splits, load
 from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
@@ -120,14 +120,13 @@ def recipe(parameters: SelectionParameters) -> Recipe:
 
 
 def train_on_coreset(
-    session: Session, coreset: Coreset, splits: Splits, progress: Progress | None = None
+    session: Session[SelectionParameters], coreset: Coreset, splits: Splits, progress: Progress | None = None
 ) -> TrainingResult | DivergedError:
     """Train a fresh network on the coreset; that its loss diverges is a result too.
 
     An interrupted training goes on where it stopped when the same run is started again.
     """
     parameters = session.parameters
-    assert isinstance(parameters, SelectionParameters)
     try:
         _, result = train_resumable(
             lambda: make_network(parameters, splits.train, "learner"),
@@ -148,7 +147,11 @@ def train_on_coreset(
 
 
 def finish(
-    session: Session, splits: Splits, view: SelectorView, choice: Choice, result: TrainingResult | DivergedError
+    session: Session[SelectionParameters],
+    splits: Splits,
+    view: SelectorView,
+    choice: Choice,
+    result: TrainingResult | DivergedError,
 ) -> Record:
     """The record of the run."""
     metrics = {
@@ -178,7 +181,7 @@ def finish(
     )
 
 
-def save(session: Session, record: Record) -> Path:
+def save(session: Session[SelectionParameters], record: Record) -> Path:
     """Write the record, a run's last act; what was kept for going on after an interruption is no longer needed."""
     path = records.write(record)
     _checkpoint(session).unlink(missing_ok=True)
@@ -203,9 +206,8 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     return record
 
 
-def _canonical_indices(parameters: Experiment, coreset: Coreset) -> list[int]:
+def _canonical_indices(parameters: SelectionParameters, coreset: Coreset) -> list[int]:
     """Indices of the chosen images in the data set as it was before images were left out on purpose."""
-    assert isinstance(parameters, SelectionParameters)
     if parameters.imbalance is None:
         return coreset.indices.tolist()
     rows = long_tailed_rows(
@@ -214,9 +216,8 @@ def _canonical_indices(parameters: Experiment, coreset: Coreset) -> list[int]:
     return rows[coreset.indices].tolist()
 
 
-def _share_of_wrong_labels(parameters: Experiment, splits: Splits, coreset: Coreset) -> dict[str, float]:
+def _share_of_wrong_labels(parameters: SelectionParameters, splits: Splits, coreset: Coreset) -> dict[str, float]:
     """How many of the chosen images bear a wrong label, where labels were replaced on purpose."""
-    assert isinstance(parameters, SelectionParameters)
     if parameters.label_noise is None:
         return {}
     clean = load_data(parameters.model_copy(update={"label_noise": None})).train.labels
@@ -228,14 +229,13 @@ def _stream(parameters: SelectionParameters, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(parameters.seed, purpose))
 
 
-def _evidence_seconds(session: Session, splits: Splits) -> dict[str, float]:
+def _evidence_seconds(session: Session[SelectionParameters], splits: Splits) -> dict[str, float]:
     parameters = session.parameters
-    assert isinstance(parameters, SelectionParameters)
     if parameters.method not in METHOD_EVIDENCE:
         return {}
     return {"evidence": gathering_seconds(parameters, splits, session.device)}
 
 
-def _checkpoint(session: Session) -> Path:
+def _checkpoint(session: Session[SelectionParameters]) -> Path:
     """The state of an unfinished training; other code must not go on with it."""
     return cache_folder() / "checkpoints" / f"{session.parameters.key}-{session.fingerprint}.safetensors"

@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Generic, TypeVar
 
 import torch
 
@@ -17,14 +18,16 @@ from lcmat.machine import chosen_device, this_environment, this_machine
 from lcmat.memory import peak_megabytes
 from lcmat.records import DataSource, Record
 
+P = TypeVar("P", bound=Experiment)
+
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(Generic[P]):
     """A run under way. Whatever could change while it goes on, such as the source code, is taken at its start."""
 
-    parameters: Experiment
+    parameters: P
     fingerprint: str
     commit: str | None
     dirty: bool | None
@@ -70,7 +73,7 @@ class Session:
         )
 
 
-def begin(parameters: Experiment) -> Session:
+def begin(parameters: P) -> Session[P]:
     """Start a run: fix the number of threads, which the bits of a result depend on, and start the clock.
 
     The environment may choose `LCMAT_THREADS` (1) and `LCMAT_DEVICE` (CUDA where there is any, else the CPU).
