@@ -7,6 +7,7 @@ import numpy as np
 from lcmat.config import parse
 from lcmat.experiments import code_fingerprint
 from lcmat.records import Record
+from tests.test_records import ENVIRONMENT, MACHINE
 
 
 @cache
@@ -32,9 +33,9 @@ def make_record(accuracy=50.0, *, status="done", fingerprint=None, **parameters)
         started="2026-01-01T00:00:00Z",
         wall_seconds=1.5,
         peak_memory_mb=100.0,
-        device="CPU",
-        versions={},
-        determinism={"threads": 1, "deterministic_algorithms": True},
+        machine=MACHINE,
+        environment=ENVIRONMENT,
+        deterministic_algorithms=True,
         commit="0" * 40,
         dirty=False,
         fingerprint=fingerprint or current_fingerprint(resolved.method, resolved.network, resolved.learner),

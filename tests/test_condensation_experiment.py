@@ -69,6 +69,7 @@ def test_run_writes_its_record_and_repeats_bit_for_bit(own_cache, tmp_path, monk
     assert len(record.series["distance"]) == len(record.series["penalty"]) == 4
     (file,) = (own_cache / "condensed" / "digits").glob("*.safetensors")
     assert load_set(file).content_hash == record.artifacts["synthetic_set"]
+    assert record.indices is None
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "another cache"))
     assert reproducible(condensation.run(QUICK)) == reproducible(record)
 

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from lcmat import records
+from lcmat import machine, records
 from lcmat.config import SelectionParameters
 from lcmat.defaults import METHOD_OPTIONS, NETWORK_WIDTHS
 from lcmat.experiments import (
@@ -33,7 +33,7 @@ NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "benchmarks" / "selectio
 
 
 def reproducible(record):
-    return record.parameters, record.metrics, record.series, record.fingerprint, record.data
+    return record.parameters, record.metrics, record.series, record.fingerprint, record.data, record.indices
 
 
 @pytest.fixture(scope="module")
@@ -48,6 +48,7 @@ def test_run_writes_its_record_and_repeats_bit_for_bit(tmp_path, monkeypatch):
     assert record.metrics["test_accuracy_percent"] == record.series["test_accuracy_percent"][-1]
     assert record.versions["torch"] == torch.__version__
     assert record.determinism.threads == 1
+    assert record.machine == machine.this_machine() and record.environment == machine.this_environment()
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "another cache"))
     assert reproducible(selection.run(QUICK)) == reproducible(record)
 
@@ -59,6 +60,7 @@ def test_the_pieces_compose_to_the_run(splits):
     choice = selection.choose(QUICK, view, splits)
     result = selection.train_on_coreset(begun, choice.coreset, splits)
     assert reproducible(selection.finish(begun, splits, view, choice, result)) == reproducible(whole)
+    assert whole.indices == choice.coreset.indices.tolist()
 
 
 def test_choice_is_that_of_select(splits):

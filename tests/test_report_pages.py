@@ -35,6 +35,7 @@ from lcmat.report.runs import ACCURACY
 from lcmat.verdicts import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
 from tests.test_book import load_extension
+from tests.test_records import signed
 
 PUBLISHED = report.read_published()
 EMPTY = report.compare(PUBLISHED, [])
@@ -216,10 +217,10 @@ def test_hostile_text_of_records_is_escaped():
     "damage",
     [
         lambda text: text[: len(text) // 2],
-        lambda text: text.replace('"schema_version": 1', '"schema_version": 99'),
-        lambda text: text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": NaN'),
-        lambda text: text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": 101.0'),
-        lambda text: text.replace('"method": "uniform"', f'"method": "{HOSTILE}"'),
+        lambda text: text.replace('"schema_version": 2', '"schema_version": 1'),
+        lambda text: signed(text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": NaN')),
+        lambda text: signed(text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": 101.0')),
+        lambda text: signed(text.replace('"method": "uniform"', f'"method": "{HOSTILE}"')),
         lambda text: text.replace('"fraction": 0.05', '"fraction": 0.06'),
     ],
     ids=["truncated", "schema", "nan", "101 percent", "hostile method", "edited by hand"],

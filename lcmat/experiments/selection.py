@@ -9,9 +9,9 @@ from pathlib import Path
 import torch
 
 from lcmat import records
-from lcmat.config import Experiment, SelectionParameters
+from lcmat.config import SelectionParameters
 from lcmat.data import Splits, load
-from lcmat.data.corruption import long_tailed, with_label_noise
+from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
 from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 from lcmat.experiments import embedding
 from lcmat.experiments.choosing import Choice, choose
@@ -56,14 +56,13 @@ def selector_view(
 
 
 def train_on_coreset(
-    session: Session, coreset: Coreset, splits: Splits, progress: Progress | None = None
+    session: Session[SelectionParameters], coreset: Coreset, splits: Splits, progress: Progress | None = None
 ) -> TrainingResult | DivergedError:
     """Train a fresh network on the coreset; that its loss diverges is a result too.
 
     An interrupted training goes on where it stopped when the same run is started again.
     """
     parameters = session.parameters
-    assert isinstance(parameters, SelectionParameters)
     images, weights = splits.train.subset(coreset.indices), coreset.weights if parameters.weighted else None
     try:
         return train_learner(
@@ -80,7 +79,11 @@ def train_on_coreset(
 
 
 def finish(
-    session: Session, splits: Splits, view: SelectorView, choice: Choice, result: TrainingResult | DivergedError
+    session: Session[SelectionParameters],
+    splits: Splits,
+    view: SelectorView,
+    choice: Choice,
+    result: TrainingResult | DivergedError,
 ) -> Record:
     """The record of the run."""
     metrics = {
@@ -93,8 +96,9 @@ def finish(
     seconds = {"selection": choice.seconds, **_evidence_seconds(session, splits)}
     if view.test_accuracy_percent is not None:
         seconds["selector"] = view.seconds
+    indices = _canonical_indices(session.parameters, choice.coreset)
     if isinstance(result, DivergedError):
-        return session.record(splits, metrics=metrics, series={}, seconds=seconds, error=str(result))
+        return session.record(splits, metrics=metrics, series={}, seconds=seconds, indices=indices, error=str(result))
     return session.record(
         splits,
         metrics={
@@ -110,10 +114,11 @@ def finish(
             **_held_out(choice),
         },
         seconds={**seconds, "training": result.wall_seconds},
+        indices=indices,
     )
 
 
-def save(session: Session, record: Record) -> Path:
+def save(session: Session[SelectionParameters], record: Record) -> Path:
     """Write the record, a run's last act; what was kept for going on after an interruption is no longer needed."""
     path = records.write(record)
     _checkpoint(session).unlink(missing_ok=True)
@@ -149,9 +154,18 @@ def _accuracy_of_selector(view: SelectorView) -> dict[str, float]:
     return {} if accuracy is None else {"selector_test_accuracy_percent": accuracy}
 
 
-def _share_of_wrong_labels(parameters: Experiment, splits: Splits, coreset: Coreset) -> dict[str, float]:
+def _canonical_indices(parameters: SelectionParameters, coreset: Coreset) -> list[int]:
+    """Indices of the chosen images in the data set as it was before images were left out on purpose."""
+    if parameters.imbalance is None:
+        return coreset.indices.tolist()
+    rows = long_tailed_rows(
+        load(parameters.dataset).train, parameters.imbalance, _stream(parameters, "class imbalance")
+    )
+    return rows[coreset.indices].tolist()
+
+
+def _share_of_wrong_labels(parameters: SelectionParameters, splits: Splits, coreset: Coreset) -> dict[str, float]:
     """How many of the chosen images bear a wrong label, where labels were replaced on purpose."""
-    assert isinstance(parameters, SelectionParameters)
     if parameters.label_noise is None:
         return {}
     clean = load_data(parameters.model_copy(update={"label_noise": None})).train.labels
@@ -163,14 +177,13 @@ def _stream(parameters: SelectionParameters, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(parameters.seed, purpose))
 
 
-def _evidence_seconds(session: Session, splits: Splits) -> dict[str, float]:
+def _evidence_seconds(session: Session[SelectionParameters], splits: Splits) -> dict[str, float]:
     parameters = session.parameters
-    assert isinstance(parameters, SelectionParameters)
     if parameters.method not in METHOD_EVIDENCE:
         return {}
     return {"evidence": gathering_seconds(parameters, splits, session.device)}
 
 
-def _checkpoint(session: Session) -> Path:
+def _checkpoint(session: Session[SelectionParameters]) -> Path:
     """The state of an unfinished training; other code must not go on with it."""
     return cache_folder() / "checkpoints" / f"{session.parameters.key}-{session.fingerprint}.safetensors"

@@ -101,7 +101,7 @@ gpu = path_of("cuda")
 if gpu.exists():
     other = json.loads(gpu.read_text())
     shown = side_by_side(other["result"]["ways"], "seconds on the clock", decimals=3)
-    display(Markdown(f"On an {other['environment']['device']}."), shown)
+    display(Markdown(f"On an {other['environment']['machine']['device']}."), shown)
 else:
     display(
         Markdown(
@@ -123,9 +123,10 @@ assert ways[fastest]["seconds"] < base
 # ## Environment
 
 # %% tags=["hide-input"]
+machine = environment["machine"]
 Markdown(
-    f"Measured {environment['measured']} with {environment['threads']} thread(s) on {environment['cores']} cores of "
-    f"{environment['machine']} ({environment['processor']}), load average between "
+    f"Measured {environment['measured']} with {machine['threads']} thread(s) on {environment['cores']} cores of "
+    f"{machine['device']} ({machine['instructions']}), load average between "
     f"{environment['load_average_at_start']:.1f} and {environment['load_average_at_end']:.1f}; torch "
     f"{environment['versions']['torch']}. {result['data']}"
 )

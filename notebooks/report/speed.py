@@ -278,6 +278,7 @@ assert all(row["faster by"] > 1 for row in [*choices, *rows, *steps])
 # %% tags=["hide-input"]
 about = {name: section["environment"] for name, section in stored.items()}
 environment = about["greedy"]
+machine = environment["machine"]
 loads = [
     about[name][f"load_average_at_{when}"]
     for name in about
@@ -288,8 +289,8 @@ versions = ", ".join(
     for name, version in environment["versions"].items()
 )
 Markdown(
-    f"Measured from {min(section['measured'] for section in about.values())} with {environment['threads']} thread(s) on "
-    f"{environment['cores']} cores of {environment['machine']} ({environment['processor']}), load average between "
+    f"Measured from {min(section['measured'] for section in about.values())} with {machine['threads']} thread(s) on "
+    f"{environment['cores']} cores of {machine['device']} ({machine['instructions']}), load average between "
     f"{min(loads):.1f} and {max(loads):.1f}; {versions}."
 )
 
