@@ -1,39 +1,33 @@
 """What a trained network makes of a data set: accuracy, features and logits."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
+from lcmat.models.last_layer import Embedding, evaluation_mode, joined, look
 
 
-class Embedding(NamedTuple):
-    """What the last layer sees and says: features (n, d) and logits (n, c), float32, on the CPU."""
-
-    features: Tensor
-    logits: Tensor
-
-
-def embed(network: Network, data: ImageDataset, *, batch_size: int = 512, device: str = "cpu") -> Embedding:
-    """Features and logits of every image, in evaluation mode, without gradients, in float32.
+def embed(network: nn.Module, data: ImageDataset, *, batch_size: int = 512, device: str = "cpu") -> Embedding:
+    """Features before the last linear layer, and logits, of every image in evaluation mode, in float32 on the CPU.
 
     Args:
-        network: moved to the device, otherwise left as it is.
+        network: any classifier whose output is that of its last `torch.nn.Linear`, see `lcmat.models.last_layer.look`;
+            moved to the device, otherwise left as it is.
         data: n images, in whose order the rows are.
         batch_size: images per forward pass.
         device: where to compute.
 
     Raises:
-        ValueError: the data set is empty.
+        ValueError: the data set is empty, or the network's output is not its last linear layer's.
     """
-    features = predict(network.features, data, batch_size=batch_size, device=device)
-    with torch.no_grad():
-        return Embedding(features.cpu(), network.classifier(features).cpu())
+    _check_images(data)
+    resident = on_device(data, device)
+    with evaluation_mode(network.to(device)):
+        batches = torch.arange(len(data), device=device).split(batch_size)
+        return joined(look(network, resident.normalized(batch)) for batch in batches)
 
 
 def accuracy_percent(
@@ -72,8 +66,7 @@ def predict(
 
     Args and Raises as for `accuracy_percent`.
     """
-    if len(data) == 0:
-        raise ValueError(f"{data.name} ({data.split}) has no images to evaluate")
+    _check_images(data)
     forward = module if forward is None else forward
     resident = on_device(data, device)
     with evaluation_mode(module.to(device)), torch.no_grad():
@@ -86,12 +79,6 @@ def on_device(data: ImageDataset, device: str) -> ImageDataset:
     return replace(data, images=data.images.to(device), labels=data.labels.to(device))
 
 
-@contextmanager
-def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Set evaluation mode, and set back afterwards whichever mode there was."""
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)
+def _check_images(data: ImageDataset) -> None:
+    if len(data) == 0:
+        raise ValueError(f"{data.name} ({data.split}) has no images to evaluate")

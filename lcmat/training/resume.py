@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcmat import checkpoints
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
 from lcmat.training.recipe import Recipe
 from lcmat.training.sgd import Sgd
 
@@ -24,7 +23,7 @@ class CheckpointMismatchError(RuntimeError):
 class State:
     """All that a run changes while it goes on; saved and restored as a whole."""
 
-    network: Network
+    network: nn.Module
     sgd: Sgd
     generator: torch.Generator
     losses: list[float] = field(default_factory=list)  # one per finished epoch

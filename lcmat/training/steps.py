@@ -4,12 +4,11 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from lcmat.augmentation.crop_flip import random_crop_flip
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
 from lcmat.training.evaluation import accuracy_percent, on_device
 from lcmat.training.recipe import Recipe, learning_rates
 from lcmat.training.sgd import Sgd
@@ -30,7 +29,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: nn.Module,
         data: ImageDataset,
         recipe: Recipe,
         generator: torch.Generator,
@@ -106,7 +105,7 @@ def split_batches(order: Tensor, batch_size: int) -> tuple[Tensor, ...]:
     return batches
 
 
-def _compile(network: Network) -> Network:
+def _compile(network: nn.Module) -> nn.Module:
     """Compile for fixed shapes, from a clean slate.
 
     torch counts compilations over all networks of a process and quietly stops compiling past a limit, which would make
