@@ -20,6 +20,7 @@ def gradmatch(
     ridge: float = 0.5,
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """GradMatch on last-layer gradients (Killamsetty et al., ICML 2021, Algorithm 2, per class).
 
@@ -38,13 +39,14 @@ def gradmatch(
         ridge: weight of the squared weights, in the unit of squared gradients; 0.5 as in the authors' configurations.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in the order of the pursuit; the pursuit's non-negative weights as `match` completes them; gains in the
         unit of squared gradients.
     """
     factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
-    return match(mean_gradient(factors, features), factors, features, budget, ridge=ridge)
+    return match(mean_gradient(factors, features, bias=bias), factors, features, budget, ridge=ridge)
 
 
 def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, ridge: float) -> Coreset:
@@ -55,13 +57,13 @@ def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, rid
     are: training divides by their sum anyway, but the match of the gradients is lost unless their sum was n before.
 
     Args:
-        target: mean gradient, ``(c, d + 1)``.
+        target: mean gradient, ``(c, d + 1)``, or ``(c, d)`` for a layer without bias.
         factors: the vectors ``r_i``, ``(n, c)``.
         features: the ``h_i``, ``(n, d)``.
         budget: how many samples to choose.
         ridge: weight of the squared weights.
     """
-    augmented = augmented_features(features)
+    augmented = augmented_features(features, bias=target.shape[1] > features.shape[1])
     squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)
     size = len(factors)
 

@@ -21,6 +21,7 @@ def gradmatch_val(
     ridge: float = 0.5,
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """GradMatch whose target is the mean gradient of validation samples (Killamsetty et al., ICML 2021, ``L = L_V``).
 
@@ -35,6 +36,7 @@ def gradmatch_val(
         ridge: see `lcmat.selection.gradmatch`, as all that follows.
         double_softmax: the official baselines' loss.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, both sets.
+        bias: whether the last layer has one.
 
     Raises:
         ValueError: no validation sample is of this class.
@@ -43,4 +45,5 @@ def gradmatch_val(
     held_out = gradient_factors(
         validation.logits, validation.labels, double_softmax=double_softmax, loss_reduction=loss_reduction
     )
-    return match(mean_gradient(held_out, validation.features), factors, features, budget, ridge=ridge)
+    target = mean_gradient(held_out, validation.features, bias=bias)
+    return match(target, factors, features, budget, ridge=ridge)
