@@ -36,7 +36,7 @@ def select_images(
         options: the method's own, for instance ``rho=0.1``.
 
     Returns:
-        The coreset; ``coreset.subset(dataset)`` is the `torch.utils.data.Subset` to train on.
+        The coreset; ``coreset.subset(dataset)`` is what to train on.
 
     Raises:
         ValueError: the network has no such last layer, or as `lcmat.select`.

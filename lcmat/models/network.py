@@ -23,7 +23,9 @@ class Network(nn.Module):
             TypeError: it has a `forward` of its own.
         """
         if cls.forward is not Network.forward:
-            raise TypeError(f"{cls.__name__}.forward must be classifier(features(x)): derive from torch.nn.Module instead")
+            raise TypeError(
+                f"{cls.__name__}.forward must be classifier(features(x)): derive from torch.nn.Module instead"
+            )
 
     def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:
         """Join the two parts, which keep the parameters they have."""
