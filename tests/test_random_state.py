@@ -11,13 +11,13 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from lcmat import select, select_images, training
-from lcmat.benchmarks.inputs import inputs
 from lcmat.condensation import CondensationRecipe, EvaluationRecipe, condense, initial_set, train_on_set
 from lcmat.curvature import LastLayer
 from lcmat.data import ImageDataset, load
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.models import MODELS, build
 from lcmat.selection import METHODS
+from tests.test_curvature import random_samples
 
 
 def states():
@@ -47,7 +47,7 @@ def test_a_draw_is_noticed(draw):
 
 @pytest.mark.parametrize("method", METHODS)
 def test_select(method):
-    samples = inputs(40, 5, 3, seed=0)
+    samples = random_samples(n=40, seed=0)
     evidence = {name: torch.arange(40.0) for name in METHODS[method].evidence}
     if "validation" in evidence:
         evidence["validation"] = LastLayer(*(part[:9] for part in samples))
