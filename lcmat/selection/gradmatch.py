@@ -21,6 +21,7 @@ def gradmatch(
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
     official_weights: OfficialWeights | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """GradMatch on last-layer gradients (Killamsetty et al., ICML 2021, Algorithm 2, per class).
 
@@ -40,13 +41,14 @@ def gradmatch(
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
         official_weights: the regression's, as they are, see `match`.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in the order of the pursuit; the pursuit's non-negative weights as `match` completes them; gains in the
         unit of squared gradients.
     """
     factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
-    target, raw = mean_gradient(factors, features), official_weights is not None
+    target, raw = mean_gradient(factors, features, bias=bias), official_weights is not None
     return match(target, factors, features, budget, ridge=ridge, raw=raw)
 
 
@@ -60,7 +62,7 @@ def match(
     are: training divides by their sum anyway, but the match of the gradients is lost unless their sum was n before.
 
     Args:
-        target: mean gradient, ``(c, d + 1)``.
+        target: mean gradient, ``(c, d + 1)``, or ``(c, d)`` for a layer without bias.
         factors: the vectors ``r_i``, ``(n, c)``.
         features: the ``h_i``, ``(n, d)``.
         budget: how many samples to choose.
@@ -68,7 +70,7 @@ def match(
         raw: leave the regression's weights as they are: none for a sample without a positive weight, and each class on
             a scale of its own, as the official code trains with.
     """
-    augmented = augmented_features(features)
+    augmented = augmented_features(features, bias=target.shape[1] > features.shape[1])
     squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)
     size = len(factors)
 

@@ -22,6 +22,7 @@ def gradmatch_val(
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
     official_weights: OfficialWeights | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """GradMatch whose target is the mean gradient of validation samples (Killamsetty et al., ICML 2021, ``L = L_V``).
 
@@ -37,6 +38,7 @@ def gradmatch_val(
         double_softmax: the official baselines' loss.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, both sets.
         official_weights: as for `lcmat.selection.gradmatch`.
+        bias: whether the last layer has one.
 
     Raises:
         ValueError: no validation sample is of this class.
@@ -45,5 +47,5 @@ def gradmatch_val(
     held_out = gradient_factors(
         validation.logits, validation.labels, double_softmax=double_softmax, loss_reduction=loss_reduction
     )
-    target, raw = mean_gradient(held_out, validation.features), official_weights is not None
+    target, raw = mean_gradient(held_out, validation.features, bias=bias), official_weights is not None
     return match(target, factors, features, budget, ridge=ridge, raw=raw)

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
+from lcmat.models.last_layer import evaluation_mode
 from lcmat.training import resume
 from lcmat.training.recipe import Recipe
 from lcmat.training.steps import Epoch, Trainer
@@ -56,7 +56,7 @@ class TrainingResult:
 
 
 def train(
-    network: Network,
+    network: nn.Module,
     data: ImageDataset,
     *,
     recipe: Recipe,
@@ -76,7 +76,7 @@ def train(
     flips and dropout are all drawn from `generator`, and the global random state is left alone.
 
     Args:
-        network: trained in place and moved to the device.
+        network: any classifier of images; trained in place and moved to the device.
         data: the n training images, kept on the device as bytes.
         recipe: see `Recipe`.
         generator: on the CPU; advanced by the draws.
@@ -96,7 +96,8 @@ def train(
         The `TrainingResult`.
 
     Raises:
-        ValueError: no images, labels the network has no logit for, or weights or a generator that do not fit.
+        ValueError: no images, a network that gives no logits or none for some label, or weights or a generator that
+            do not fit.
         DivergedError: the mean loss of an epoch is infinite or not a number.
         CheckpointMismatchError: the checkpoint belongs to another run.
         CorruptArtifactError: the checkpoint is damaged.
@@ -183,17 +184,19 @@ def _run_epoch(
 
 
 def _check(
-    network: Network,
+    network: nn.Module,
     data: ImageDataset,
     test: ImageDataset | None,
     evaluate_every: int,
     weights: Tensor | None,
     generator: torch.Generator,
 ) -> None:
-    num_classes = network.classifier.out_features
-    for part in (data,) if test is None else (data, test):
+    parts = (data,) if test is None else (data, test)
+    for part in parts:
         if len(part) == 0:
             raise ValueError(f"{part.name} ({part.split}) has no images: nothing to train on or to measure")
+    num_classes = _num_logits(network, data)
+    for part in parts:
         low, high = int(part.labels.min()), int(part.labels.max())
         if low < 0 or high >= num_classes:
             raise ValueError(
@@ -206,6 +209,17 @@ def _check(
         raise ValueError(f"the generator must be on the CPU, not on {generator.device}: draws must not depend on it")
     if weights is not None:
         _check_weights(weights, len(data))
+
+
+@torch.no_grad()
+def _num_logits(network: nn.Module, data: ImageDataset) -> int:
+    """How many logits the network gives to an image."""
+    device = next(network.parameters()).device
+    with evaluation_mode(network):
+        logits = network(data.normalized([0]).to(device))
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        raise ValueError(f"{type(network).__name__} does not take images to one tensor of logits (n, c)")
+    return logits.shape[1]
 
 
 def _check_weights(weights: Tensor, n: int) -> None:

@@ -7,11 +7,10 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcmat import checkpoints
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
 from lcmat.training.adam import Adam
 from lcmat.training.recipe import Recipe
 from lcmat.training.sgd import Sgd
@@ -26,7 +25,7 @@ class CheckpointMismatchError(RuntimeError):
 class State:
     """All that a run changes while it goes on; saved and restored as a whole, `epoch` being the one under way."""
 
-    network: Network
+    network: nn.Module
     optimizer: Sgd | Adam
     generator: torch.Generator
     epoch: Epoch | None = None
