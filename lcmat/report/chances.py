@@ -56,9 +56,9 @@ def describe_assumptions(comparison: pd.DataFrame) -> str:
     no_seeds, wide = judged["std"].notna() & judged["seeds"].isna(), chances_by_table(comparison).iloc[-1]
     exact = int(len(judged) - wide["spread"])
     return (
-        f"Of {len(comparison)} numbers {len(judged)} can be judged. {no_seeds.sum()} of these have a spread but no number "
-        f"of seeds, so {SMALLEST_SEEDS} are assumed; {exact} have no spread, or one printed as zero, and count as exact. "
-        f"For {wide['too wide']:.0f} the published spread alone forbids that they be reproduced."
+        f"Of {len(comparison)} numbers {len(judged)} can be judged. {no_seeds.sum()} of these have a spread but no "
+        f"number of seeds, so {SMALLEST_SEEDS} are assumed; {exact} have no spread, or one printed as zero, and count "
+        f"as exact. For {wide['too wide']:.0f} the published spread alone forbids that they be reproduced."
     )
 
 
