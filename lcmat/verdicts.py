@@ -1,7 +1,6 @@
 """The verdicts of the reproducibility report: rules that turn an interval into a word, and what they can reach.
 
-The rules live here alone. They are of November 28, 2026, before the first record of the paper's protocol; what they
-replace, and why, is on the page about the history of the results.
+The rules live here alone. What they replaced, and why, is on the page about the history of the results.
 """
 
 from __future__ import annotations
@@ -9,6 +8,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from datetime import date
 from functools import cache
 from typing import Literal, cast
 
@@ -16,6 +16,9 @@ import numpy as np
 from scipy import stats
 
 from lcmat.statistics import Interval, mean_interval, welch_difference, welch_half_widths
+
+RULES_OF = date(2026, 11, 28)
+"""When these rules were committed: before the first record of the paper's protocol."""
 
 MAX_MARGIN_PERCENT = 2.0
 """Largest difference of two mean accuracies, in percentage points, that still counts as the same result."""

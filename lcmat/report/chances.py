@@ -10,7 +10,7 @@ import pandas as pd
 
 from lcmat.report.published import published_of
 from lcmat.report.runs import as_rows
-from lcmat.verdicts import VERDICTS, verdict_chances, within_reach
+from lcmat.verdicts import SMALLEST_SEEDS, VERDICTS, verdict_chances, within_reach
 
 SEEDS = (3, 5)
 """Numbers of our seeds that the pages name."""
@@ -48,6 +48,31 @@ def chances_by_table(comparison: pd.DataFrame) -> pd.DataFrame:
     table = pd.DataFrame(rows)
     counts = table.groupby("table", sort=False).sum()
     return pd.concat([counts, counts.sum().to_frame("all").T]).rename_axis("table").reset_index()
+
+
+def describe_assumptions(comparison: pd.DataFrame) -> str:
+    """Count the numbers whose published spread or number of seeds leaves something open."""
+    judged = comparison[comparison["margin"].notna()]
+    no_seeds, wide = judged["std"].notna() & judged["seeds"].isna(), chances_by_table(comparison).iloc[-1]
+    exact = int(len(judged) - wide["spread"])
+    return (
+        f"Of {len(comparison)} numbers {len(judged)} can be judged. {no_seeds.sum()} of these have a spread but no "
+        f"number of seeds, so {SMALLEST_SEEDS} are assumed; {exact} have no spread, or one printed as zero, and count "
+        f"as exact. For {wide['too wide']:.0f} the published spread alone forbids that they be reproduced."
+    )
+
+
+def gains_within_margin(comparison: pd.DataFrame, dataset: str) -> tuple[int, int]:
+    """In how many cells of Table 1 the margin exceeds the printed gain of LCMat-S over Uniform, and of how many.
+
+    Args:
+        comparison: as `lcmat.report.compare` gives it.
+        dataset: named as in published.csv.
+    """
+    cells = comparison[(comparison["table"] == "1") & (comparison["dataset"] == dataset)]
+    ours, uniform = (cells[cells["method"] == name].set_index("budget") for name in ("LCMat-S", "Uniform"))
+    within = ours["margin"] > (ours["mean"] - uniform["mean"]).abs()
+    return int(within.sum()), len(within)
 
 
 def _chances(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -51,7 +51,7 @@ def defect_differences(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def recommend(differences: pd.DataFrame) -> str:
-    """Recommend one of the two behaviours of a method by the rule that was fixed beforehand.
+    """Recommend one of the two behaviours of a method by a rule that the page states.
 
     "as shipped" if it is significantly better in one setting and significantly worse in none; "as defined" if it is
     significantly worse in one and better in none; "as defined (mixed)" if both occur; "as defined (no difference

@@ -185,10 +185,10 @@ report.provenance_table(runs, "provenance")
 # %% [markdown]
 # ## Take-away
 #
-# - **Shown:** the differences above, on these data sets, networks and schedules, for the paper's radii, each with its
-#   uncertainty. A difference that is not marked as higher or lower may still exist: the seeds cannot tell.
+# - **Shown:** the differences above, on these data sets, networks and schedules, for the radii in the tables, each with its
+#   uncertainty; {doc}`history` says which radii were once left out, and when. A difference that is not marked as higher or lower may still exist: the seeds cannot tell.
 # - **Not shown:** the paper's own cells, which need its networks and schedules; {doc}`reproducibility` keeps account.
 # - **Differs from the paper:** the last epoch is the headline, because the best epoch on the test set, which stands
 #   beside it, is chosen with the labels that it is measured on. The paper tunes $\rho$ without saying on which data;
-#   here every radius is shown. {doc}`sensitivity`, {doc}`robustness` and {doc}`hard-conditions` vary what this page holds
+#   here every radius that is recorded is shown. {doc}`sensitivity`, {doc}`robustness` and {doc}`hard-conditions` vary what this page holds
 #   fixed; {doc}`../selection/04_official_code` says what the options "as shipped" are.

@@ -18,7 +18,7 @@
 # - **Paper:** the selection stage of the wall-clock table (appendix D.2), for data of CIFAR-10's size behind a
 #   ResNet-18: ten classes of 5000 samples, 512 features, 10 classes. Random numbers stand for the features; the
 #   distances take the same work whatever they are, the greedy choice takes more or less.
-# - **Cost of the page:** seconds. The measurement took about 20 minutes; it is stored with its environment.
+# - **Cost of the page:** seconds, because the measurement is stored, with its environment.
 # - **Rerun:** `pip install .[peers]`, then `python -m lcmat.benchmarks.selection_speed`, on a machine with nothing else to
 #   do; `--largest 50000` adds the largest group, `--sections` measures only some parts again.
 # ```

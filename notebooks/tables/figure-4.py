@@ -24,8 +24,8 @@
 #
 # ## What is compared
 #
-# A run counts as in {doc}`table-1`, with the radius of the row. The published numbers were read off the vector
-# graphics and are taken as exact.
+# A run counts as in {doc}`table-1`, in both arms with the radius of the row. The published numbers were read off the
+# vector graphics; they have no spread and are taken as exact.
 #
 # - {doc}`../report/reproducibility` tests the claim that a positive radius is better, paired by seed.
 #

@@ -24,8 +24,9 @@
 #
 # ## What is compared
 #
-# A run counts if it has the paper's data set, network, fraction and epochs of both trainings, and the method as it
-# is defined. The paper tunes $\rho$ for its table without naming the rule; our default stands, fixed beforehand.
+# A run counts if it has the paper's data set, network, fraction and epochs of both trainings. Judged is the method as its
+# official code does it; the method as it is defined stands beside it. The paper tunes $\rho$ for its table without naming
+# the rule: the first arm has the radius of the official script, the second our default.
 #
 # - *Full* is training on all images: selection by any method with the fraction one.
 # - CIFAR-100 has 500 images in a class, so the smallest fraction is not a whole number of images; as in the

@@ -25,9 +25,10 @@
 #
 # A run counts as in {doc}`table-1`, with Inception-v3 as selecting and trained network. Ours has torchvision's modules
 # behind a stem without strides and pooling, because images of this size would not survive those; which variant the paper
-# trains is not stated. The number of seeds is not stated either, so the published mean is taken as exact.
+# trains is not stated. The number of seeds is not stated either; the smallest of the paper's other tables, three, is assumed.
 #
-# - The official code does not switch the network to evaluation before it selects, so its dropout is active there.
+# - The official code does not switch the network to evaluation before LCMat-S and AdaCore look at the images, so its
+#   dropout is active there; ours is not, in either arm.
 #
 # **What would count as failing** to reproduce is fixed in {doc}`../report/reproducibility`, together with the words
 # of the verdicts.
