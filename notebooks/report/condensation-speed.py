@@ -16,7 +16,7 @@
 # ```{admonition} What this page reproduces
 # :class: note
 # - **Paper:** no table; the cost of one step of the synthetic images of LCMat-C ({cite:t}`shin2023lcmat`, Eq. 15) at the
-#   paper's size: ConvNet of width 128, CIFAR-10 (JPEG q75), ten images per class, 256 real images of each class.
+#   paper's size: ConvNet of width 128, CIFAR-10, ten images per class, 256 real images of each class.
 # - **Cost of the page:** seconds. The measurement took some minutes; it is stored with its environment.
 # - **Rerun:** `python -m lcmat.benchmarks.matching_step`, on a machine with nothing else to do.
 # ```
