@@ -20,6 +20,7 @@ from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import Network, build
+from lcmat.models.last_layer import last_linear
 from lcmat.training import CheckpointMismatchError, Recipe, TrainingResult, embed, train
 
 Progress = Callable[[int, int, float, float | None], None]
@@ -28,13 +29,15 @@ Progress = Callable[[int, int, float, float | None], None]
 class SelectorView(NamedTuple):
     """Features (n, d) and logits (n, c) of the training set, float32, and what it took to get them.
 
-    `test_accuracy_percent` is the selecting network's own; `seconds` its training and the embedding together.
+    `test_accuracy_percent` is the selecting network's own; `seconds` its training and the embedding together; `bias`
+    tells whether its last layer has one.
     """
 
     features: Tensor
     logits: Tensor
     test_accuracy_percent: float
     seconds: float
+    bias: bool = True
 
 
 def selector_view(
@@ -60,7 +63,7 @@ def selector_view(
 
     def compute(checkpoint: Path) -> Stored:
         view = _compute(parameters, splits, held_out, device, checkpoint, progress)
-        details = {"test_accuracy_percent": view.test_accuracy_percent, "seconds": view.seconds}
+        details = {"test_accuracy_percent": view.test_accuracy_percent, "seconds": view.seconds, "bias": view.bias}
         return Stored({"features": view.features, "logits": view.logits}, details)
 
     identity = selector_identity(parameters, splits, device, held_out)
@@ -191,4 +194,5 @@ def _compute(
     embedding = see(network, splits.train, device=device)
     seconds = result.wall_seconds + time.perf_counter() - started
     checkpoint.unlink()
-    return SelectorView(embedding.features, embedding.logits, result.last_accuracy_percent, seconds)
+    bias = last_linear(network).bias is not None
+    return SelectorView(embedding.features, embedding.logits, result.last_accuracy_percent, seconds, bias)

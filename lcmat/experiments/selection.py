@@ -89,6 +89,7 @@ def _select(
     values = parameters.canonical()
     options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values} | dict(evidence)
     options["balanced"] = parameters.across_classes is None
+    options["bias"] = view.bias
     seed, fraction = derived_seed(parameters.seed, "selection"), parameters.fraction
     if kept_out is None:
         samples = LastLayer(view.features, view.logits, train.labels)
