@@ -24,7 +24,7 @@ from lcmat.training.recipe import Recipe
 
 
 class StageView(NamedTuple):
-    """Features (n, d) and logits (n, k) of a stage's images, float32, the seconds that they took, and the layer's bias."""
+    """Features (n, d) and logits (n, k) of a stage's images, float32, their seconds, and whether there is a bias."""
 
     features: Tensor
     logits: Tensor
