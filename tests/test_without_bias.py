@@ -12,8 +12,13 @@ from lcmat import bound, curvature, gradient_variance, hessian_distances, select
 from lcmat.benchmarks.naive import naive_greedy
 from lcmat.condensation.matching import OBJECTIVES, compare
 from lcmat.condensation.observation import observe
+from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer
+from lcmat.data import load
+from lcmat.experiments import embedding
+from lcmat.experiments.embedding import SelectorView
 from lcmat.experiments.evidence.norms import norms
+from lcmat.experiments.selection import choose
 from lcmat.images import last_layer
 from lcmat.models import Network
 from lcmat.selection import METHODS
@@ -265,3 +270,31 @@ def test_select_images_finds_out_by_itself(bias, problem):
         for told in (bias, not bias)
     )
     assert torch.equal(ours, expected) and not torch.equal(ours, other)
+
+
+def test_the_benchmark_tells_the_methods_what_its_network_has():
+    splits = load("digits")
+    parameters = SelectionParameters(dataset="digits", method="lcmat-s", fraction=0.02, seed=0)
+    weight = 3 * torch.randn(10, 5, generator=torch.Generator().manual_seed(0), dtype=torch.float64)
+    samples = samples_of(weight, len(splits.train), seed=1)._replace(labels=splits.train.labels)
+    choices = [
+        choose(parameters, SelectorView(samples.features, samples.logits, 0.0, 0.0, *bias), splits).coreset.indices
+        for bias in ((), (True,), (False,))
+    ]
+    options = {"fraction": 0.02, "rho": parameters.canonical()["rho"], "bias": False}
+    assert torch.equal(choices[2], select("lcmat-s", *samples, **options).indices)
+    assert torch.equal(choices[0], choices[1]) and not torch.equal(choices[1], choices[2])
+
+
+def test_the_selecting_network_says_whether_its_layer_has_a_bias(monkeypatch, tmp_path):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    parameters = SelectionParameters(dataset="digits", method="lcmat-s", fraction=0.02, seed=0, selection_epochs=1)
+    make = embedding.make_network
+
+    def make_without(*arguments):
+        network = make(*arguments)
+        network.classifier.bias = None
+        return network
+
+    monkeypatch.setattr(embedding, "make_network", make_without)
+    assert [embedding.selector_view(parameters, load("digits"), "cpu").bias for _ in range(2)] == [False, False]

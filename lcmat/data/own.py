@@ -95,7 +95,7 @@ def from_folder(
 
 
 def _files(folder: Path) -> list[Path]:
-    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES)
+    files = sorted(file for file in folder.rglob("*") if file.suffix.lower() in SUFFIXES and file.name[0] != ".")
     if not files:
         raise DataError(f"{folder} has no image ({', '.join(SUFFIXES)}): every sub-folder is a class and needs one")
     return files

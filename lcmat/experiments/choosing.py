@@ -84,7 +84,6 @@ def _accuracies_of_radii(
         coreset = _select(fixed, view, splits.train, rows, {})
         images, weights = splits.train.subset(coreset.indices), coreset.weights if parameters.weighted else None
         result = train_learner(fixed, images, splits.train.subset(rows), device, checkpoint, weights=weights)
-        checkpoint.unlink()
         return Stored({}, {"accuracy_percent": result.last_accuracy_percent})
 
     found = {}
@@ -109,7 +108,7 @@ def _select(
     """Select from all images; or from those that are left, as many in all and each class its share."""
     values = parameters.canonical()
     options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values} | dict(evidence)
-    options["balanced"] = parameters.across_classes is None
+    options |= {"balanced": parameters.across_classes is None, "bias": view.bias}
     seed, fraction = derived_seed(parameters.seed, "selection"), parameters.fraction
     if kept_out is None:
         samples = LastLayer(view.features, view.logits, train.labels)

@@ -12,19 +12,22 @@ from lcmat.data import Splits
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.selecting import Progress, selecting_network, selector_identity
+from lcmat.models.last_layer import last_linear
 from lcmat.training import embed
 
 
 class SelectorView(NamedTuple):
     """Features (n, d) and logits (n, c) of the training set, float32, and what it took to get them.
 
-    `test_accuracy_percent` is the selecting network's own, None without one; `seconds` its training and the embedding.
+    `test_accuracy_percent` is the selecting network's own, None without one; `seconds` its training and the embedding;
+    `bias` tells whether its last layer has one.
     """
 
     features: Tensor
     logits: Tensor
     test_accuracy_percent: float | None
     seconds: float
+    bias: bool = True
 
 
 def selector_view(
@@ -51,7 +54,8 @@ def selector_view(
         see = embed_with_batch_statistics if parameters.batch_norm else embed
         embedding = see(selecting.network, splits.train, device=device)
         seconds = selecting.seconds + time.perf_counter() - started
-        details = {"test_accuracy_percent": selecting.test_accuracy_percent, "seconds": seconds}
+        bias = last_linear(selecting.network).bias is not None
+        details = {"test_accuracy_percent": selecting.test_accuracy_percent, "seconds": seconds, "bias": bias}
         return Stored({"features": embedding.features, "logits": embedding.logits}, details)
 
     identity = {**selector_identity(parameters, splits, device, held_out), "batch_norm": parameters.batch_norm}

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-_TOLERANCE = 1e-5  # of the largest logit; a layer recomputed where it ran gives the same bits
+_TOLERANCE = 1e-4  # of the largest logit; a layer computed again where it ran gives the same bits on a CPU
 
 
 class Embedding(NamedTuple):
