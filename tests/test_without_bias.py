@@ -15,7 +15,7 @@ from lcmat.condensation.observation import observe
 from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer
 from lcmat.data import load
-from lcmat.experiments import embedding
+from lcmat.experiments import embedding, selecting
 from lcmat.experiments.embedding import SelectorView
 from lcmat.experiments.evidence.norms import norms
 from lcmat.experiments.selection import choose
@@ -289,12 +289,12 @@ def test_the_benchmark_tells_the_methods_what_its_network_has():
 def test_the_selecting_network_says_whether_its_layer_has_a_bias(monkeypatch, tmp_path):
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
     parameters = SelectionParameters(dataset="digits", method="lcmat-s", fraction=0.02, seed=0, selection_epochs=1)
-    make = embedding.make_network
+    make = selecting.make_network
 
     def make_without(*arguments):
         network = make(*arguments)
         network.classifier.bias = None
         return network
 
-    monkeypatch.setattr(embedding, "make_network", make_without)
+    monkeypatch.setattr(selecting, "make_network", make_without)
     assert [embedding.selector_view(parameters, load("digits"), "cpu").bias for _ in range(2)] == [False, False]
