@@ -22,7 +22,7 @@ from lcmat.models import build
 from lcmat.records import write
 from lcmat.report.accounts import Accounts, describe, read_accounts
 from lcmat.report.cells import cells_table
-from lcmat.report.check_cost import BUDGET_HOURS
+from lcmat.report.check_cost import BUDGET_HOURS, seconds_per_pass
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
@@ -141,6 +141,14 @@ def test_diverged_and_expensive_numbers_have_their_own_state():
     assert states["0.005"] in VERDICTS
     assert states["0.3"] == "over budget"
     assert "diverged (2 of 2 seeds)" in accounts(*diverged).show("1").data
+
+
+def test_a_cached_stage_counts_in_what_a_check_would_take():
+    """The selecting network of a seed is trained once, but somebody who runs one method trains it too."""
+    alone = make_record(20.0, dataset="cifar10", method="uniform", fraction=0.01)
+    cached = alone.model_copy(update={"wall_seconds": 60.0, "seconds": {"selector": 540.0, "training": 60.0}})
+    (rate,) = seconds_per_pass([cached]).values()
+    assert rate == pytest.approx(600.0 / (10 + 0.01 * 200))
 
 
 def test_reduced_runs_stand_beside_the_number_with_their_data_and_are_never_matched():
