@@ -355,6 +355,20 @@ def test_the_papers_own_numbers_are_counted_as_a_plain_loop_counts_them():
     assert found == pytest.approx(expected)
 
 
+def test_a_spread_without_seeds_counts_in_claims_as_in_verdicts():
+    claim = next(claim for claim in CLAIMS if claim.name == "other-networks")
+    found = {interval.mean: interval for interval in published_differences(EMPTY, claim)}
+    cells = PUBLISHED[
+        (PUBLISHED["table"] == "3") & (PUBLISHED["dataset"] == "cifar10") & (PUBLISHED["budget"] == "0.01")
+    ]
+    (m1, s1), (m2, s2) = (
+        tuple(cells.loc[cells["method"] == name, ["mean", "std"]].iloc[0]) for name in ("LCMat-S", "Uniform")
+    )
+    three = np.array([-1.0, 0.0, 1.0])
+    expected = stats.ttest_ind(m1 + s1 * three, m2 + s2 * three, equal_var=False).confidence_interval(0.95)
+    assert (found[m1 - m2].low, found[m1 - m2].high) == pytest.approx((expected.low, expected.high))
+
+
 def test_every_claim_with_numbers_finds_them():
     for claim in CLAIMS:
         assert bool(published_differences(EMPTY, claim)) == bool(claim.tables), claim.name
