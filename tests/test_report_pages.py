@@ -22,7 +22,7 @@ from lcmat.models import build
 from lcmat.records import write
 from lcmat.report.accounts import Accounts, describe, read_accounts
 from lcmat.report.cells import cells_table
-from lcmat.report.check_cost import BUDGET_HOURS
+from lcmat.report.check_cost import BUDGET_HOURS, seconds_per_pass
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
@@ -142,6 +142,14 @@ def test_diverged_and_expensive_numbers_have_their_own_state():
     assert states["0.005"] in VERDICTS
     assert states["0.3"] == "over budget"
     assert "diverged (2 of 2 seeds)" in accounts(*diverged).show("1").data
+
+
+def test_a_cached_stage_counts_in_what_a_check_would_take():
+    """The selecting network of a seed is trained once, but somebody who runs one method trains it too."""
+    alone = make_record(20.0, dataset="cifar10", method="uniform", fraction=0.01)
+    cached = alone.model_copy(update={"wall_seconds": 60.0, "seconds": {"selector": 540.0, "training": 60.0}})
+    (rate,) = seconds_per_pass([cached]).values()
+    assert rate == pytest.approx(600.0 / (10 + 0.01 * 200))
 
 
 def test_reduced_runs_stand_beside_the_number_with_their_data_and_are_never_matched():
@@ -346,6 +354,20 @@ def test_the_papers_own_numbers_are_counted_as_a_plain_loop_counts_them():
     expected = sorted(table["LCMat-S"][key] - table["Uniform"][key] for key in settings)
     found = sorted(interval.mean for interval in published_differences(EMPTY, claim))
     assert found == pytest.approx(expected)
+
+
+def test_a_spread_without_seeds_counts_in_claims_as_in_verdicts():
+    claim = next(claim for claim in CLAIMS if claim.name == "other-networks")
+    found = {interval.mean: interval for interval in published_differences(EMPTY, claim)}
+    cells = PUBLISHED[
+        (PUBLISHED["table"] == "3") & (PUBLISHED["dataset"] == "cifar10") & (PUBLISHED["budget"] == "0.01")
+    ]
+    (m1, s1), (m2, s2) = (
+        tuple(cells.loc[cells["method"] == name, ["mean", "std"]].iloc[0]) for name in ("LCMat-S", "Uniform")
+    )
+    three = np.array([-1.0, 0.0, 1.0])
+    expected = stats.ttest_ind(m1 + s1 * three, m2 + s2 * three, equal_var=False).confidence_interval(0.95)
+    assert (found[m1 - m2].low, found[m1 - m2].high) == pytest.approx((expected.low, expected.high))
 
 
 def test_every_claim_with_numbers_finds_them():

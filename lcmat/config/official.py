@@ -32,12 +32,3 @@ OFFICIAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Method -> the parameters that differ. A method that is missing (uniform, k-center, contextual diversity, entropy,
 margin) has one configuration: its official code, in evaluation mode, computes what is defined."""
-
-
-def official_parameters(method: str) -> Mapping[str, Any]:
-    """The parameters of a method's official configuration; none where code and definition agree.
-
-    >>> official_parameters("herding"), official_parameters("uniform")
-    ({'official_order': True}, {})
-    """
-    return OFFICIAL.get(method, {})

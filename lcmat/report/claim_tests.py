@@ -18,6 +18,7 @@ from lcmat.config import parse
 from lcmat.report.claims import Claim
 from lcmat.report.paired import SETTING, SIGNIFICANCE, label_differences, testable, with_holm
 from lcmat.report.protocol import NOT_PROTOCOL
+from lcmat.report.published import published_of
 from lcmat.report.runs import as_rows, with_default_selector
 from lcmat.statistics import Interval, paired_difference, welch_difference
 
@@ -46,7 +47,7 @@ def published_pairs(comparison: pd.DataFrame, claim: Claim) -> list[tuple[dict[s
 
 
 def published_differences(comparison: pd.DataFrame, claim: Claim) -> list[Interval]:
-    """Welch intervals of these pairs; infinite where spread or number of seeds is not stated."""
+    """Welch intervals of these pairs; infinite where a spread is not stated."""
     return [_published_difference(*pair) for pair in published_pairs(comparison, claim)]
 
 
@@ -124,12 +125,11 @@ def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _published_difference(better: Mapping[str, Any], worse: Mapping[str, Any]) -> Interval:
-    """Without a spread or a number of seeds on either side nothing is known but the difference."""
-    stated = [(row["mean"], row["std"], row["seeds"]) for row in (better, worse)]
-    if any(math.isnan(value) for each in stated for value in each):
-        return Interval(better["mean"] - worse["mean"], -math.inf, math.inf, 1)
-    (mean1, std1, n1), (mean2, std2, n2) = stated
-    return welch_difference(mean1, std1, int(n1), mean2, std2, int(n2))
+    """Without a spread on either side nothing is known but the difference; unstated seeds are as in a verdict."""
+    first, second = published_of(better), published_of(worse)
+    if first.std is None or second.std is None:
+        return Interval(first.mean - second.mean, -math.inf, math.inf, 1)
+    return welch_difference(first.mean, *first.spread, second.mean, *second.spread)
 
 
 def _cell_differences(comparison: pd.DataFrame, claim: Claim) -> pd.DataFrame:

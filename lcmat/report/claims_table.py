@@ -96,7 +96,7 @@ def describe_published(differences: Sequence[Interval]) -> str:
     beyond, against = (sum(each.low > 0 for each in differences), sum(each.high < 0 for each in differences))
     counts = f"holds in {holds} of {len(differences)} comparisons"
     if not any(math.isfinite(each.half_width) for each in differences):
-        return f"{counts}; spreads or numbers of seeds are not stated"
+        return f"{counts}; spreads are not stated"
     return f"{counts}; beyond the stated spreads in {beyond}, against it in {against}"
 
 

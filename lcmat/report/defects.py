@@ -26,6 +26,9 @@ QUIRKS: Mapping[str, str] = {
     "official_order": "chooses from the wrong end",
     "raw_logits": "compares logits, not probabilities",
     "batch_norm": "statistics of single-class batches",
+    "weighted": "training with the weights of the coreset",
+    "ridge": "another ridge in the regression",
+    "rounds": "gradient renewed for fewer choices",
 }
 """Options that stand for what official code does, in words."""
 
