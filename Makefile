@@ -33,6 +33,7 @@ book: $(INSTALLED) ## Run the missing benchmarks, execute the chapters, build th
 # A notebook of each experiment shows that papermill does it; the others come without, to the same records.
 	$(BIN)/lcmat sweep --profile $(PROFILE) --jobs $(JOBS) --notebooks first
 	$(BIN)/lcmat chapters --jobs $(JOBS)
+	$(BIN)/python -m lcmat.report.headline
 # From scratch, because Sphinx repeats no warning for a page it has built before, and -W would see none.
 	rm -rf $(SITE) _build/.doctrees
 	$(BIN)/jupyter-book build . -W -n --keep-going

@@ -3,8 +3,7 @@
 Equal bits can be expected in an equal environment: the same model of processor with the same extensions, or the same
 GPU, as many threads, the same torch and numpy. There a difference is a failure; elsewhere it is reported.
 
-Records do not say which model their processor is. A record that names this machine's device and libraries is taken to
-be this machine's; of any other the processor is unknown, and what is unknown equals nothing.
+What is unknown of an environment equals nothing.
 """
 
 import hashlib
@@ -13,29 +12,20 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import groupby
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any
 
-from lcmat.machine import UNKNOWN, Machine
+from lcmat.circumstances import UNKNOWN, Machine
 from lcmat.paths import atomic_write, project_folder
 from lcmat.records import Record
 
-_VERSION = 2
+_VERSION = 3
 
 
-class Environment(NamedTuple):
-    """What decides the last bits of a run's numbers; see `lcmat.machine.Machine`."""
+class Platform(Machine):
+    """What decides the last bits of a run's numbers: the machine, torch and numpy."""
 
-    device: str
-    processor: str
-    instructions: str
-    threads: str
     torch: str
     numpy: str
-
-    @property
-    def known(self) -> bool:
-        """Whether all of it is known."""
-        return UNKNOWN not in self
 
 
 @dataclass(frozen=True)
@@ -45,7 +35,7 @@ class Entry:
     Attributes:
         experiment: its name.
         fingerprint: of the code.
-        environment: in which it was computed.
+        platform: on which it was computed.
         status: "done" or "diverged".
         series: hash of the curves.
         metrics: the numbers.
@@ -53,7 +43,7 @@ class Entry:
 
     experiment: str
     fingerprint: str
-    environment: Environment
+    platform: Platform
     status: str
     series: str
     metrics: Mapping[str, float]
@@ -73,25 +63,12 @@ def reference_path(profile: str) -> Path:
     return project_folder() / "book" / "records" / f"{profile}.json"
 
 
-def entry_of(record: Record, machine: Machine) -> Entry:
-    """The part of a record that is compared.
-
-    Args:
-        record: of a run.
-        machine: this one.
-    """
-    environment = environment_of(record, machine)
+def entry_of(record: Record) -> Entry:
+    """The part of a record that is compared."""
+    platform = Platform(**record.machine.model_dump(), torch=record.environment.torch, numpy=record.environment.numpy)
     series = json.dumps(record.series, sort_keys=True, allow_nan=False).encode()
     digest = hashlib.sha256(series).hexdigest()[:12]
-    return Entry(record.experiment, record.fingerprint, environment, record.status, digest, record.metrics)
-
-
-def environment_of(record: Record, machine: Machine) -> Environment:
-    """In which a record was computed, as far as that can be known here."""
-    torch, numpy = (record.versions.get(name, UNKNOWN) for name in ("torch", "numpy"))
-    here = record.device in machine.devices and (torch, numpy) == (machine.torch, machine.numpy)
-    processor, instructions = (machine.processor, machine.instructions) if here else (UNKNOWN, UNKNOWN)
-    return Environment(record.device, processor, instructions, str(record.determinism.threads), torch, numpy)
+    return Entry(record.experiment, record.fingerprint, platform, record.status, digest, record.metrics)
 
 
 def compare(reference: Mapping[str, Entry], found: Mapping[str, Entry], wanted: Iterable[str]) -> Comparison:
@@ -113,16 +90,16 @@ def compare(reference: Mapping[str, Entry], found: Mapping[str, Entry], wanted: 
 
 def write(path: Path, entries: Mapping[str, Entry]) -> None:
     """Write a reference: a line for each run, sorted, so that a change of one run is a change of one line."""
-    environments = sorted({entry.environment for entry in entries.values()})
+    platforms = sorted({entry.platform for entry in entries.values()}, key=Platform.model_dump_json)
     parts = []
     by_experiment = sorted(entries.items(), key=lambda item: (item[1].experiment, item[0]))
     for experiment, items in groupby(by_experiment, key=lambda item: item[1].experiment):
         rows = dict(items)
         metrics = sorted({name for entry in rows.values() for name in entry.metrics})
-        lines = ",\n".join(f'"{key}": {json.dumps(_row(entry, environments, metrics))}' for key, entry in rows.items())
+        lines = ",\n".join(f'"{key}": {json.dumps(_row(entry, platforms, metrics))}' for key, entry in rows.items())
         parts.append(f'"{experiment}": {{"metrics": {json.dumps(metrics)}, "runs": {{\n{lines}\n}}}}')
-    named = ",\n".join(json.dumps(environment._asdict()) for environment in environments)
-    head = f'"schema_version": {_VERSION},\n"environments": [\n{named}\n]'
+    named = ",\n".join(json.dumps(platform.model_dump()) for platform in platforms)
+    head = f'"schema_version": {_VERSION},\n"platforms": [\n{named}\n]'
     atomic_write(path, f'{{\n{head},\n"experiments": {{\n{",".join(parts)}\n}}\n}}\n'.encode())
 
 
@@ -137,9 +114,9 @@ def read(path: Path) -> dict[str, Entry]:
         content = json.loads(path.read_bytes())
         if content["schema_version"] != _VERSION:
             raise ValueError(f"its schema_version is {content['schema_version']}, not {_VERSION}")
-        environments = [Environment(**names) for names in content["environments"]]
+        platforms = [Platform(**facts) for facts in content["platforms"]]
         return {
-            key: _entry(experiment, row, environments, part["metrics"])
+            key: _entry(experiment, row, platforms, part["metrics"])
             for experiment, part in content["experiments"].items()
             for key, row in part["runs"].items()
         }
@@ -150,11 +127,11 @@ def read(path: Path) -> dict[str, Entry]:
 
 def _compare_numbers(key: str, expected: Entry, found: Entry, result: Comparison) -> None:
     differences = [f"{found.experiment} {key}: {text}" for text in _differences(expected, found)]
-    if expected.environment.known and expected.environment == found.environment:
+    if expected.platform.known and expected.platform == found.platform:
         result.failures.extend(differences)
         return
-    facts = zip(Environment._fields, found.environment, expected.environment, strict=True)
-    reason = ", ".join(f"{name} {new}, reference {old}" for name, new, old in facts if new != old or new == UNKNOWN)
+    facts = zip(found.platform, dict(expected.platform).values(), strict=True)
+    reason = ", ".join(f"{name} {new}, reference {old}" for (name, new), old in facts if new != old or new == UNKNOWN)
     result.warnings.extend(f"{text} ({reason})" for text in differences)
     result.elsewhere.append(key)
 
@@ -174,12 +151,12 @@ def _or_nothing(number: float | None) -> str:
     return "nothing" if number is None else repr(number)
 
 
-def _row(entry: Entry, environments: list[Environment], metrics: list[str]) -> list[Any]:
+def _row(entry: Entry, platforms: list[Platform], metrics: list[str]) -> list[Any]:
     numbers = [entry.metrics.get(name) for name in metrics]
-    return [entry.fingerprint, environments.index(entry.environment), entry.status, entry.series, *numbers]
+    return [entry.fingerprint, platforms.index(entry.platform), entry.status, entry.series, *numbers]
 
 
-def _entry(experiment: str, row: list[Any], environments: list[Environment], metrics: list[str]) -> Entry:
+def _entry(experiment: str, row: list[Any], platforms: list[Platform], metrics: list[str]) -> Entry:
     fingerprint, number, status, series, *values = row
     numbers = {name: value for name, value in zip(metrics, values, strict=True) if value is not None}
-    return Entry(experiment, fingerprint, environments[number], status, series, numbers)
+    return Entry(experiment, fingerprint, platforms[number], status, series, numbers)

@@ -7,8 +7,9 @@ augmented features ``a = [h; 1]``, the bias last.  With respect to the last laye
     Hessian           (diag(p) - p p^T) (x) a a^T     (independent of the label, positive semi-definite)
     Hessian diagonal  p (1 - p) (a^2)^T
 
-so no backward pass is needed.  All quantities belong to the *sum*-reduced loss of single samples: nothing is divided by
-a batch size.  Everything is differentiable, keeps the dtype and device of its inputs, and touches no global state.
+so no backward pass is needed.  A layer without bias has ``a = h`` and ``c x d`` parameters: say ``bias=False``.  All
+quantities belong to the *sum*-reduced loss of single samples: nothing is divided by a batch size.  Everything is
+differentiable, keeps the dtype and device of its inputs, and touches no global state.
 """
 
 from typing import NamedTuple
@@ -29,13 +30,13 @@ class LastLayer(NamedTuple):
     labels: Tensor  # int64 (n,)
 
 
-def augmented_features(features: Tensor) -> Tensor:
-    """Append the constant 1 that multiplies the bias: ``(n, d) -> (n, d + 1)``, bias last.
+def augmented_features(features: Tensor, *, bias: bool = True) -> Tensor:
+    """Append the constant 1 that multiplies the bias: ``(n, d) -> (n, d + 1)``, bias last; without a bias, nothing.
 
     >>> augmented_features(torch.tensor([[2.0, 3.0]]))
     tensor([[2., 3., 1.]])
     """
-    return torch.cat([features, features.new_ones(len(features), 1)], dim=1)
+    return torch.cat([features, features.new_ones(len(features), 1)], dim=1) if bias else features
 
 
 def residuals(logits: Tensor, labels: Tensor) -> Tensor:
@@ -58,13 +59,14 @@ def bernoulli_variances(logits: Tensor) -> Tensor:
     return probabilities * (1 - probabilities)
 
 
-def per_sample_gradients(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+def per_sample_gradients(features: Tensor, logits: Tensor, labels: Tensor, *, bias: bool = True) -> Tensor:
     """Per-sample gradients of the cross-entropy in the last layer, ``g_i = (p_i - y_i) a_i^T`` (paper Eq. 8).
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         labels: class numbers, int64 ``(n,)``.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(n, c, d + 1)``, weight gradients with the bias gradient last; one sample's loss each, no reduction.
@@ -77,15 +79,16 @@ def per_sample_gradients(features: Tensor, logits: Tensor, labels: Tensor) -> Te
              [-1.0000, -0.5000]]])
     """
     check_samples(features, logits, labels)
-    return residuals(logits, labels)[:, :, None] * augmented_features(features)[:, None, :]
+    return residuals(logits, labels)[:, :, None] * augmented_features(features, bias=bias)[:, None, :]
 
 
-def hessian_diagonals(features: Tensor, logits: Tensor) -> Tensor:
+def hessian_diagonals(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     """Per-sample Hessian diagonals in the last layer, ``lambda_i = p_i (1 - p_i) (a_i^2)^T`` (paper Eq. 7).
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(n, c, d + 1)``, non-negative, the bias last; one sample's loss each, no reduction.
@@ -98,10 +101,12 @@ def hessian_diagonals(features: Tensor, logits: Tensor) -> Tensor:
              [1.0000, 0.2500]]])
     """
     check_samples(features, logits)
-    return bernoulli_variances(logits)[:, :, None] * augmented_features(features).square()[:, None, :]
+    return bernoulli_variances(logits)[:, :, None] * augmented_features(features, bias=bias).square()[:, None, :]
 
 
-def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int, *, scales: Tensor | None = None) -> Tensor:
+def top_variance_dimensions(
+    features: Tensor, logits: Tensor, top_k: int, *, scales: Tensor | None = None, bias: bool = True
+) -> Tensor:
     """The ``top_k`` dimensions whose Hessian-diagonal entries vary most over the samples (the set K of paper Eq. 9).
 
     The variances come from two matrix products of moments, ``E[lambda^2] - E[lambda]^2`` in float64, so the
@@ -112,6 +117,7 @@ def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int, *, sca
         logits: its outputs, ``(n, c)``.
         top_k: how many dimensions; all of them when there are fewer.
         scales: positive factors of the samples' losses, ``(n,)``; None for 1.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         Flat positions in ``c x (d + 1)``, int64 ``(min(top_k, c (d + 1)),)``, largest variance first.
@@ -126,7 +132,7 @@ def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int, *, sca
     if top_k < 1 or len(features) == 0:
         raise ValueError(f"top_k must be at least 1 and samples non-empty, got top_k={top_k}, n={len(features)}")
     variances = _scaled(bernoulli_variances(logits.double()), scales)
-    squares = augmented_features(features.double()).square()
+    squares = augmented_features(features.double(), bias=bias).square()
     mean = variances.T @ squares / len(features)
     mean_of_squares = variances.square().T @ squares.square() / len(features)
     spread = (mean_of_squares - mean.square()).flatten()
@@ -134,7 +140,7 @@ def top_variance_dimensions(features: Tensor, logits: Tensor, top_k: int, *, sca
 
 
 def hessian_diagonal_columns(
-    features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None
+    features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None, bias: bool = True
 ) -> Tensor:
     """The Hessian diagonals' entries in some dimensions only: ``(n, len(dimensions))``, as in `hessian_diagonals`.
 
@@ -143,18 +149,18 @@ def hessian_diagonal_columns(
         logits: its outputs, ``(n, c)``.
         dimensions: flat positions in ``c x (d + 1)``, for instance from `top_variance_dimensions`.
         scales: positive factors of the samples' losses, ``(n,)``; None for 1.
+        bias: whether the layer has one; without it there is no last column.
 
     >>> hessian_diagonal_columns(torch.tensor([[2.0]]), torch.zeros(1, 2), torch.tensor([0, 3]))
     tensor([[1.0000, 0.2500]])
     """
     check_samples(features, logits)
-    width = features.shape[1] + 1
-    classes = torch.div(dimensions, width, rounding_mode="floor")
-    squares = augmented_features(features).square()
-    return _scaled(bernoulli_variances(logits), scales)[:, classes] * squares[:, dimensions % width]
+    squares = augmented_features(features, bias=bias).square()
+    classes = torch.div(dimensions, squares.shape[1], rounding_mode="floor")
+    return _scaled(bernoulli_variances(logits), scales)[:, classes] * squares[:, dimensions % squares.shape[1]]
 
 
-def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor) -> Tensor:
+def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor, *, bias: bool = True) -> Tensor:
     """Euclidean distances between per-sample last-layer gradients, ``||g_i - g_j||_2`` (paper Eq. 10).
 
     A gradient is an outer product ``r a^T`` with ``r = p - y``, so with differences ``d`` and sums ``s`` of two samples
@@ -168,6 +174,7 @@ def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor) -> Tens
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         labels: class numbers, int64 ``(n,)``.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(n, n)``, symmetric, zero diagonal.  The derivative at distance 0 is taken as 0.
@@ -179,16 +186,18 @@ def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor) -> Tens
     tensor([[0.0000, 1.4142],
             [1.4142, 0.0000]])
     """
-    return symmetric_matrix(len(features), gradient_distance_blocks(features, logits, labels), like=features)
+    blocks = gradient_distance_blocks(features, logits, labels, bias=bias)
+    return symmetric_matrix(len(features), blocks, like=features)
 
 
-def hessian_distances(features: Tensor, logits: Tensor, dimensions: Tensor) -> Tensor:
+def hessian_distances(features: Tensor, logits: Tensor, dimensions: Tensor, *, bias: bool = True) -> Tensor:
     """L1 distances between Hessian diagonals over some dimensions, ``sum_k |lambda_ik - lambda_jk|`` (paper Eq. 10).
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         dimensions: flat positions in ``c x (d + 1)``, for instance from `top_variance_dimensions`.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(n, n)``, symmetric, zero diagonal.
@@ -200,26 +209,28 @@ def hessian_distances(features: Tensor, logits: Tensor, dimensions: Tensor) -> T
     tensor([[0., 1.],
             [1., 0.]])
     """
-    return symmetric_matrix(len(features), hessian_distance_blocks(features, logits, dimensions), like=features)
+    blocks = hessian_distance_blocks(features, logits, dimensions, bias=bias)
+    return symmetric_matrix(len(features), blocks, like=features)
 
 
 def gradient_distance_blocks(
-    features: Tensor, logits: Tensor, labels: Tensor, *, scales: Tensor | None = None
+    features: Tensor, logits: Tensor, labels: Tensor, *, scales: Tensor | None = None, bias: bool = True
 ) -> Blocks:
     """The matrix of `gradient_distances`, block by block on demand; ``scales`` multiply the samples' losses."""
     check_samples(features, logits, labels)
-    return outer_product_distance_blocks(_scaled(residuals(logits, labels), scales), features)
+    return outer_product_distance_blocks(_scaled(residuals(logits, labels), scales), features, bias=bias)
 
 
-def outer_product_distance_blocks(factors: Tensor, features: Tensor) -> Blocks:
+def outer_product_distance_blocks(factors: Tensor, features: Tensor, *, bias: bool = True) -> Blocks:
     """Euclidean distances between outer products ``r_i a_i^T``, block by block on demand.
 
     Args:
         factors: the vectors ``r_i``, ``(n, c)``: ``p_i - y_i`` gives `gradient_distances`.
         features: the ``h_i`` of ``a_i = [h_i; 1]``, ``(n, d)``.
+        bias: whether the layer has one; without it ``a_i = h_i``.
     """
     r, r_squared = _with_squared_norms(factors)
-    _, a_squared = _with_squared_norms(augmented_features(features))
+    _, a_squared = _with_squared_norms(augmented_features(features, bias=bias))
     # Differences of augmented features are those of the features; centring them keeps the cancellation small.
     centred, centred_squared = _with_squared_norms(features - features.mean(dim=0))
 
@@ -237,10 +248,10 @@ def outer_product_distance_blocks(factors: Tensor, features: Tensor) -> Blocks:
 
 
 def hessian_distance_blocks(
-    features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None
+    features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None, bias: bool = True
 ) -> Blocks:
     """The matrix of `hessian_distances`, block by block on demand; ``scales`` multiply the samples' losses."""
-    values = hessian_diagonal_columns(features, logits, dimensions, scales=scales)
+    values = hessian_diagonal_columns(features, logits, dimensions, scales=scales, bias=bias)
     return lambda rows, columns: l1_distances(values[rows], values[columns])
 
 

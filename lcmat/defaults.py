@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 Values = Mapping[str, Any]
 
 _GRADIENT = {"double_softmax": False, "loss_reduction": None}
-_GRADMATCH = {"ridge": 0.5, **_GRADIENT}
+_GRADMATCH = {"ridge": 0.5, **_GRADIENT, "official_weights": None}
 _GLISTER = {"eta": 0.01, "rounds": None, **_GRADIENT}
 
 METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
@@ -18,7 +18,7 @@ METHOD_OPTIONS: Mapping[str, Values] = MappingProxyType(
         "uniform": {},
         "lcmat-s": {"rho": 0.1, "top_k": 100, "loss_reduction": None},
         "lcmat-s-spectral": {"rho": 0.1},
-        "craig": {"gradients": "logits", **_GRADIENT},
+        "craig": {"gradients": "logits", **_GRADIENT, "official_weights": None},
         "gradmatch": _GRADMATCH,
         "gradmatch-val": _GRADMATCH,
         "glister": _GLISTER,
@@ -83,7 +83,7 @@ METHOD_EVIDENCE: Mapping[str, tuple[str, ...]] = MappingProxyType(
 """What a method must be told beyond the last layer's view; those that need nothing are left out."""
 
 METHODS_WITHOUT_VIEW = ("uniform",)
-"""Methods that look at no network: for them none is trained."""
+"""Methods that look at no network; none is trained for them."""
 
 NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
     {"digits-net": 32, "convnet": 128, "resnet18": 64, "resnet10": 64, "vgg16": 64, "wrn16-8": 128, "inception-v3": 32},

@@ -15,7 +15,9 @@ from torch import Tensor
 from lcmat.curvature import augmented_features, bernoulli_variances, check_samples, residuals
 
 
-def mean_gradient(features: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+def mean_gradient(
+    features: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None = None, *, bias: bool = True
+) -> Tensor:
     """Mean of the per-sample gradients, ``E[(p - y) a^T]``: the gradient of the mean cross-entropy.
 
     Args:
@@ -23,6 +25,7 @@ def mean_gradient(features: Tensor, logits: Tensor, labels: Tensor, weights: Ten
         logits: its outputs, ``(n, c)``.
         labels: class numbers, int64 ``(n,)``.
         weights: non-negative ``(n,)``, or None for equal ones.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(c, d + 1)``, the bias last; a mean over the samples.
@@ -35,10 +38,12 @@ def mean_gradient(features: Tensor, logits: Tensor, labels: Tensor, weights: Ten
             [0., 0.]])
     """
     check_samples(features, logits, labels)
-    return _mean_outer(residuals(logits, labels), augmented_features(features), weights)
+    return _mean_outer(residuals(logits, labels), augmented_features(features, bias=bias), weights)
 
 
-def second_moment(features: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None = None) -> Tensor:
+def second_moment(
+    features: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None = None, *, bias: bool = True
+) -> Tensor:
     """Mean of the squared per-sample gradients, ``E[(p - y)^2 (a^2)^T]``: the diagonal of the empirical Fisher matrix.
 
     Args:
@@ -46,6 +51,7 @@ def second_moment(features: Tensor, logits: Tensor, labels: Tensor, weights: Ten
         logits: its outputs, ``(n, c)``.
         labels: class numbers, int64 ``(n,)``.
         weights: non-negative ``(n,)``, or None for equal ones.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(c, d + 1)``, non-negative, the bias last; a mean over the samples, not centred.
@@ -58,11 +64,17 @@ def second_moment(features: Tensor, logits: Tensor, labels: Tensor, weights: Ten
             [1.0000, 0.2500]])
     """
     check_samples(features, logits, labels)
-    return _mean_outer(residuals(logits, labels).square(), augmented_features(features).square(), weights)
+    return _mean_outer(residuals(logits, labels).square(), augmented_features(features, bias=bias).square(), weights)
 
 
 def gradient_variance(
-    features: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None = None, *, unbiased: bool = True
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    weights: Tensor | None = None,
+    *,
+    unbiased: bool = True,
+    bias: bool = True,
 ) -> Tensor:
     """Elementwise variance of the per-sample gradients, ``E[g^2] - E[g]^2`` (the Var of paper Eq. 15).
 
@@ -76,6 +88,7 @@ def gradient_variance(
         labels: class numbers, int64 ``(n,)``.
         weights: non-negative ``(n,)``, or None for equal ones.
         unbiased: divide by ``n - 1`` instead of ``n``.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(c, d + 1)``, the bias last; per parameter, averaged over the samples.
@@ -87,7 +100,8 @@ def gradient_variance(
     tensor([[2.0000, 0.5000],
             [2.0000, 0.5000]])
     """
-    centred = second_moment(features, logits, labels, weights) - mean_gradient(features, logits, labels, weights) ** 2
+    samples = (features, logits, labels, weights)
+    centred = second_moment(*samples, bias=bias) - mean_gradient(*samples, bias=bias) ** 2
     if not unbiased:
         return centred
     shares = _normalised(weights, logits)
@@ -96,13 +110,16 @@ def gradient_variance(
     return centred / (1 - shares.square().sum())
 
 
-def mean_hessian_diagonal(features: Tensor, logits: Tensor, weights: Tensor | None = None) -> Tensor:
+def mean_hessian_diagonal(
+    features: Tensor, logits: Tensor, weights: Tensor | None = None, *, bias: bool = True
+) -> Tensor:
     """Diagonal of the mean cross-entropy's Hessian, ``E[p (1 - p) (a^2)^T]``: what the variance stands in for.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         weights: non-negative ``(n,)``, or None for equal ones.
+        bias: whether the layer has one; without it there is no last column.
 
     Returns:
         ``(c, d + 1)``, non-negative, the bias last; a mean over the samples.
@@ -115,7 +132,7 @@ def mean_hessian_diagonal(features: Tensor, logits: Tensor, weights: Tensor | No
             [1.0000, 0.2500]])
     """
     check_samples(features, logits)
-    return _mean_outer(bernoulli_variances(logits), augmented_features(features).square(), weights)
+    return _mean_outer(bernoulli_variances(logits), augmented_features(features, bias=bias).square(), weights)
 
 
 def _mean_outer(left: Tensor, right: Tensor, weights: Tensor | None) -> Tensor:

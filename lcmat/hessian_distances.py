@@ -14,7 +14,7 @@ from lcmat.curvature import augmented_features, check_samples, hessian_diagonals
 PAIRS_PER_BLOCK = 1 << 14  # of 2c x 2c eigenproblems at a time: 52 MB for ten classes
 
 
-def largest_diagonal_distances(features: Tensor, logits: Tensor) -> Tensor:
+def largest_diagonal_distances(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     r"""Largest difference of two Hessian diagonals, :math:`\max_k |\lambda_{ik} - \lambda_{jk}|`, as in paper Eq. 8.
 
     Never above the spectral distance, for it is the largest diagonal entry of :math:`H_i - H_j`.
@@ -22,6 +22,7 @@ def largest_diagonal_distances(features: Tensor, logits: Tensor) -> Tensor:
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
+        bias: whether the layer has one; without it :math:`a_i = h_i`.
 
     Returns:
         ``(n, n)``, float64, symmetric, zero diagonal; one sample's loss each, no reduction.
@@ -32,11 +33,11 @@ def largest_diagonal_distances(features: Tensor, logits: Tensor) -> Tensor:
     >>> largest_diagonal_distances(torch.tensor([[2.0], [0.0]]), torch.zeros(2, 2))[0, 1].item()
     1.0
     """
-    diagonals = hessian_diagonals(features.double(), logits.double()).flatten(1)
+    diagonals = hessian_diagonals(features.double(), logits.double(), bias=bias).flatten(1)
     return torch.cdist(diagonals, diagonals, p=torch.inf)
 
 
-def frobenius_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
+def frobenius_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     r"""Frobenius distances of per-sample Hessians, :math:`\|H_i - H_j\|_F`; never below the spectral distance.
 
     A Hessian is the outer product of :math:`A_i` and :math:`B_i = a_i a_i^\top`, so with differences D and sums S
@@ -49,6 +50,7 @@ def frobenius_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
+        bias: whether the layer has one; without it :math:`a_i = h_i`.
 
     Returns:
         ``(n, n)``, float64, symmetric, zero diagonal; one sample's loss each, no reduction.
@@ -60,7 +62,7 @@ def frobenius_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
     >>> round(distances[0, 1].item(), 4)   # A_i = A_j, of norm 1/2; B_i - B_j = [[4, 2], [2, 0]], of norm sqrt(24)
     2.4495
     """
-    factors, inputs = _factors(features, logits)
+    factors, inputs = _factors(features, logits, bias)
     flat = factors.flatten(1)
     factor_squares, norms = flat.square().sum(dim=1), inputs.square().sum(dim=1)
 
@@ -77,7 +79,7 @@ def frobenius_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
     return symmetric_matrix(len(inputs), block, like=inputs)
 
 
-def spectral_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
+def spectral_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     r"""Spectral distances of per-sample Hessians, :math:`\|H_i - H_j\|_2`, exact.
 
     The difference lives on :math:`\mathbb R^c \otimes \operatorname{span}(a_i, a_j)`. In an orthonormal basis of the
@@ -86,6 +88,7 @@ def spectral_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
+        bias: whether the layer has one; without it :math:`a_i = h_i`.
 
     Returns:
         ``(n, n)``, float64, symmetric, zero diagonal; one sample's loss each, no reduction.
@@ -97,7 +100,7 @@ def spectral_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
     >>> round(distances[0, 1].item(), 4)   # |A| = 1/2 times the norm of [[4, 2], [2, 0]], 2 + sqrt(8)
     2.4142
     """
-    factors, inputs = _factors(features, logits)
+    factors, inputs = _factors(features, logits, bias)
     first, second = torch.triu_indices(len(inputs), len(inputs), offset=1)
     distances = inputs.new_zeros(len(inputs), len(inputs))
     for i, j in zip(first.split(PAIRS_PER_BLOCK), second.split(PAIRS_PER_BLOCK), strict=True):
@@ -107,12 +110,12 @@ def spectral_hessian_distances(features: Tensor, logits: Tensor) -> Tensor:
     return distances
 
 
-def _factors(features: Tensor, logits: Tensor) -> tuple[Tensor, Tensor]:
-    """A_i, (n, c, c), and a_i, (n, d+1)."""
+def _factors(features: Tensor, logits: Tensor, bias: bool) -> tuple[Tensor, Tensor]:
+    """A_i, (n, c, c), and a_i, (n, d+1) or (n, d)."""
     check_samples(features, logits)
     probabilities = logits.double().softmax(dim=1)
     factors = probabilities.diag_embed() - probabilities[:, :, None] * probabilities[:, None]
-    return factors, augmented_features(features.double())
+    return factors, augmented_features(features.double(), bias=bias)
 
 
 def _squared_cdist(left: Tensor, right: Tensor) -> Tensor:

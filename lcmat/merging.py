@@ -65,18 +65,10 @@ def _read(folders: Sequence[Path]) -> tuple[list[tuple[Path, Record]], list[str]
             raise ValueError(f"{folder} holds no records: name the folder that holds <experiment>/<dataset>/<key>.json")
         for path in paths:
             try:
-                found.append((path, _checked(path, folder)))
+                found.append((path, records.read(path)))
             except (RecordError, OSError) as error:
                 refused.append(str(error))
     return found, refused
-
-
-def _checked(path: Path, folder: Path) -> Record:
-    record = records.read(path)
-    place = records.path_of(parse(record.experiment, record.parameters), folder)
-    if path != place:
-        raise RecordError(f"{path} belongs at {place}: move it there")
-    return record
 
 
 def _present(record: Record) -> tuple[Path, Record] | None:

@@ -4,44 +4,36 @@ A record is written as the last act of a run, in one step. A run that crashes le
 result and leaves one, whose status says so and which has no accuracy.
 """
 
+import hashlib
 import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, model_validator
+from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
+from lcmat.circumstances import Determinism, Environment, Hex, Machine, Part
 from lcmat.config import Experiment, parse
 from lcmat.paths import atomic_write, records_folder
 
 # What differs between two runs that give the same numbers.
 _CIRCUMSTANCES = {"seconds", "started", "wall_seconds", "peak_memory_mb", "commit", "dirty"}
-_Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
+_SCHEMA: Literal[2] = 2
+_HASH = "content_sha256"
 
 
 class RecordError(ValueError):
     """A file is no valid record; the message names the file and the remedy."""
 
 
-class _Part(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)
-
-
-class DataSource(_Part):
+class DataSource(Part):
     """Which images a run used: a hash of their pixels and labels, and where they come from, in a sentence."""
 
     content_hash: str
     provenance: str
 
 
-class Determinism(_Part):
-    """What else the bits of a result depend on: the number of threads, and torch's deterministic mode."""
-
-    threads: int = Field(ge=1)
-    deterministic_algorithms: bool
-
-
-class Record(_Part):
+class Record(Part):
     """The result of one run and all that is needed to judge and to repeat it.
 
     Attributes:
@@ -59,20 +51,22 @@ class Record(_Part):
         started: when the run began, UTC.
         wall_seconds: duration of the run, or of its last part if it was interrupted.
         peak_memory_mb: largest resident memory of the process, in 10^6 bytes.
-        device: what computed, in words.
-        versions: of Python, lcmat, numpy and torch.
-        determinism: see `Determinism`.
+        machine: see `Machine`.
+        environment: see `Environment`.
+        deterministic_algorithms: torch's deterministic mode.
         commit: of the repository, None outside of one.
         dirty: whether tracked files other than records differed from that commit.
         fingerprint: of the code that made the numbers, see `lcmat.fingerprint`.
         data: split -> `DataSource`.
+        indices: of the chosen images among the training images in the canonical order of the data set, class by class,
+            best first; None where nothing is chosen once.
         artifacts: what else the run made and the cache keeps, for instance a condensed set -> hash of its content.
         error: why the status is not "done".
     """
 
-    schema_version: Literal[1] = 1
+    schema_version: Literal[2] = _SCHEMA
     experiment: str
-    key: _Hex
+    key: Hex
     parameters: dict[str, Any]
     seed: int
     status: Literal["done", "diverged"]
@@ -82,13 +76,14 @@ class Record(_Part):
     started: AwareDatetime
     wall_seconds: float = Field(ge=0)
     peak_memory_mb: float = Field(ge=0)
-    device: str
-    versions: dict[str, str]
-    determinism: Determinism
+    machine: Machine
+    environment: Environment
+    deterministic_algorithms: bool
     commit: str | None
     dirty: bool | None
-    fingerprint: _Hex
+    fingerprint: Hex
     data: dict[str, DataSource]
+    indices: list[Annotated[int, Field(ge=0)]] | None = None
     artifacts: dict[str, str] = Field(default_factory=dict)
     error: str | None = None
 
@@ -105,7 +100,24 @@ class Record(_Part):
                 raise ValueError(f"{name} = {value} is no percentage")
         if (self.status == "done") != ("test_accuracy_percent" in self.metrics and self.error is None):
             raise ValueError(f"status {self.status!r} contradicts metrics and error")
+        if len(set(self.indices or ())) != len(self.indices or ()):
+            raise ValueError("an image is chosen twice")
         return self
+
+    @property
+    def device(self) -> str:
+        """What computed, in words."""
+        return self.machine.device
+
+    @property
+    def versions(self) -> dict[str, str]:
+        """Of Python, lcmat, numpy and torch."""
+        return self.environment.model_dump(exclude={"lock"})
+
+    @property
+    def determinism(self) -> Determinism:
+        """See `Determinism`."""
+        return Determinism(threads=self.machine.threads, deterministic_algorithms=self.deterministic_algorithms)
 
 
 @dataclass(frozen=True)
@@ -118,8 +130,7 @@ class Problem:
 
 def path_of(parameters: Experiment, folder: Path | None = None) -> Path:
     """Where the record of a run with these parameters lies: `<experiment>/<dataset>/<key>.json`."""
-    dataset = parameters.canonical()["dataset"]
-    return (folder or records_folder()) / parameters.experiment / dataset / f"{parameters.key}.json"
+    return (folder or records_folder()) / _place(parameters)
 
 
 def write(record: Record, folder: Path | None = None) -> Path:
@@ -127,8 +138,10 @@ def write(record: Record, folder: Path | None = None) -> Path:
     path = path_of(parse(record.experiment, record.parameters), folder)
     if _is_there(record, path):
         return path
-    content = json.dumps(record.model_dump(mode="json"), indent=1, ensure_ascii=False, allow_nan=False)
-    atomic_write(path, f"{content}\n".encode())
+    content = record.model_dump(mode="json")
+    content[_HASH] = _sha256(content)
+    lines = (f'"{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in content.items())
+    atomic_write(path, "{{\n{}\n}}\n".format(",\n".join(lines)).encode())
     return path
 
 
@@ -137,15 +150,17 @@ def read(path: Path) -> Record:
 
     Raises:
         FileNotFoundError: there is none.
-        RecordError: the file is damaged, was changed by hand, is of another schema version, or has another's name.
+        RecordError: the file is damaged, was changed by hand, is of another schema version, or lies elsewhere than a
+            record of its run does.
     """
     try:
-        record = Record.model_validate_json(path.read_bytes(), strict=True)
+        record = Record.model_validate_json(json.dumps(_content(path)), strict=True)
     except ValidationError as error:
         details = (f"{'.'.join(map(str, detail['loc'])) or 'record'}: {detail['msg']}" for detail in error.errors())
         raise _invalid(path, "; ".join(details)) from None
-    if path.stem != record.key:
-        raise _invalid(path, f"the file must be named {record.key}.json after its key")
+    place = _place(parse(record.experiment, record.parameters))
+    if path.absolute().parts[-3:] != place.parts:
+        raise RecordError(f"{path} belongs at {place} in the folder of the records: move it there, or delete the copy")
     return record
 
 
@@ -185,6 +200,29 @@ def _is_there(record: Record, path: Path) -> bool:
         return agree(read(path), record)
     except (FileNotFoundError, RecordError):
         return False
+
+
+def _place(parameters: Experiment) -> Path:
+    return Path(parameters.experiment, parameters.canonical()["dataset"], f"{parameters.key}.json")
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """What a file of this schema says, as it was written."""
+    try:
+        content = json.loads(path.read_bytes())
+        version = content["schema_version"]
+    except (ValueError, TypeError, KeyError) as error:
+        raise _invalid(path, f"{type(error).__name__}: {error}") from None
+    if version != _SCHEMA:
+        made = ", made by the first edition" if version == 1 else ""
+        raise _invalid(path, f"schema_version {version}{made}, not {_SCHEMA}")
+    if content.pop(_HASH, None) != _sha256(content):
+        raise _invalid(path, f"it was edited or damaged: its content has another hash than its {_HASH}")
+    return dict(content)
+
+
+def _sha256(content: dict[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
 
 def _invalid(path: Path, reason: str) -> RecordError:

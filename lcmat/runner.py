@@ -180,13 +180,13 @@ def _summary(error: Exception) -> str:
     return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
 
 
-def _progress_bar(stage: str) -> Callable[[int, int, float, float | None], None]:
+def _progress_bar(stage: str) -> Callable[[float, int, float, float | None], None]:
     """A bar on the standard error that follows one training."""
     from tqdm import tqdm
 
     bar = tqdm(desc=stage, unit="epoch", file=sys.stderr)
 
-    def update(epoch: int, epochs: int, loss: float, accuracy: float | None) -> None:
+    def update(epoch: float, epochs: int, loss: float, accuracy: float | None) -> None:
         bar.total = epochs
         bar.set_postfix({"loss": f"{loss:.3f}", **({} if accuracy is None else {"test": f"{accuracy:.2f} %"})})
         bar.update(epoch - bar.n)

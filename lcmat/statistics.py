@@ -1,7 +1,7 @@
-"""Intervals, paired tests and the verdicts of the reproducibility report.
+"""Intervals and paired tests.
 
 Runs are few (3-5 seeds), so every interval is a Student t interval and every comparison of two methods is paired by
-seed. The rules that turn an interval into a word were fixed before anything was run and live here alone.
+seed. `lcmat.verdicts` turns an interval into a word.
 """
 
 from __future__ import annotations
@@ -9,19 +9,9 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal
 
 import numpy as np
 from scipy import stats
-
-ACCURACY_MARGIN_PERCENT = 2.0
-"""Largest difference of two mean accuracies, in percentage points, that still counts as the same result."""
-
-MAX_SEEDS = 100
-"""Largest number of seeds that `seeds_to_settle` considers worth planning."""
-
-VerdictName = Literal["reproduced", "higher", "lower", "inconclusive", "not run"]
-VERDICTS: tuple[VerdictName, ...] = ("reproduced", "higher", "lower", "inconclusive", "not run")
 
 
 @dataclass(frozen=True)
@@ -54,15 +44,6 @@ class PairedDifference:
 
     interval: Interval
     p_value: float
-
-
-@dataclass(frozen=True)
-class Verdict:
-    """What a cell of the paper turned out to be; `seeds_to_settle` is set only for "inconclusive"."""
-
-    name: VerdictName
-    difference: Interval | None = None
-    seeds_to_settle: int | None = None
 
 
 def mean_interval(values: Sequence[float], confidence: float = 0.95) -> Interval:
@@ -108,11 +89,19 @@ def welch_difference(
     for std, n in ((std1, n1), (std2, n2)):
         if n < 1 or (n < 2 and std > 0):
             raise ValueError(f"{n} run(s) cannot have the spread {std}: give NaN where the spread is unknown")
-    variances = std1**2 / n1, std2**2 / n2
-    weights = [variance**2 / max(n - 1, 1) for variance, n in zip(variances, (n1, n2), strict=True)]
-    total = sum(variances)
-    degrees = total**2 / sum(weights) if total > 0 else 1.0
-    return _interval(mean1 - mean2, total, degrees, n1, confidence)
+    half_width = float(welch_half_widths(np.asarray(std1), n1, std2, n2, confidence))
+    difference = mean1 - mean2
+    return Interval(difference, difference - half_width, difference + half_width, n1)
+
+
+def welch_half_widths(std1: np.ndarray, n1: int, std2: float, n2: int, confidence: float = 0.95) -> np.ndarray:
+    """Half-widths of `welch_difference` for many spreads of the first group at once; infinite where one is NaN."""
+    first, second = std1**2 / n1, std2**2 / n2
+    total = first + second
+    weights = first**2 / max(n1 - 1, 1) + second**2 / max(n2 - 1, 1)
+    degrees = np.divide(total**2, weights, out=np.ones_like(total), where=weights > 0)
+    half_widths = stats.t.ppf((1 + confidence) / 2, degrees) * np.sqrt(total)
+    return np.where(np.isnan(total), math.inf, half_widths)
 
 
 def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float = 0.95) -> PairedDifference:
@@ -161,62 +150,6 @@ def holm(p_values: Sequence[float]) -> list[float]:
     adjusted = np.empty_like(raw)
     adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * factors), 1.0)
     return adjusted.tolist()
-
-
-def name_verdict(difference: Interval, margin: float) -> VerdictName:
-    """Turn an interval of (ours - published) into a word.
-
-    "reproduced" if it lies inside +-margin; "higher" or "lower" if it excludes zero and the mean difference exceeds the
-    margin; "inconclusive" otherwise. No interval satisfies two of the rules.
-
-    >>> name_verdict(Interval(0.5, -0.5, 1.5, 5), margin=2.0)
-    'reproduced'
-    >>> name_verdict(Interval(-3.0, -4.0, -2.0, 5), margin=2.0)
-    'lower'
-    """
-    if difference.within(margin):
-        return "reproduced"
-    if difference.excludes_zero and abs(difference.mean) > margin:
-        return "higher" if difference.mean > 0 else "lower"
-    return "inconclusive"
-
-
-def verdict(
-    values: Sequence[float], published: float, published_std: float | None, published_n: int | None, *, margin: float
-) -> Verdict:
-    """Compare our seeds with a published mean by Welch's interval; without values the verdict is "not run".
-
-    A published number without a spread is taken as exact, so the interval then shows our uncertainty alone.
-
-    >>> verdict([], 64.72, 1.3, 5, margin=2.0).name
-    'not run'
-    """
-    if not len(values):
-        return Verdict("not run")
-    sample = _finite(values)
-    ours = float(np.mean(sample)), float(np.std(sample, ddof=1)) if len(sample) > 1 else math.nan, len(sample)
-    theirs = (published, published_std, published_n) if published_std and published_n else (published, 0.0, 1)
-    difference = welch_difference(*ours, *theirs)
-    name = name_verdict(difference, margin)
-    needed = seeds_to_settle(*ours, *theirs, margin=margin) if name == "inconclusive" else None
-    return Verdict(name, difference, needed)
-
-
-def seeds_to_settle(
-    mean1: float, std1: float, n1: int, mean2: float, std2: float, n2: int, *, margin: float
-) -> int | None:
-    """Smallest number of our seeds that would end "inconclusive" if our mean and spread stayed as they are.
-
-    Returns:
-        The number, or None if `MAX_SEEDS` would not do (the published spread alone may be too wide) or our spread is
-        unknown.
-    """
-    if math.isnan(std1):
-        return None
-    for n in range(n1 + 1, MAX_SEEDS + 1):
-        if name_verdict(welch_difference(mean1, std1, n, mean2, std2, n2), margin) != "inconclusive":
-            return n
-    return None
 
 
 def _finite(values: Sequence[float]) -> np.ndarray:

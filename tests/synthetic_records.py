@@ -1,13 +1,24 @@
 """Records made up for tests of what is shown: no run is behind them."""
 
+from functools import cache
+
 import numpy as np
 
 from lcmat.config import parse
+from lcmat.experiments import code_fingerprint
 from lcmat.records import Record
+from tests.test_records import ENVIRONMENT, MACHINE
 
 
-def make_record(accuracy=50.0, *, status="done", **parameters):
-    """A valid record of the selection benchmark with the given last-epoch accuracy, in percent."""
+@cache
+def current_fingerprint(method, network, learner):
+    """Fingerprint of the code behind such runs as it is today."""
+    named = {"method": method, "network": network, "learner": learner}
+    return code_fingerprint(parse("selection", {name: value for name, value in named.items() if value}))
+
+
+def make_record(accuracy=50.0, *, status="done", fingerprint=None, **parameters):
+    """A valid record of the selection benchmark with the given last-epoch accuracy, in percent; by today's code."""
     resolved = parse("selection", parameters)
     metrics = {"test_accuracy_percent": accuracy, "best_test_accuracy_percent": min(accuracy + 1, 100.0)}
     return Record(
@@ -22,12 +33,12 @@ def make_record(accuracy=50.0, *, status="done", **parameters):
         started="2026-01-01T00:00:00Z",
         wall_seconds=1.5,
         peak_memory_mb=100.0,
-        device="CPU",
-        versions={},
-        determinism={"threads": 1, "deterministic_algorithms": True},
+        machine=MACHINE,
+        environment=ENVIRONMENT,
+        deterministic_algorithms=True,
         commit="0" * 40,
         dirty=False,
-        fingerprint="f" * 16,
+        fingerprint=fingerprint or current_fingerprint(resolved.method, resolved.network, resolved.learner),
         data={"train": {"content_hash": "0", "provenance": "made up"}},
         error=None if status == "done" else "diverged at epoch 3",
     )

@@ -3,7 +3,8 @@
 import pytest
 import torch
 
-from lcmat.benchmarks import measuring, memory, peers, selection_speed
+from lcmat import memory
+from lcmat.benchmarks import measuring, peers, selection_speed
 from lcmat.benchmarks.inputs import random_class, structured_class
 from lcmat.benchmarks.naive import naive_distances, naive_greedy, naive_herding, naive_k_center, naive_pursuit
 from lcmat.curvature import hessian_diagonals, per_sample_gradients
@@ -60,7 +61,7 @@ def test_costs_state_time_and_memory():
     assert len(result) == 16 * 2**20
     assert set(costs) == COSTS
     assert costs["seconds"] > 0
-    assert costs["peak_mb"] > 48 or not memory._STATUS.exists()
+    assert costs["peak_mb"] > 50 or not memory._STATUS.exists()
 
 
 def test_packages_that_are_missing_have_no_version():

@@ -1,44 +1,37 @@
 import json
-from dataclasses import replace
 
 import pytest
 import torch
 
 from lcmat import cli, comparison, machine, records
+from lcmat.circumstances import UNKNOWN
 from lcmat.commands import compare as command
-from lcmat.comparison import Environment
+from lcmat.comparison import Platform
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
-from lcmat.machine import UNKNOWN, Machine
 from lcmat.profiles import Profile, Study
-from lcmat.records import Determinism
-from tests.test_records import make_record
+from tests.test_records import ENVIRONMENT, MACHINE, make_record
 
 RUNS = [SelectionParameters(seed=seed) for seed in range(3)]
-HERE = {"device": "a processor", "versions": {"python": "3.11.7", "torch": "2.15.0", "numpy": "2.4.6"}}
-
-MACHINE = Machine(frozenset({"a processor", "a GPU"}), "model 1, stepping 2", "AVX2 0", "2.15.0", "2.4.6")
-ENVIRONMENT = Environment("a processor", "model 1, stepping 2", "AVX2 0", "1", "2.15.0", "2.4.6")
+PLATFORM = Platform(**MACHINE.model_dump(), torch=ENVIRONMENT.torch, numpy=ENVIRONMENT.numpy)
 
 
 def current(run, **changes):
-    return make_record(run, **{"fingerprint": code_fingerprint(run), **HERE, **changes})
+    return make_record(run, **{"fingerprint": code_fingerprint(run), **changes})
+
+
+def elsewhere(**facts):
+    """What a record says that was made on a machine or with libraries of which some facts are others."""
+    machine, environment = (
+        part.model_copy(update={name: value for name, value in facts.items() if name in type(part).model_fields})
+        for part in (MACHINE, ENVIRONMENT)
+    )
+    return {"machine": machine, "environment": environment}
 
 
 @pytest.fixture
-def here(monkeypatch):
-    """Take this machine for another one."""
-
-    def be(**changes):
-        monkeypatch.setattr(machine, "this_machine", lambda: replace(MACHINE, **changes))
-
-    return be
-
-
-@pytest.fixture
-def reference(tmp_path, monkeypatch, here):
+def reference(tmp_path, monkeypatch):
     """A profile of three runs, their records, and a reference made from these."""
-    here()
     monkeypatch.setattr(command, "PROFILES", {"smoke": Profile("", (Study("small", "?", tuple(RUNS)),))})
     for run in RUNS:
         records.write(current(run))
@@ -68,7 +61,7 @@ def test_a_reference_is_a_line_for_each_run(reference):
     lines = reference.read_text().splitlines()
     assert [line[1:17] for line in lines if line[1:17] in {run.key for run in RUNS}] == sorted(r.key for r in RUNS)
     content = json.loads(reference.read_text())
-    assert content["schema_version"] == 2 and content["environments"] == [ENVIRONMENT._asdict()]
+    assert content["schema_version"] == 3 and content["platforms"] == [PLATFORM.model_dump()]
     records.write(current(RUNS[1], metrics={"test_accuracy_percent": 1 / 3}))
     cli.main(["compare", "--update", "--reference", str(reference)])
     changed = {line[1:17] for line in set(reference.read_text().splitlines()) ^ set(lines)}
@@ -77,11 +70,11 @@ def test_a_reference_is_a_line_for_each_run(reference):
 
 def test_references_are_read_back_as_they_were(tmp_path):
     """Two experiments, two environments, metrics that not every run has, a float that needs all its digits."""
-    elsewhere = ENVIRONMENT._replace(device="a GPU", threads="8")
+    other = PLATFORM.model_copy(update={"device": "a GPU", "threads": 8})
     entries = {
-        "a" * 16: comparison.Entry("one", "1" * 16, elsewhere, "done", "f" * 12, {"x": 100 / 3, "y": 0.0}),
-        "b" * 16: comparison.Entry("one", "2" * 16, ENVIRONMENT, "diverged", "e" * 12, {"y": 1e-300}),
-        "0" * 16: comparison.Entry("two", "1" * 16, elsewhere, "done", "f" * 12, {"z": -1.5}),
+        "a" * 16: comparison.Entry("one", "1" * 16, other, "done", "f" * 12, {"x": 100 / 3, "y": 0.0}),
+        "b" * 16: comparison.Entry("one", "2" * 16, PLATFORM, "diverged", "e" * 12, {"y": 1e-300}),
+        "0" * 16: comparison.Entry("two", "1" * 16, other, "done", "f" * 12, {"z": -1.5}),
     }
     comparison.write(tmp_path / "reference.json", entries)
     assert comparison.read(tmp_path / "reference.json") == entries
@@ -106,40 +99,34 @@ def test_in_an_equal_environment_a_difference_fails_and_is_named(compared, chang
 
 @pytest.mark.parametrize(
     ("fact", "value"),
-    [("processor", "model 1, stepping 3"), ("instructions", "AVX512 0"), ("torch", "2.16.0"), ("numpy", "2.5.0")],
+    [
+        *(("processor", "model 1, stepping 3"), ("instructions", "AVX512 0"), ("threads", 2), ("device", "a GPU")),
+        *(("system", "another"), ("blas", "MKL 2"), ("onednn", "oneDNN 2"), ("torch", "2.16.0"), ("numpy", "2.5.0")),
+    ],
 )
 @pytest.mark.parametrize(("change", "said"), DIFFERENCES)
-def test_on_another_machine_a_difference_is_said_and_explained(compared, here, change, said, fact, value):
-    here(**{fact: value})
-    libraries = {**HERE["versions"], **({fact: value} if fact in HERE["versions"] else {})}
+def test_on_another_machine_a_difference_is_said_and_explained(compared, change, said, fact, value):
     for run in RUNS:
         records.path_of(run).unlink()
-        records.write(current(run, versions=libraries, **(change if run == RUNS[0] else {})))
+        records.write(current(run, **elsewhere(**{fact: value}), **(change if run == RUNS[0] else {})))
     status, output = compared()
-    assert status == 0 and said in output and f"({fact} {value}, reference {getattr(ENVIRONMENT, fact)})" in output
+    assert status == 0 and said in output and f"({fact} {value}, reference {getattr(PLATFORM, fact)})" in output
     assert "0 failures" in output and "3 runs are of another environment" in output
     assert compared("--strict")[0] == 1
 
 
-@pytest.mark.parametrize(
-    ("changes", "explained"),
-    [
-        ({"device": "a GPU"}, "(device a GPU, reference a processor)"),
-        ({"determinism": Determinism(threads=2, deterministic_algorithms=False)}, "(threads 2, reference 1)"),
-        ({"device": "not here"}, f"(device not here, reference a processor, processor {UNKNOWN}, reference model 1"),
-    ],
-)
-def test_a_record_of_another_device_or_more_threads_is_held_to_nothing(compared, changes, explained):
-    records.write(current(RUNS[0], **changes, metrics={"test_accuracy_percent": 1.0}))
+def test_python_and_the_lock_file_explain_nothing(compared):
+    records.write(current(RUNS[0], **elsewhere(python="3.12.0", lock="0" * 16), metrics={"test_accuracy_percent": 1.0}))
     status, output = compared()
-    assert status == 0 and explained in output and "1 runs are of another environment" in output
+    assert status == 1 and "another environment" not in output
 
 
-def test_a_machine_that_does_not_say_what_it_is_equals_none(compared, reference, here):
-    here(processor=UNKNOWN)
+def test_a_machine_that_does_not_say_what_it_is_equals_none(compared):
+    for run in RUNS:
+        records.write(current(run, **elsewhere(processor=UNKNOWN)))
     status, output = compared("--update")
-    assert status == 0 and "3 of them are not of this machine as it is" in output
-    records.write(current(RUNS[0], metrics={"test_accuracy_percent": 1.0}))
+    assert status == 0 and "3 of them are of a machine not fully known" in output
+    records.write(current(RUNS[0], **elsewhere(processor=UNKNOWN), metrics={"test_accuracy_percent": 1.0}))
     status, output = compared()
     assert status == 0 and f"(processor {UNKNOWN}, reference {UNKNOWN})" in output
 
@@ -159,26 +146,48 @@ model\t\t: 9
 
 def test_a_machine_is_its_model_and_its_extensions(tmp_path):
     (tmp_path / "cpuinfo").write_text(CPUINFO)
-    found = machine.this_machine(tmp_path / "cpuinfo")
-    assert found.processor == "vendor_id GenuineIntel, cpu family 6, model 143, stepping 8"
+    found = machine.this_machine(cpuinfo=tmp_path / "cpuinfo")
+    assert (
+        found.processor
+        == "vendor_id GenuineIntel, cpu family 6, model 143, model name Intel(R) Xeon(R) Processor, stepping 8"
+    )
     (tmp_path / "cpuinfo").write_text(CPUINFO.replace("fpu avx2 fma hypervisor", "fma avx2"))
-    assert machine.this_machine(tmp_path / "cpuinfo") == found  # the others compute nothing
+    assert machine.this_machine(cpuinfo=tmp_path / "cpuinfo") == found  # the others compute nothing
     (tmp_path / "cpuinfo").write_text(CPUINFO.replace("fma", "fma amx_bf16"))
-    assert machine.this_machine(tmp_path / "cpuinfo").instructions != found.instructions
+    assert machine.this_machine(cpuinfo=tmp_path / "cpuinfo").instructions != found.instructions
 
 
 def test_a_machine_of_another_make_says_what_it_can(tmp_path):
     (tmp_path / "cpuinfo").write_text("CPU implementer\t: 0x41\nCPU part\t: 0xd40\nFeatures\t: fp asimd sve\n")
-    assert machine.this_machine(tmp_path / "cpuinfo").processor == "CPU implementer 0x41, CPU part 0xd40"
-    nothing = machine.this_machine(tmp_path / "absent")
+    assert machine.this_machine(cpuinfo=tmp_path / "cpuinfo").processor == "CPU implementer 0x41, CPU part 0xd40"
+    nothing = machine.this_machine(cpuinfo=tmp_path / "absent")
     assert (nothing.processor, nothing.instructions) == (UNKNOWN, UNKNOWN)
-    assert nothing.torch == torch.__version__ and nothing.devices
+    assert nothing.device and not nothing.known
+
+
+def test_the_libraries_are_those_that_torch_was_built_with(monkeypatch):
+    monkeypatch.setattr(torch, "get_num_threads", lambda: 5)
+    monkeypatch.setattr(torch.__config__, "show", lambda: "- Intel(R) MKL-DNN v3.13.3 (Git\n BLAS_INFO=accelerate, ")
+    found = machine.this_machine()
+    assert (found.onednn, found.blas, found.threads) == ("MKL-DNN v3.13.3", "BLAS_INFO=accelerate", 5)
+    monkeypatch.setattr(torch.__config__, "show", lambda: "oneAPI Math Kernel Library Version 2024.2-Product Build 1")
+    found = machine.this_machine()
+    assert (found.onednn, found.blas) == (UNKNOWN, "Math Kernel Library Version 2024.2-Product")
+
+
+def test_the_environment_names_the_lock_file_by_its_content(monkeypatch, tmp_path):
+    monkeypatch.setattr(machine, "_LOCK", tmp_path / "requirements.lock")
+    assert machine.this_environment().lock is None
+    (tmp_path / "requirements.lock").write_bytes(b"abc")
+    found = machine.this_environment()
+    assert found.lock == "ba7816bf8f01cfea"  # of FIPS 180-2
+    assert found.torch == torch.__version__
 
 
 def test_missing_extra_outdated_and_damaged_runs_fail(compared, monkeypatch):
     extra, (gone, old, damaged) = SelectionParameters(seed=9), RUNS
     records.write(current(extra))
-    records.write(make_record(old, **HERE))
+    records.write(make_record(old))
     records.path_of(damaged).write_text("{")
     profile = Profile("", (Study("small", "?", (old, damaged, extra)),))
     monkeypatch.setattr(command, "PROFILES", {"smoke": profile})
@@ -199,7 +208,7 @@ def test_no_reference_is_a_warning(compared, reference):
 
 @pytest.mark.parametrize(
     "content",
-    ["", "[]", "{}", '{"schema_version": 3}', '{"schema_version": 2}', '{"schema_version": 2, "environments": [[]]}'],
+    ["", "[]", "{}", '{"schema_version": 4}', '{"schema_version": 3}', '{"schema_version": 3, "platforms": [[]]}'],
 )
 def test_files_that_are_no_references_are_named(compared, reference, content):
     reference.write_text(content)
@@ -211,19 +220,19 @@ def test_a_reference_of_the_older_schema_is_refused_with_the_remedy(compared, re
     old = {"schema_version": 1, "environments": [["a processor", "2.15.0", "2.4.6"]], "experiments": {}}
     reference.write_text(json.dumps(old))
     status, output = compared()
-    assert status == 1 and "its schema_version is 1, not 2" in output and "lcmat compare --update" in output
+    assert status == 1 and "its schema_version is 1, not 3" in output and "lcmat compare --update" in output
     assert compared("--update")[0] == 0 and compared()[0] == 0
 
 
 def test_the_reference_under_version_control_is_readable_and_of_a_known_machine():
     entries = comparison.read(comparison.reference_path("smoke"))
-    assert all(entry.environment.known for entry in entries.values())
+    assert all(entry.platform.known for entry in entries.values())
 
 
 def test_no_reference_is_made_from_incomplete_or_outdated_records(compared, reference):
     before = reference.read_bytes()
     records.path_of(RUNS[0]).unlink()
-    records.write(make_record(RUNS[1], **HERE))
+    records.write(make_record(RUNS[1]))
     status, output = compared("--update")
     assert status == 1 and f"missing: {records.path_of(RUNS[0])}" in output and "stale: " in output
     assert reference.read_bytes() == before

@@ -1,6 +1,7 @@
 """The page of the condensation benchmark: pairs that share all but the method, labels, tables, and what was tuned."""
 
 import math
+import re
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -13,6 +14,7 @@ from lcmat.config.condensation_defaults import GRADIENTS_ALONE, SMALL, TUNED
 from lcmat.experiments import condensation_tuning as tuning
 from lcmat.profiles import PROFILES, condensation
 from lcmat.report import condensation as page
+from lcmat.report.condensation_figures import draw_gains, draw_strengths
 from lcmat.report.paired import describe_differences, paired_to
 from lcmat.statistics import mean_interval
 from tests.test_records import make_record
@@ -130,8 +132,26 @@ def test_seeds_needed_are_those_of_the_t_interval():
     std = pd.Series([0.0, 1.0, 2.0, 0.5]).std()
     enough = [n for n in range(4, 101) if interval.mean > stats.t.ppf(0.975, n - 1) * std / math.sqrt(n)]
     assert page.seeds_to_tell(interval) == enough[0]
+    corrected = [n for n in range(4, 101) if interval.mean > stats.t.ppf(1 - 0.025 / 6, n - 1) * std / math.sqrt(n)]
+    assert page.seeds_to_tell(interval, comparisons=6) == corrected[0] > enough[0]
     assert page.seeds_to_tell(mean_interval([1.0])) is None
     assert page.seeds_to_tell(mean_interval([-100.0, 100.0, 0.1])) is None
+
+
+def test_what_is_not_shown_needs_more_seeds_than_it_has():
+    """Six comparisons of three seeds each: p of .03 is not shown after Holm's correction, so three do not suffice."""
+    gains = {"lcmat-c": 9.0, "dc": 9.2, "dsa": 9.4, "dm": 9.6, "idc-i": 9.8, "herding": 10.0}
+    noise = [-1.0, 0.2, 0.8]
+    records = [record(50, "random", seed) for seed in range(3)]
+    for method, gain in gains.items():
+        spread = 0.1 if method == "lcmat-c" else 3.0
+        records += [record(50 + gain + spread * noise[seed], method, seed) for seed in range(3)]
+    runs = page.condensation_frame(records)
+    found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
+    assert (found["p_value"] < 0.05).sum() == 6 > (found["adjusted_p"] < 0.05).sum() == 1
+    needed = re.findall(r"<td[^>]*>(\d+)</td>\s*</tr>", page.gains_table(found, "g").as_raw_html())
+    assert sorted(map(int, needed))[0] == 3 < sorted(map(int, needed))[1]
+    assert "Of those not named, 5 differ by more on average" in describe_differences(found, "random images")
 
 
 def test_tables_and_figures_of_a_page_with_runs():
@@ -141,8 +161,8 @@ def test_tables_and_figures_of_a_page_with_runs():
     html = page.means_table(collected, "means", {("digits", "LCMat-C", 10): "56.83 ± 0.2"}).as_raw_html()
     assert "56.83 ± 0.2" in html and "digits, 10 images per class, digits-net, width 16" in html
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
-    assert "Seeds needed" in page.gains_table(found, "gains").as_raw_html()
-    assert len(page.draw_gains(found).axes) == 2
+    assert "Seeds that suffice" in page.gains_table(found, "gains").as_raw_html()
+    assert len(draw_gains(found).axes) == 2
 
 
 def test_strengths_are_drawn_with_random_images_as_a_band():
@@ -151,7 +171,7 @@ def test_strengths_are_drawn_with_random_images_as_a_band():
     rows = collected[(collected["method"] == "lcmat-c") & (collected["ipc"] == 10)]
     (random,) = collected[(collected["method"] == "random") & (collected["ipc"] == 10)]["values"]
     figure, ax = plt.subplots()
-    page.draw_strengths(ax, rows, random)
+    draw_strengths(ax, rows, random)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "10"]
     assert [text.get_text() for text in ax.get_legend().get_texts()] == ["Random (n = 5)", "LCMat-C (n = 5)"]
     plt.close(figure)

@@ -145,6 +145,18 @@ def test_equal_runs_have_equal_keys_however_they_are_written():
     assert SelectionParameters(fraction=1).key == SelectionParameters(fraction=1.0).key
 
 
+def test_what_replaces_a_default_leaves_it_out():
+    chosen = SelectionParameters(rho_choice="held-out", training_steps=50).canonical()
+    assert not {"rho", "epochs", "evaluate_every"} & chosen.keys()
+    for values, message in (
+        ({"rho_choice": "held-out", "rho": "0.1"}, "rho: rho_choice= is given too"),
+        ({"training_steps": "50", "epochs": "3"}, "epochs: training_steps= is given too"),
+        ({"method": "craig", "rho_choice": "held-out"}, "rho_choice: method 'craig' has no rho"),
+    ):
+        with pytest.raises(ParameterError, match=message):
+            parse("selection", values)
+
+
 def test_each_parameter_enters_the_key():
     different = {
         "dataset": "mnist", "method": "uniform", "fraction": 0.1, "seed": 1, "rho": 0.2, "top_k": 99, "weighted": True,
@@ -154,7 +166,8 @@ def test_each_parameter_enters_the_key():
         "double_softmax": True, "gradients": "last-layer", "ridge": 0.1, "eta": 0.2, "rounds": 3, "damping": 0.3,
         "official_kernel": True, "cut_lambda": 0.4, "raw_logits": True, "official_order": True, "num_neighbours": 5,
         "across_classes": True, "label_noise": 0.1, "imbalance": 10.0, "selection_weight_decay": 0.1,
-        "learner": "convnet", "learner_width": 7,
+        "learner": "convnet", "learner_width": 7, "rho_choice": "held-out", "official_weights": True,
+        "selection_optimizer": "adam", "selection_learning_rate": 0.3, "training_steps": 98,
     }  # fmt: skip
     assert different.keys() == SelectionParameters.model_fields.keys()
     method_of = {option: method for method, options in METHOD_OPTIONS.items() for option in options}
@@ -244,8 +257,9 @@ def test_classes_of_a_long_tail_are_as_large_as_foreseen(ratio):
         ("selection", "imbalance=100 fraction=0.05", "of the 1 images of a class"),
         ("selection", "batch_norm=batch", "batch_norm: the network 'digits-net' has no batch norm"),
         ("selection", "batch_norm=batch network=convnet", "'convnet' has no batch norm"),
-        ("selection", "method=glister-val fraction=0.95", "142 of 1437 images are held out for validation"),
-        ("selection", "method=gradmatch-val imbalance=200 fraction=0.6", "one has a single image"),
+        ("selection", "method=glister-val fraction=0.95", "142 of 1437 images are held out"),
+        ("selection", "rho_choice=held-out fraction=0.95", "142 of 1437 images are held out"),
+        ("selection", "method=gradmatch-val imbalance=200 fraction=0.6", "one has but one image"),
         ("selection", "crop_padding=8", "crop_padding: only less than 8 pixels of a 8x8 image"),
         ("selection", "batch_size=1 network=resnet18", "batch_size: batch norm has no variance"),
         ("selection", "batch_size=1 learner=resnet18", "batch_size: batch norm has no variance"),
@@ -283,7 +297,7 @@ def test_what_just_works_is_not_refused():
 
 def test_as_many_images_are_held_out_as_is_foreseen():
     from lcmat.data import load
-    from lcmat.experiments.evidence.validation import held_out_rows
+    from lcmat.experiments.held_out import held_out_rows
 
     assert len(held_out_rows(load("digits").train.labels, 0)) == 142
 

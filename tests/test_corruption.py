@@ -68,3 +68,12 @@ def test_a_run_states_how_many_chosen_labels_are_wrong():
     assert record.metrics["wrong_labels_percent"] == pytest.approx(100 * wrong / len(chosen))
     assert "replaced by wrong ones" in record.data["train"].provenance
     assert "wrong ones" not in record.data["test"].provenance
+
+
+def test_a_run_names_the_chosen_images_as_the_whole_data_set_counts_them(train):
+    parameters = SelectionParameters(method="uniform", imbalance=5.0, selection_epochs=1, epochs=1)
+    splits = selection.load_data(parameters)
+    record = selection.run(parameters)
+    chosen = selection.choose(parameters, selection.selector_view(parameters, splits, "cpu"), splits).coreset.indices
+    assert torch.equal(train.images[record.indices], splits.train.images[chosen])
+    assert record.indices != chosen.tolist()

@@ -43,10 +43,11 @@ def png(pixels):
     return buffer.getvalue()
 
 
-def write_parquet(path, encoded, labels, metadata=None, label_column="label"):
+def write_parquet(path, encoded, labels, metadata=None, label_column="label", index=None):
     """Write a file in the layout of the real ones; returns what the catalogue says of it."""
     images = [{"bytes": content, "path": None} for content in encoded]
-    table = pyarrow.table({"image": images, label_column: pyarrow.array(labels, pyarrow.int64())})
+    columns = {"image": images, label_column: pyarrow.array(labels, pyarrow.int64())}
+    table = pyarrow.table(columns | ({} if index is None else {"index": pyarrow.array(index, pyarrow.int32())}))
     parquet.write_table(table.replace_schema_metadata(metadata or {"class_names": json.dumps(["cat", "dog"])}), path)
     return ParquetFile(path.name, hashlib.sha256(path.read_bytes()).hexdigest())
 
@@ -116,6 +117,15 @@ def test_grey_images_get_one_channel(spec, folder, cache):
     assert torch.equal(train.images[:, 0], torch.from_numpy(pixels_of("train", channels=1)[0][..., 0]))
 
 
+def test_rows_are_put_into_the_order_that_the_index_states(read, spec, folder):
+    images, labels = pixels_of("train")
+    order = [3, 0, 4, 1, 2]  # row of the file -> row of the release
+    changed = rewritten(spec, folder, [png(images[row]) for row in order], labels[order], index=order)
+    train = read(changed).train
+    assert torch.equal(train.images, torch.from_numpy(images).permute(0, 3, 1, 2))
+    assert train.labels.tolist() == labels.tolist()
+
+
 def test_provenance_tells_copy_and_hash(read, spec):
     assert read().test.provenance == f"A synthetic toy; Parquet SHA-256 {spec.parquet['test'].sha256[:8]}."
 
@@ -168,6 +178,14 @@ def test_damaged_cache_entry_is_made_again_with_a_warning(read, cache):
         read()
 
 
+def test_cache_entry_of_the_other_split_is_not_believed(read, cache):
+    before = read()
+    train, test = next(cache.glob("toy-train-*")), next(cache.glob("toy-test-*"))
+    test.write_bytes(train.read_bytes())
+    with pytest.warns(RuntimeWarning, match="toy-test.*holds toy-train.*made again"):
+        assert read().test.content_hash == before.test.content_hash
+
+
 def test_unwritable_cache_costs_one_warning_and_no_data(read, tmp_path):
     blocker = tmp_path / "a file"
     blocker.write_text("not a folder")
@@ -200,6 +218,15 @@ def test_truncated_file(read, folder):
     path = folder / "toy-test.parquet"
     path.write_bytes(path.read_bytes()[:100])
     with pytest.raises(DataError, match=r"toy-test\.parquet \(100 bytes\).*truncated.*again"):
+        read()
+
+
+def test_swapped_files(read, folder):
+    train, test = folder / "toy-train.parquet", folder / "toy-test.parquet"
+    content = train.read_bytes()
+    train.write_bytes(test.read_bytes())
+    test.write_bytes(content)
+    with pytest.raises(DataError, match=r"toy-train\.parquet .*it is toy-test\.parquet under another name"):
         read()
 
 
@@ -241,6 +268,14 @@ def test_wrong_content(read, spec, folder, change, message):
     encoded = {**{row: png(image) for row, image in enumerate(images)}, **change.pop("encoded", {})}
     changed = rewritten(spec, folder, list(encoded.values()), change.pop("labels", labels), **change)
     with pytest.raises(DataError, match=rf"toy-train\.parquet.*{message}"):
+        read(changed)
+
+
+@pytest.mark.parametrize("index", [[0, 1, 2, 3, 3], [1, 2, 3, 4, 5]])
+def test_index_that_is_no_order(read, spec, folder, index):
+    images, labels = pixels_of("train")
+    changed = rewritten(spec, folder, [png(image) for image in images], labels, index=index)
+    with pytest.raises(DataError, match=r"toy-train\.parquet.*'index' does not number the rows 0 \.\.\. 4"):
         read(changed)
 
 
@@ -297,6 +332,59 @@ def test_parquet_files_win_over_torchvision(read, spec, monkeypatch):
     monkeypatch.setattr(canonical, "_torchvision", lambda *_: pytest.fail("asked torchvision"))
     files = TorchvisionFiles("Toy", {"train": "toy.tar.gz", "test": "toy.tar.gz"})
     assert len(read(replace(spec, torchvision=files), download=True).train) == 5
+
+
+@pytest.fixture
+def release(spec, monkeypatch):
+    """A release of known content, and the fake that delivers it."""
+    fake = FakeTorchvision("channels last")
+    monkeypatch.setattr(canonical, "_torchvision", fake)
+    content = {}
+    for split in COUNTS:
+        images, labels = pixels_of(split)
+        shape = repr((len(images), *SHAPE)).encode()
+        pixels = np.ascontiguousarray(images.transpose(0, 3, 1, 2))
+        content[split] = hashlib.sha256(shape + pixels.tobytes() + labels.astype("<i8").tobytes()).hexdigest()
+    return without_parquet(spec, content=content), fake
+
+
+def altered(fake, change):
+    """What `fake` delivers, the pixels changed."""
+
+    def deliver(*arguments):
+        found = fake(*arguments)
+        found.data = change(found.data)
+        return found
+
+    return deliver
+
+
+def test_release_of_known_content_is_accepted(read, release):
+    assert read(release[0], download=True).train.content_hash == release[0].content["train"]
+
+
+@pytest.mark.parametrize("change", [np.zeros_like, lambda pixels: pixels[[0, 1, 2, 4, 3][: len(pixels)]]])
+def test_release_of_other_content_is_refused(read, release, monkeypatch, change):
+    spec, fake = release
+    monkeypatch.setattr(canonical, "_torchvision", altered(fake, change))
+    with pytest.raises(DataError, match=r"toy\.tar\.gz: pixels or labels are not those of Toy.*Take the file away"):
+        read(spec, download=True)
+
+
+def test_rows_of_which_nothing_is_proven_may_differ_and_no_others(read, release, monkeypatch):
+    spec, fake = release
+
+    def blacken(pixels):
+        return np.where(np.arange(len(pixels))[:, None, None, None] == 1, 0, pixels).astype(np.uint8)
+
+    train = np.ascontiguousarray(blacken(pixels_of("train")[0]).transpose(0, 3, 1, 2))
+    known = hashlib.sha256(repr(train.shape).encode() + train.tobytes())
+    known.update(pixels_of("train")[1].astype("<i8").tobytes())
+    spec = replace(spec, content={"train": known.hexdigest()}, unproven={"train": (1,)})
+    assert read(spec, download=True).train.content_hash != known.hexdigest()
+    monkeypatch.setattr(canonical, "_torchvision", altered(fake, lambda pixels: np.roll(pixels, 1, axis=0)))
+    with pytest.raises(DataError, match="not those of Toy"):
+        read(replace(spec, parquet={}, name="toy2"), download=True)
 
 
 def test_wrong_counts_in_a_release_are_refused(read, spec, monkeypatch):
@@ -485,25 +573,53 @@ def test_digits_are_those_of_scikit_learn(tmp_path):
 # The real files: skipped where they are not
 
 
-def has_files(name):
-    return all((paths.data_folder() / file.name).is_file() for file in DATASETS[name].parquet.values())
+def real(*names):
+    def has_files(name):
+        return all((paths.data_folder() / file.name).is_file() for file in DATASETS[name].parquet.values())
+
+    reason = "LCMAT_DATA has no {}"
+    return [
+        pytest.param(name, marks=pytest.mark.skipif(not has_files(name), reason=reason.format(name))) for name in names
+    ]
 
 
-real_files = pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=pytest.mark.skipif(not has_files(name), reason=f"LCMAT_DATA has no {name}"))
-        for name in ("mnist", "cifar10")
-    ],
-)
-
-
-@real_files
+@pytest.mark.parametrize("name", real("mnist", "cifar10", "cifar100"))
 def test_real_files_have_the_published_statistics(name):
     mean, std = {
         "mnist": ((0.1307,), (0.3081,)),
-        "cifar10": ((0.4914, 0.4822, 0.4465), (0.2470, 0.2435, 0.2616)),
+        "cifar10": ((0.49139968, 0.48215841, 0.44653091), (0.24703223, 0.24348513, 0.26158784)),
+        "cifar100": ((0.50707516, 0.48654887, 0.44091784), (0.26733429, 0.25643846, 0.27615047)),
     }[name]
     train, _ = load(name)
-    assert train.mean == pytest.approx(mean, abs=2e-4)
-    assert train.std == pytest.approx(std, abs=2e-3)  # JPEG takes a little detail away
+    digits = 5e-5 if name == "mnist" else 5e-9
+    assert train.mean == pytest.approx(mean, abs=digits) and train.std == pytest.approx(std, abs=digits)
+
+
+@pytest.mark.parametrize("name", real("mnist"))
+def test_mnist_is_the_canonical_release(name):
+    """The idx files that it rebuilds have the MD5 of the published ones."""
+    train, test = load(name)
+    known = ("6bbc9ace898e44ae57da46a324031adb", "a25bea736e30d166cdddb491f175f624")
+    known += ("2646ac647ad5339dbf082846283269ea", "27ae3e4e09519cfbb04c329615203637")
+    found = []
+    for split in (train, test):
+        sizes = np.array([len(split), 28, 28], ">i4").tobytes()
+        found.append(hashlib.md5(b"\0\0\x08\x03" + sizes + split.images.numpy().tobytes()).hexdigest())
+        found.append(
+            hashlib.md5(b"\0\0\x08\x01" + sizes[:4] + split.labels.to(torch.uint8).numpy().tobytes()).hexdigest()
+        )
+    assert found == list(known)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("name", real("cifar10"))
+def test_cifar10_is_what_torchvision_reads(name, tmp_path):
+    """From the pickles that a script beside the files restores, whose MD5 torchvision checks."""
+    from torchvision.datasets import CIFAR10
+
+    script = paths.data_folder() / "restore-canonical.py"
+    subprocess.run([sys.executable, script, script.parent, tmp_path], check=True)
+    for split, ours in load(name)._asdict().items():
+        theirs = CIFAR10(tmp_path, train=split == "train", download=False)
+        assert np.array_equal(ours.images.permute(0, 2, 3, 1).numpy(), theirs.data)
+        assert ours.labels.tolist() == theirs.targets and ours.class_names == tuple(theirs.classes)

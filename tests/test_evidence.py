@@ -11,16 +11,17 @@ from lcmat import experiments
 from lcmat.config import SelectionParameters
 from lcmat.data import Splits
 from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
-from lcmat.experiments import EVIDENCE_MODULES, code_fingerprint, embedding, evidence, selection
-from lcmat.experiments.evidence import PROVIDERS, forgetting, networks, norms
+from lcmat.experiments import EVIDENCE_MODULES, code_fingerprint, embedding, evidence, held_out, selecting, selection
+from lcmat.experiments.evidence import PROVIDERS, forgetting, norms
 from lcmat.experiments.evidence.forgetting import count_forgetting
-from lcmat.experiments.evidence.validation import held_out_rows
+from lcmat.experiments.held_out import held_out_rows
+from lcmat.experiments.selecting import selecting_network
 from lcmat.fingerprint import dependencies
 from lcmat.training import embed
 from tests.test_curvature import dense_by_autograd
 from tests.test_deepfool import published
 
-QUICK = SelectionParameters(method="uniform", selection_epochs=2, epochs=2)
+QUICK = SelectionParameters(method="margin", selection_epochs=2, epochs=2)
 
 
 @pytest.fixture(scope="module")
@@ -43,7 +44,8 @@ def other_images(splits):
 
 def needing_validation(monkeypatch):
     """Let the method of QUICK need a validation set."""
-    monkeypatch.setattr(evidence, "METHOD_EVIDENCE", MappingProxyType({"uniform": ("validation",)}))
+    for module in (evidence, held_out):
+        monkeypatch.setattr(module, "METHOD_EVIDENCE", MappingProxyType({"margin": ("validation",)}))
 
 
 def test_tables_agree_with_the_providers_and_the_registry():
@@ -72,7 +74,7 @@ def test_no_test_image_is_looked_at(name, splits):
 @pytest.mark.parametrize("name", PROVIDERS)
 def test_evidence_is_computed_once(name, splits, monkeypatch):
     found = flat(provided(name, splits))
-    for module in (embedding, networks):
+    for module in (selecting, forgetting):
         monkeypatch.setattr(module, "train", lambda *_, **__: pytest.fail("trained again"))
     assert torch.equal(flat(provided(name, splits)), found)
 
@@ -115,10 +117,10 @@ def test_norms_are_those_of_autograds_gradients_in_the_last_layer():
 
 def test_norms_are_means_over_networks_of_other_seeds(splits, monkeypatch, tmp_path):
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
-    made, real = [], norms.trained_network
-    monkeypatch.setattr(norms, "trained_network", lambda *a: made.append(real(*a)) or made[-1])
+    made, real = [], norms.selecting_network
+    monkeypatch.setattr(norms, "selecting_network", lambda *a, **o: made.append(real(*a, **o)) or made[-1])
     found = provided("error_norms", splits)
-    probabilities = [embed(network, splits.train).logits.double().softmax(1) for network in made]
+    probabilities = [embed(network, splits.train).logits.double().softmax(1) for network, *_ in made]
     targets = torch.eye(10, dtype=torch.float64)[splits.train.labels]
     torch.testing.assert_close(found, sum((p - targets).norm(dim=1) for p in probabilities) / 3)
     view = embedding.selector_view(QUICK, splits, "cpu")
@@ -128,7 +130,7 @@ def test_norms_are_means_over_networks_of_other_seeds(splits, monkeypatch, tmp_p
 
 def test_boundary_distances_are_deepfools_of_the_selecting_network(splits):
     found = provided("boundary_distances", splits)
-    network, _ = forgetting.watched_training(QUICK, splits, "cpu")
+    network = selecting_network(QUICK, splits, "cpu").network
     network.double().eval()
     images = splits.train.normalized(slice(0, 12)).double()
     expected = [published(network, image) for image in images]
@@ -147,7 +149,7 @@ def test_a_tenth_of_each_class_is_held_out(splits):
 def test_the_selecting_network_does_not_learn_from_images_held_out(splits, monkeypatch):
     needing_validation(monkeypatch)
     rows = held_out_rows(splits.train.labels, QUICK.seed)
-    rest = embedding.remaining_rows(splits.train, rows)
+    rest = selecting.remaining_rows(splits.train, rows)
     train = replace(splits.train, images=splits.train.images.clone())
     train.images[rows] = 0
     blank = Splits(train.subset(torch.arange(len(train))), splits.test)  # with the hash of these images
@@ -190,7 +192,7 @@ def test_a_fraction_too_large_beside_the_images_held_out_is_named(splits, monkey
 
 def test_methods_without_evidence_gather_nothing(splits):
     assert evidence.gather(QUICK, splits, "cpu") == {}
-    assert evidence.held_out(QUICK, splits) is None
+    assert held_out.held_out(QUICK, splits) is None
     assert evidence.gathering_seconds(QUICK, splits, "cpu") == 0
 
 

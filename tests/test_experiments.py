@@ -7,22 +7,25 @@ from pathlib import Path
 import pytest
 import torch
 
-from lcmat import records
+from lcmat import machine, records
 from lcmat.config import SelectionParameters
 from lcmat.defaults import METHOD_OPTIONS, NETWORK_WIDTHS
 from lcmat.experiments import (
     code_fingerprint,
     embedding,
+    learner,
     method_module,
     network_module,
+    selecting,
     selection,
     session,
     stale_keys,
 )
+from lcmat.experiments.held_out import held_out_rows
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import MODELS
 from lcmat.selection import METHODS, select
-from lcmat.training import DivergedError
+from lcmat.training import DivergedError, accuracy_percent, embed, train
 from tests.test_records import make_record
 
 QUICK = SelectionParameters(selection_epochs=1, epochs=2)
@@ -30,7 +33,7 @@ NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "benchmarks" / "selectio
 
 
 def reproducible(record):
-    return record.parameters, record.metrics, record.series, record.fingerprint, record.data
+    return record.parameters, record.metrics, record.series, record.fingerprint, record.data, record.indices
 
 
 @pytest.fixture(scope="module")
@@ -45,6 +48,7 @@ def test_run_writes_its_record_and_repeats_bit_for_bit(tmp_path, monkeypatch):
     assert record.metrics["test_accuracy_percent"] == record.series["test_accuracy_percent"][-1]
     assert record.versions["torch"] == torch.__version__
     assert record.determinism.threads == 1
+    assert record.machine == machine.this_machine() and record.environment == machine.this_environment()
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "another cache"))
     assert reproducible(selection.run(QUICK)) == reproducible(record)
 
@@ -56,6 +60,7 @@ def test_the_pieces_compose_to_the_run(splits):
     choice = selection.choose(QUICK, view, splits)
     result = selection.train_on_coreset(begun, choice.coreset, splits)
     assert reproducible(selection.finish(begun, splits, view, choice, result)) == reproducible(whole)
+    assert whole.indices == choice.coreset.indices.tolist()
 
 
 def test_choice_is_that_of_select(splits):
@@ -68,7 +73,7 @@ def test_choice_is_that_of_select(splits):
 
 def test_uniform_choices_differ_between_seeds_and_share_the_view(splits, monkeypatch):
     view = embedding.selector_view(QUICK, splits, "cpu")
-    monkeypatch.setattr(embedding, "_compute", lambda *_: pytest.fail("computed again"))
+    monkeypatch.setattr(embedding, "selecting_network", lambda *_: pytest.fail("computed again"))
     uniform = SelectionParameters(method="uniform", selection_epochs=1, epochs=9, fraction=0.1)
     assert embedding.selector_view(uniform, splits, "cpu").features.equal(view.features)
     first, second = (
@@ -77,7 +82,70 @@ def test_uniform_choices_differ_between_seeds_and_share_the_view(splits, monkeyp
     assert not first.equal(second)
 
 
-@pytest.mark.parametrize("change", [{"seed": 1}, {"selection_epochs": 2}, {"width": 8}, {"learning_rate": 0.05}])
+def test_both_views_are_taken_from_one_training(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    narrow = {"selection_epochs": 1, "network": "resnet18", "width": 2}
+    running, batch = (
+        embedding.selector_view(SelectionParameters(**narrow, batch_norm=mode), splits, "cpu")
+        for mode in (None, "batch")
+    )
+    assert len(list(tmp_path.glob("selecting-networks/digits/*.safetensors"))) == 1
+    assert not running.logits.equal(batch.logits)
+    network = selecting.selecting_network(SelectionParameters(**narrow), splits, "cpu").network
+    assert running.logits.equal(embed(network, splits.train).logits)  # taken again, from the stored weights
+    assert accuracy_percent(network, splits.test) == pytest.approx(running.test_accuracy_percent)
+
+
+def test_radius_is_chosen_on_held_out_training_images(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "records"))
+    values = {"selection_epochs": 1, "epochs": 4, "fraction": 0.1}
+    parameters = SelectionParameters(rho_choice="held-out", **values)
+    record = selection.run(parameters)
+    # By hand: nine tenths of each class to select from, the last tenth to measure on.
+    rows = held_out_rows(splits.train.labels, 0)
+    rest = selecting.remaining_rows(splits.train, rows)
+    view = embedding.selector_view(parameters, splits, "cpu")
+    expected = {}
+    for rho in (0.01, 0.05, 0.1, 0.5):
+        samples = view.features[rest], view.logits[rest], splits.train.labels[rest]
+        size = sum(round(0.1 * count) for count in splits.train.labels.bincount().tolist())
+        images = splits.train.subset(rest[select("lcmat-s", *samples, size=size, rho=rho).indices])
+        network = selecting.make_network(parameters, images, "learner")
+        draws = torch.Generator().manual_seed(derived_seed(0, "learner: draws"))
+        train(network, images, recipe=learner.recipe(parameters, size), generator=draws)
+        expected[rho] = accuracy_percent(network, splits.train.subset(rows))
+    assert dict(zip(record.series["radii"], record.series["held_out_accuracy_percent"], strict=True)) == expected
+    best = max(expected, key=expected.get)
+    assert record.metrics["chosen_rho"] == best
+    fixed = selection.run(SelectionParameters(rho=best, **values))
+    assert record.metrics["test_accuracy_percent"] == fixed.metrics["test_accuracy_percent"]
+
+
+@pytest.mark.parametrize(("steps", "size", "epochs"), [(100, 10, 100), (100, 129, 50), (1, 1000, 1), (20, 300, 7)])
+def test_steps_are_the_whole_epochs_nearest_to_them(steps, size, epochs):
+    assert learner.recipe(SelectionParameters(training_steps=steps), size).epochs == epochs
+
+
+def test_uniform_trains_no_network(splits, tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "records"))
+    record = selection.run(SelectionParameters(method="uniform", epochs=1))
+    assert not (tmp_path / "selecting-networks").exists()
+    assert "selector" not in record.seconds and "selector_test_accuracy_percent" not in record.metrics
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"seed": 1},
+        {"selection_epochs": 2},
+        {"width": 8},
+        {"learning_rate": 0.05},
+        {"selection_learning_rate": 0.05},
+        {"selection_optimizer": "adam", "selection_learning_rate": 0.001},
+    ],
+)
 def test_the_view_depends_on_what_trains_the_selector(splits, change):
     view = embedding.selector_view(QUICK, splits, "cpu")
     other = SelectionParameters(**{**QUICK.canonical(), **change})
@@ -105,13 +173,13 @@ def test_a_damaged_view_is_made_again_with_a_warning(splits, tmp_path, monkeypat
 
 def test_of_several_that_need_a_view_one_computes_it(splits, tmp_path, monkeypatch):
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))
-    compute, calls, views = embedding._compute, [], []
+    train, calls, views = selecting.train_resumable, [], []
 
-    def counted(*arguments):
+    def counted(*arguments, **options):
         calls.append(1)
-        return compute(*arguments)
+        return train(*arguments, **options)
 
-    monkeypatch.setattr(embedding, "_compute", counted)
+    monkeypatch.setattr(selecting, "train_resumable", counted)
     threads = [
         threading.Thread(target=lambda: views.append(embedding.selector_view(QUICK, splits, "cpu"))) for _ in range(3)
     ]
@@ -128,8 +196,8 @@ def test_an_interrupted_training_goes_on_to_the_same_record(splits, tmp_path, mo
     parameters = SelectionParameters(selection_epochs=1, epochs=6, evaluate_every=2)
     whole = selection.run(parameters)
     records.path_of(parameters).unlink()
-    real = embedding.train
-    monkeypatch.setattr(embedding, "train", lambda *a, **o: real(*a, **o, checkpoint_seconds=0.0))
+    real = selecting.train
+    monkeypatch.setattr(selecting, "train", lambda *a, **o: real(*a, **o, checkpoint_seconds=0.0))
 
     def interrupt(stage):
         def update(epoch, *_):
@@ -166,7 +234,7 @@ def test_divergence_is_recorded_as_a_result(monkeypatch):
     begun = session.begin(QUICK)
     data = selection.load_data(QUICK)
     view = embedding.selector_view(QUICK, data, "cpu")
-    monkeypatch.setattr(embedding, "train", diverge)
+    monkeypatch.setattr(selecting, "train", diverge)
     choice = selection.choose(QUICK, view, data)
     record = selection.finish(begun, data, view, choice, selection.train_on_coreset(begun, choice.coreset, data))
     assert (record.status, record.error) == ("diverged", "the training loss is nan in epoch 3")
@@ -264,8 +332,8 @@ def test_another_network_learns_from_the_coreset_of_the_selecting_one():
     other = QUICK.model_copy(update={"learner": "convnet", "learner_width": 4})
     train = selection.load_data(QUICK).train
     assert (
-        embedding.make_network(other, train, "learner").classifier.in_features
-        != embedding.make_network(other, train, "selector").classifier.in_features
+        selecting.make_network(other, train, "learner").classifier.in_features
+        != selecting.make_network(other, train, "selector").classifier.in_features
     )
     assert selection.run(other).fingerprint == code_fingerprint(other)
 
@@ -286,5 +354,5 @@ def test_classes_may_compete_for_the_budget():
 
 def test_the_selecting_networks_weight_decay_is_its_alone():
     parameters = SelectionParameters(selection_weight_decay=0.01)
-    assert embedding.selector_recipe(parameters).weight_decay == 0.01
-    assert selection.recipe(parameters).weight_decay == embedding.selector_recipe(QUICK).weight_decay == 5e-4
+    assert selecting.selector_recipe(parameters).weight_decay == 0.01
+    assert learner.recipe(parameters, 10).weight_decay == selecting.selector_recipe(QUICK).weight_decay == 5e-4

@@ -1,4 +1,5 @@
 import json
+import math
 from datetime import UTC, datetime
 
 import pytest
@@ -6,7 +7,7 @@ import pytest
 from lcmat import cli, records
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
-from tests.test_records import make_record
+from tests.test_records import edit, make_record
 
 RUNS = [SelectionParameters(seed=seed) for seed in range(3)]
 LATER = {"started": datetime(2027, 1, 1, tzinfo=UTC), "wall_seconds": 99.0}
@@ -66,24 +67,29 @@ def test_records_of_other_code_need_a_word(elsewhere, capsys):
 
 
 DAMAGES = {
-    "truncated": lambda text: text[:150],
-    "schema_version": lambda text: text.replace('"schema_version": 1', '"schema_version": 7'),
-    "finite": lambda text: text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": NaN'),
-    "no percentage": lambda text: text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": 101'),
-    "is no method": lambda text: text.replace('"method": "lcmat-s"', '"method": "<img src=x onerror=alert(1)>"'),
-    "do not belong": lambda text: text.replace('"fraction": 0.05', '"fraction": 0.06'),
+    "schema_version": lambda r: r.update(schema_version=7),
+    "finite": lambda r: r["metrics"].update(test_accuracy_percent=math.nan),
+    "no percentage": lambda r: r["metrics"].update(test_accuracy_percent=101.0),
+    "is no method": lambda r: r["parameters"].update(method="<img src=x onerror=alert(1)>"),
+    "do not belong": lambda r: r["parameters"].update(fraction=0.06),
 }
 
 
 @pytest.mark.parametrize("reason", DAMAGES)
 def test_one_damaged_record_keeps_all_out(elsewhere, capsys, reason):
     path = records.path_of(RUNS[2], elsewhere)
-    text = DAMAGES[reason](path.read_text())
-    assert text != path.read_text()
-    path.write_text(text)
+    edit(path, DAMAGES[reason])
     message = refused([elsewhere], capsys)
-    assert str(path) in message
-    assert reason in message or reason == "truncated"
+    assert str(path) in message and reason in message
+
+
+def test_a_truncated_or_edited_record_keeps_all_out(elsewhere, capsys):
+    path = records.path_of(RUNS[2], elsewhere)
+    text = path.read_text()
+    path.write_text(text[:150])
+    assert f"{path} is no valid record" in refused([elsewhere], capsys)
+    path.write_text(text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": 91.0'))
+    assert f"{path} is no valid record (it was edited or damaged" in refused([elsewhere], capsys)
 
 
 def test_records_in_the_wrong_place_are_refused(elsewhere, capsys):
@@ -91,10 +97,10 @@ def test_records_in_the_wrong_place_are_refused(elsewhere, capsys):
     moved = path.parents[1] / "mnist" / path.name
     moved.parent.mkdir()
     path.rename(moved)
-    assert f"{moved} belongs at {path}" in refused([elsewhere], capsys)
+    assert f"{moved} belongs at {path.relative_to(elsewhere)}" in refused([elsewhere], capsys)
     path = records.path_of(RUNS[1], elsewhere)
-    path.rename(path.with_stem("f" * 16))
-    assert "must be named" in refused([elsewhere], capsys)
+    renamed = path.rename(path.with_stem("f" * 16))
+    assert f"{renamed} belongs at {path.relative_to(elsewhere)}" in refused([elsewhere], capsys)
 
 
 def test_a_folder_without_records_is_named(tmp_path, capsys):

@@ -197,7 +197,7 @@ def test_the_pictures_and_files_of_the_readme_exist():
 
 
 def test_the_example_of_the_readme_runs():
-    (example,) = code_blocks(read("README.md"), "python")
+    example, _ = code_blocks(read("README.md"), "python")  # the second is run in tests/test_own_data.py
     names = {}
     exec(example, names)
     assert 0 < len(names["small"]) < 0.1 * len(names["digits"])

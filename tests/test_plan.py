@@ -5,7 +5,7 @@ from lcmat.config import ParameterError, SelectionParameters
 from lcmat.experiments import code_fingerprint
 from lcmat.profiles import PROFILES, Profile, Study
 from lcmat.sweep import costs
-from lcmat.sweep.costs import Estimate, by_kind, estimate, in_order, within
+from lcmat.sweep.costs import Estimate, by_kind, estimate, in_order, network_of, within
 from lcmat.sweep.plan import plan, select_studies, share_of, total_seconds, varying
 from lcmat.sweep.timing import Pace
 from tests.test_records import make_record
@@ -124,8 +124,8 @@ def test_shares_are_everything_once_and_keep_networks_together(count):
     runs = PROFILES["smoke"].studies[0].runs
     shares = [share_of(runs, number, count) for number in range(1, count + 1)]
     assert sorted(run.key for share in shares for run in share) == sorted(run.key for run in runs)
-    seeds = [{run.seed for run in share} for share in shares]
-    assert sum(map(len, seeds)) == 5
+    networks = [{network_of(run) for run in share} for share in shares]
+    assert sum(map(len, networks)) == 2 * 5  # for each seed one, and one that spares images for validation
 
 
 def test_totals_and_budgets():

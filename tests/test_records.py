@@ -1,21 +1,30 @@
+import hashlib
 import json
 import math
 import os
+import shutil
 import signal
 import subprocess
 import sys
 import time
 from datetime import UTC, datetime
+from pathlib import Path
 
 import pytest
 from pydantic import ValidationError
 
 from lcmat import records
+from lcmat.circumstances import Environment, Machine
 from lcmat.config import SelectionParameters
-from lcmat.records import DataSource, Determinism, Record, RecordError
+from lcmat.records import DataSource, Record, RecordError
+
+MACHINE = Machine(
+    device="CPU", processor="model 1", instructions="AVX2 0", threads=1, system="Linux", blas="MKL 1", onednn="oneDNN 1"
+)
+ENVIRONMENT = Environment(python="3.11.7", lcmat="0.1.0", numpy="2.4.6", torch="2.15.0", lock=None)
 
 
-def make_record(parameters=None, /, **changes):
+def make_record(parameters=None, /, *, device="CPU", **changes):
     parameters = parameters or SelectionParameters()
     fields = {
         "experiment": "selection",
@@ -29,9 +38,9 @@ def make_record(parameters=None, /, **changes):
         "started": datetime(2026, 1, 2, 3, 4, 5, tzinfo=UTC),
         "wall_seconds": 1.5,
         "peak_memory_mb": 400.0,
-        "device": "CPU",
-        "versions": {"python": "3.11.7"},
-        "determinism": Determinism(threads=1, deterministic_algorithms=False),
+        "machine": MACHINE.model_copy(update={"device": device}),
+        "environment": ENVIRONMENT,
+        "deterministic_algorithms": False,
         "commit": None,
         "dirty": None,
         "fingerprint": "0" * 16,
@@ -70,8 +79,10 @@ def test_floats_survive_bit_for_bit(tmp_path):
         {"parameters": {"dataset": "digits"}},
         {"experiment": "selecton"},
         {"started": datetime(2026, 1, 2)},
-        {"schema_version": 2},
+        {"schema_version": 1},
         {"surprise": 1},
+        {"indices": [3, 1, 3]},
+        {"indices": [-1]},
     ],
 )
 def test_inconsistent_records_cannot_be_made(changes):
@@ -84,10 +95,18 @@ def test_a_diverged_training_is_a_result():
     assert record.status == "diverged"
 
 
-def edit(path, change):
+def signed(text):
+    """A record's text with the hash of what it says now: only the checks of what it says can notice a change."""
+    content = {name: value for name, value in json.loads(text).items() if name != "content_sha256"}
+    canonical = json.dumps(content, sort_keys=True).encode()
+    return json.dumps(content | {"content_sha256": hashlib.sha256(canonical).hexdigest()})
+
+
+def edit(path, change, *, sign=True):
     content = json.loads(path.read_text())
     change(content)
-    path.write_text(json.dumps(content))
+    text = json.dumps(content)
+    path.write_text(signed(text) if sign else text)
 
 
 @pytest.mark.parametrize(
@@ -96,7 +115,8 @@ def edit(path, change):
         (lambda r: r["metrics"].update(test_accuracy_percent=math.nan), "finite"),
         (lambda r: r["metrics"].update(test_accuracy_percent=101), "no percentage"),
         (lambda r: r["metrics"].update(test_accuracy_percent="90"), "valid number"),
-        (lambda r: r.update(schema_version=2), "schema_version"),
+        (lambda r: r.update(schema_version=3), "schema_version 3, not 2"),
+        (lambda r: r.update(schema_version=1), "schema_version 1, made by the first edition"),
         (lambda r: r["parameters"].update(method="<img src=x onerror=alert(1)>"), "is no method"),
         (lambda r: r["parameters"].update(rho=0.2), "do not belong to the parameters"),
         (lambda r: r["parameters"].update(rho=math.nan), "rho=nan"),
@@ -112,7 +132,52 @@ def test_edited_records_are_refused_and_named(tmp_path, change, reason):
     assert "delete the file and repeat" in str(caught.value)
 
 
-@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null"])
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda r: r["metrics"].update(test_accuracy_percent=90.5),
+        lambda r: r["metrics"].update(test_accuracy_percent=90),  # was 90.0
+        lambda r: r.update(wall_seconds=1.25),
+        lambda r: r.pop("content_sha256"),
+    ],
+)
+def test_an_edit_that_says_something_valid_is_refused_too(tmp_path, change):
+    path = records.write(make_record(), tmp_path)
+    edit(path, change, sign=False)
+    with pytest.raises(RecordError, match="edited or damaged"):
+        records.read(path)
+
+
+def test_every_flipped_bit_is_noticed_or_means_nothing(tmp_path):
+    record = make_record(metrics={"test_accuracy_percent": 90.0, "loss": 1e-05}, indices=[41, 7, 1203])
+    path = records.write(record, tmp_path)
+    content, believed = path.read_bytes(), 0
+    for bit in range(8 * len(content)):
+        flipped = bytearray(content)
+        flipped[bit // 8] ^= 1 << bit % 8
+        path.write_bytes(flipped)
+        try:
+            assert records.read(path) == record
+            believed += 1
+        except RecordError:
+            pass
+    # A line break flips into a blank or a tabulator or the like; "e-05" into "E-05".
+    assert 0 < believed < 5 * content.count(b"\n") + 5 * content.count(b" ")
+
+
+def test_indices_keep_their_order_and_one_line(tmp_path):
+    path = records.write(make_record(indices=[41, 7, 1203]), tmp_path)
+    assert '"indices": [41, 7, 1203],' in path.read_text().splitlines()
+    assert records.read(path).indices == [41, 7, 1203]
+
+
+def test_what_was_said_of_a_run_can_still_be_asked():
+    record = make_record(device="GPU", machine=MACHINE.model_copy(update={"device": "GPU", "threads": 3}))
+    assert record.device == "GPU" and record.determinism.threads == 3
+    assert record.versions == {"python": "3.11.7", "lcmat": "0.1.0", "numpy": "2.4.6", "torch": "2.15.0"}
+
+
+@pytest.mark.parametrize("content", [b"", b"{", b"[]", b"\xff\xfe", b"null", b'"schema_version"'])
 def test_files_that_are_no_records_are_refused(tmp_path, content):
     path = records.write(make_record(), tmp_path)
     path.write_bytes(content)
@@ -131,8 +196,25 @@ def test_truncation_at_any_byte_is_noticed(tmp_path):
 
 def test_a_renamed_record_is_refused(tmp_path):
     path = records.write(make_record(), tmp_path)
-    with pytest.raises(RecordError, match=r"must be named"):
+    with pytest.raises(RecordError, match=f"belongs at selection/digits/{path.name}"):
         records.read(path.rename(path.with_stem("1" * 16)))
+
+
+@pytest.mark.parametrize("copy", ["selection/digits-backup", "selection/mnist", "continual/digits"])
+def test_copies_in_other_folders_are_problems_and_not_more_runs(tmp_path, copy):
+    for seed in range(3):
+        records.write(make_record(SelectionParameters(seed=seed)), tmp_path)
+    shutil.copytree(tmp_path / "selection" / "digits", tmp_path / copy)
+    found, problems = records.load_all(tmp_path)
+    assert len(found) == 3
+    assert [problem.path.parent for problem in problems] == [tmp_path / copy] * 3
+    assert all("belongs at selection/digits/" in problem.message for problem in problems)
+
+
+def test_records_are_found_by_a_relative_path(tmp_path, monkeypatch):
+    path = records.write(make_record(), tmp_path)
+    monkeypatch.chdir(path.parent)
+    assert records.read(Path(path.name)) == make_record()
 
 
 def test_load_all_reports_problems_beside_records(tmp_path):
@@ -173,7 +255,8 @@ def test_a_record_that_says_the_same_keeps_its_file(tmp_path):
         {"series": {"train_loss": [2.3, 0.2]}},
         {"fingerprint": "1" * 16},
         {"device": "another"},
-        {"versions": {"python": "3.12.0"}},
+        {"environment": ENVIRONMENT.model_copy(update={"python": "3.12.0"})},
+        {"indices": [1]},
     ],
 )
 def test_a_record_that_says_something_else_replaces_the_older_one(tmp_path, change):

@@ -11,13 +11,14 @@ from scipy import stats
 
 from lcmat import report
 from lcmat.config import parse
+from lcmat.config.official import OFFICIAL
 from lcmat.defaults import DATASET_DEFAULTS
 from lcmat.experiments import code_fingerprint
 from lcmat.records import Problem, write
 from lcmat.report import headline
 from lcmat.report.paired import paired_to
+from lcmat.report.published import STATES, sharing_cells
 from lcmat.report.runs import ACCURACY
-from lcmat.statistics import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
 
 PUBLISHED = report.read_published()
@@ -42,7 +43,7 @@ def test_every_published_row_appears_once_and_counts_add_up():
     pd.testing.assert_frame_equal(comparison[PUBLISHED.columns], PUBLISHED)
     counts = report.verdict_counts(comparison)
     assert counts.iloc[-1]["all"] == len(PUBLISHED)
-    assert (counts[list(VERDICTS)].sum(axis=1) == counts["all"]).all()
+    assert (counts[list(STATES)].sum(axis=1) == counts["all"]).all()
     assert counts.iloc[:-1]["all"].sum() == len(PUBLISHED)
 
 
@@ -84,10 +85,29 @@ def test_a_run_of_another_protocol_is_never_matched(change):
     assert not compare(*runs)["n"].any()
 
 
-def test_rho_is_our_default_in_table_1_and_the_stated_one_in_figure_4():
-    tables = {rho: compare(make_record(33.0, rho=rho, fraction=0.005, **PAPER)) for rho in (0.0, 0.1, 0.25)}
+def test_rho_is_the_scripts_in_table_1_and_the_stated_one_in_figure_4():
+    official = {**OFFICIAL["lcmat-s"], "fraction": 0.005, **PAPER}
+    tables = {rho: compare(make_record(33.0, **official | {"rho": rho})) for rho in (0.0, 0.02, 0.25)}
     matched = {rho: set(table.loc[table["n"] > 0, "table"]) for rho, table in tables.items()}
-    assert matched == {0.0: {"figure 4"}, 0.1: {"1"}, 0.25: {"figure 4"}}
+    assert matched == {0.0: {"figure 4"}, 0.02: {"1"}, 0.25: {"figure 4"}}
+
+
+def test_the_official_codes_arm_is_judged_and_the_definition_stands_beside_it():
+    shared = {"method": "lcmat-s", "fraction": 0.005, **PAPER}
+    official = [make_record(33.0 + s / 10, seed=s, **shared, **OFFICIAL["lcmat-s"]) for s in range(5)]
+    defined = [make_record(20.0 + s / 10, seed=s, **shared) for s in range(5)]
+    found = cell(compare(*official, *defined), table="1", dataset="cifar10", method="LCMat-S", budget="0.005")
+    assert (found["verdict"], found["ours"]) == ("reproduced", pytest.approx(33.2))
+    assert found["defined"].values == [20.0, 20.1, 20.2, 20.3, 20.4]
+    alone = cell(compare(*defined), table="1", dataset="cifar10", method="LCMat-S", budget="0.005")
+    assert (alone["verdict"], alone["n"], alone["defined"].interval.n) == ("not run", 0, 5)
+
+
+def test_a_method_without_quirks_has_one_arm():
+    defined = {row["method"]: row["defined"] for row in compare().query("table == '1'").to_dict("records")}
+    assert {name for name, arm in defined.items() if arm is None} == {
+        *("Uniform", "Full", "C-Div", "k-Center", "Entropy", "Margin")
+    }
 
 
 def test_full_is_training_on_everything():
@@ -95,11 +115,67 @@ def test_full_is_training_on_everything():
     assert set(comparison.loc[comparison["n"] > 0, "method"]) == {"Full"}
 
 
-def test_precision_is_no_protocol_but_a_seed_counts_once_in_float32():
-    shared = {"method": "uniform", "fraction": 0.001, **PAPER}
-    runs = [make_record(10.0, precision="bfloat16", **shared), make_record(20.0, **shared)]
-    found = cell(compare(*runs), table="1", dataset="cifar10", method="Uniform", budget="0.001")
-    assert found["values"] == [20.0]
+UNIFORM = {"method": "uniform", "fraction": 0.001, **PAPER}
+
+
+def uniform_cell(*records):
+    return cell(compare(*records), table="1", dataset="cifar10", method="Uniform", budget="0.001")
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "counted"),
+    [
+        ({"precision": "bfloat16"}, {}, [20.0]),
+        ({"evaluate_every": 1}, {"evaluate_every": 50}, [20.0]),
+        ({"compile": True}, {"precision": "bfloat16"}, [10.0]),
+        ({"precision": "bfloat16", "evaluate_every": 50}, {"evaluate_every": 1}, [20.0]),
+    ],
+)
+def test_a_seed_counts_once_by_a_fixed_order_of_circumstances(first, second, counted):
+    """Whatever the accuracies, and in whichever order the files are read."""
+    runs = [make_record(10.0, **UNIFORM, **first), make_record(20.0, **UNIFORM, **second)]
+    assert uniform_cell(*runs)["values"] == uniform_cell(*reversed(runs))["values"] == counted
+
+
+def test_seeds_of_different_precision_are_never_mixed_and_the_larger_set_counts():
+    main = [make_record(20.0 + s, seed=s, precision="bfloat16", **UNIFORM) for s in range(5)]
+    control = [make_record(40.0 + s, seed=s, **UNIFORM) for s in range(3)]
+    found = uniform_cell(*main, *control)
+    assert found["values"] == [20.0, 21.0, 22.0, 23.0, 24.0]
+    assert len(found["records"]) == 8
+
+
+def test_stale_records_are_shown_and_never_counted():
+    old = [make_record(20.4 + s / 10, seed=s, fingerprint="f" * 16, **UNIFORM) for s in range(5)]
+    found = uniform_cell(*old)
+    assert (found["verdict"], found["n"], len(found["records"])) == ("not run", 0, 5)
+    renewed = make_record(20.4, **UNIFORM)
+    assert uniform_cell(*old[1:], renewed)["values"] == [20.4]
+
+
+@pytest.mark.parametrize("done", [{}, {"precision": "bfloat16"}])
+def test_a_divergence_never_vanishes(done):
+    """One of five diverged, or diverged in float32 and done in bfloat16: no word that speaks of agreement."""
+    runs = [make_record(20.4 + s / 10, seed=s, **UNIFORM, **done) for s in range(1 if not done else 0, 5)]
+    found = uniform_cell(*runs, make_record(status="diverged", seed=0, **UNIFORM))
+    assert (found["verdict"], found["diverged"]) == ("diverged", [0])
+    assert found["n"] == len(runs) and np.isnan(found["difference"])
+    stale = make_record(status="diverged", seed=0, fingerprint="f" * 16, **UNIFORM)
+    assert uniform_cell(*runs[1:], stale)["verdict"] == "compatible"
+
+
+def test_runs_that_measure_two_published_numbers_are_named():
+    comparison = compare()
+    shared = sharing_cells(comparison)
+    assert {tuple(sorted((cell, *others))) for cell, others in shared.items() if not others[1:]} >= {(179, 204)}
+    tables = comparison.set_index("cell").loc[sorted(shared), "table"]
+    assert dict(tables.value_counts()) == {"1": 12, "2": 12, "4": 8, "5": 8}
+
+
+def test_condensation_and_replay_are_shown_and_not_judged():
+    checks = compare().query("table in ('4', '5', 'figure 5')")["check"]
+    assert all(len(check.reason) > 30 for check in checks)
+    assert sum(check.experiment is not None for check in checks) > 80
 
 
 def test_diverged_runs_have_no_accuracy_but_are_counted():
@@ -203,7 +279,7 @@ def test_the_provenance_of_nothing_is_said():
 
 
 def test_records_of_other_code_are_shown_as_stale():
-    old = make_record()
+    old = make_record(fingerprint="f" * 16)
     current = old.model_copy(update={"fingerprint": code_fingerprint(parse("selection", old.parameters))})
     stale = report.provenance_table(report.runs_frame([old]), "p").as_raw_html()
     assert "ffffffff (stale)" in stale
@@ -225,6 +301,9 @@ def test_the_headline_is_written_the_same_every_time_and_says_not_run_without_re
         write(record)
     first, second = (headline.write_headline(tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
     assert first == second
+    runs = headline.headline_runs(report.runs_frame(make_sweep(seeds=2)))
+    assert headline.is_current(tmp_path / "a.svg", runs)
+    assert not headline.is_current(tmp_path / "a.svg", runs.iloc[1:])
     assert b"from 12 records" in first
 
 

@@ -4,6 +4,7 @@ import json
 import math
 import re
 from collections import Counter
+from dataclasses import replace
 from html.parser import HTMLParser
 from pathlib import Path
 from types import SimpleNamespace
@@ -15,12 +16,13 @@ from scipy import stats
 
 from lcmat import report
 from lcmat.config import EXPERIMENTS, parse, parse_assignments
+from lcmat.config.official import OFFICIAL
 from lcmat.defaults import METHOD_OPTIONS, ZOO_PREFIX
 from lcmat.models import build
 from lcmat.records import write
 from lcmat.report.accounts import Accounts, describe, read_accounts
 from lcmat.report.cells import cells_table
-from lcmat.report.check_cost import BUDGET_HOURS
+from lcmat.report.check_cost import BUDGET_HOURS, seconds_per_pass
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
@@ -30,8 +32,10 @@ from lcmat.report.page_check import check_page
 from lcmat.report.paired import label_differences
 from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
+from lcmat.verdicts import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
 from tests.test_book import load_extension
+from tests.test_records import signed
 
 PUBLISHED = report.read_published()
 EMPTY = report.compare(PUBLISHED, [])
@@ -95,6 +99,7 @@ def test_experiments_that_do_not_exist_yet_are_named():
 
 def test_a_run_of_table_2_needs_the_named_learner_and_counts_there_alone():
     shared = {"dataset": "cifar100", "network": "resnet18", "method": "craig", "fraction": 0.01}
+    shared |= OFFICIAL["craig"]
     records = [make_record(9.0 + s, seed=s, learner="vgg16", **shared) for s in range(3)]
     found = report.compare(PUBLISHED, records)
     assert list(found.loc[found["n"] > 0, "test_network"]) == ["vgg16"]
@@ -125,7 +130,7 @@ def test_wins_are_counted_over_common_configurations_and_not_judged():
 
 
 def test_diverged_and_expensive_numbers_have_their_own_state():
-    shared = {"dataset": "cifar10", "method": "craig"}
+    shared = {"dataset": "cifar10", "method": "craig", **OFFICIAL["craig"]}
     diverged = [make_record(status="diverged", fraction=0.001, seed=s, **shared) for s in range(2)]
     slow = make_record(20.0, fraction=0.005, **shared).model_copy(update={"wall_seconds": 3600.0 * BUDGET_HOURS})
     found = report.compare(PUBLISHED, [*diverged, slow])
@@ -133,10 +138,18 @@ def test_diverged_and_expensive_numbers_have_their_own_state():
         budget: cell(found, table="1", dataset="cifar10", method="Craig", budget=budget)["verdict"]
         for budget in ("0.001", "0.005", "0.3")
     }
-    assert states["0.001"] == "failed"
-    assert states["0.005"] in STATES[:4]
+    assert states["0.001"] == "diverged"
+    assert states["0.005"] in VERDICTS
     assert states["0.3"] == "over budget"
-    assert "2 of 2 runs diverged" in accounts(*diverged).show("1").data
+    assert "diverged (2 of 2 seeds)" in accounts(*diverged).show("1").data
+
+
+def test_a_cached_stage_counts_in_what_a_check_would_take():
+    """The selecting network of a seed is trained once, but somebody who runs one method trains it too."""
+    alone = make_record(20.0, dataset="cifar10", method="uniform", fraction=0.01)
+    cached = alone.model_copy(update={"wall_seconds": 60.0, "seconds": {"selector": 540.0, "training": 60.0}})
+    (rate,) = seconds_per_pass([cached]).values()
+    assert rate == pytest.approx(600.0 / (10 + 0.01 * 200))
 
 
 def test_reduced_runs_stand_beside_the_number_with_their_data_and_are_never_matched():
@@ -156,7 +169,7 @@ def test_drawers_hold_every_seed_and_what_made_it():
     for record in records:
         assert record.key in text
         assert f"{record.metrics[ACCURACY]:.2f}" in text
-    for shown in ("0" * 40, "f" * 16, "made up", "threads 1, deterministic_algorithms True", "CPU", "stale"):
+    for shown in ("0" * 40, "made up", "threads 1, deterministic_algorithms True", "CPU", "current", "yes"):
         assert shown in text
 
 
@@ -203,7 +216,7 @@ def test_hostile_text_of_records_is_escaped():
     shown = accounts(*records)
     comparison = shown.of("1").assign(method=HOSTILE, dataset=HOSTILE, note=HOSTILE)
     tags = Tags()
-    tags.feed(shown.show("1").data + cells_table(comparison, shown.groups, shown.stale, "x", HOSTILE))
+    tags.feed(shown.show("1").data + cells_table(comparison, shown.context, "x", HOSTILE))
     assert "img" not in tags.seen
     assert tags.seen["tbody"] > 2 * len(comparison)
 
@@ -212,10 +225,10 @@ def test_hostile_text_of_records_is_escaped():
     "damage",
     [
         lambda text: text[: len(text) // 2],
-        lambda text: text.replace('"schema_version": 1', '"schema_version": 99'),
-        lambda text: text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": NaN'),
-        lambda text: text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": 101.0'),
-        lambda text: text.replace('"method": "uniform"', f'"method": "{HOSTILE}"'),
+        lambda text: text.replace('"schema_version": 2', '"schema_version": 1'),
+        lambda text: signed(text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": NaN')),
+        lambda text: signed(text.replace(f'"{ACCURACY}": 50.0', f'"{ACCURACY}": 101.0')),
+        lambda text: signed(text.replace('"method": "uniform"', f'"method": "{HOSTILE}"')),
         lambda text: text.replace('"fraction": 0.05', '"fraction": 0.06'),
     ],
     ids=["truncated", "schema", "nan", "101 percent", "hostile method", "edited by hand"],
@@ -248,7 +261,7 @@ def test_files_for_machines_hold_every_number_and_strict_json(tmp_path):
     measured = [entry for entry in content["cells"] if entry["n"] and entry["table"] == "1"]
     assert [entry["values"] for entry in measured] == [[20.0, 21.0, 22.0, 23.0, 24.0]]
     assert set(badge) == {"schemaVersion", "label", "message", "color"}
-    assert str(len(PUBLISHED)) in badge["message"]
+    assert badge["message"] == f"1 of 1 judged, {len(PUBLISHED)} published"
     again = tmp_path / "again"
     assert [path.read_bytes() for path in write_report(accounts(*records), again)] == [p.read_bytes() for p in paths]
 
@@ -343,6 +356,20 @@ def test_the_papers_own_numbers_are_counted_as_a_plain_loop_counts_them():
     assert found == pytest.approx(expected)
 
 
+def test_a_spread_without_seeds_counts_in_claims_as_in_verdicts():
+    claim = next(claim for claim in CLAIMS if claim.name == "other-networks")
+    found = {interval.mean: interval for interval in published_differences(EMPTY, claim)}
+    cells = PUBLISHED[
+        (PUBLISHED["table"] == "3") & (PUBLISHED["dataset"] == "cifar10") & (PUBLISHED["budget"] == "0.01")
+    ]
+    (m1, s1), (m2, s2) = (
+        tuple(cells.loc[cells["method"] == name, ["mean", "std"]].iloc[0]) for name in ("LCMat-S", "Uniform")
+    )
+    three = np.array([-1.0, 0.0, 1.0])
+    expected = stats.ttest_ind(m1 + s1 * three, m2 + s2 * three, equal_var=False).confidence_interval(0.95)
+    assert (found[m1 - m2].low, found[m1 - m2].high) == pytest.approx((expected.low, expected.high))
+
+
 def test_every_claim_with_numbers_finds_them():
     for claim in CLAIMS:
         assert bool(published_differences(EMPTY, claim)) == bool(claim.tables), claim.name
@@ -355,12 +382,40 @@ def test_runs_of_the_papers_protocol_and_reduced_runs_are_tested_apart(gain, wor
     frame = report.runs_frame([*own, *reduced])
     comparison = report.compare(PUBLISHED, [*own, *reduced])
     claim = next(claim for claim in CLAIMS if claim.name == "uniform")
-    matched, others = our_differences(comparison, frame, paper_settings(comparison), claim)
+    matched, _, others = our_differences(comparison, frame, paper_settings(comparison), claim)
     assert set(matched["dataset"]) == {"cifar10"}
     assert set(others["dataset"]) == {"digits"}
     assert judge(matched) == word
     assert judge(matched, 13) == ("not decided" if word == "supported" else word)
     assert judge(others) == ("contradicted" if word == "supported" else "supported")
+
+
+def test_claims_are_judged_on_the_definition_with_the_official_codes_beside():
+    shared = {"dataset": "cifar10", "fraction": 0.005}
+    arms = {"defined": ({}, -3.0), "official": (OFFICIAL["lcmat-s"], 3.0)}
+    records = [make_record(30.0 + s, method="uniform", seed=s, **shared) for s in range(5)]
+    for options, gain in arms.values():
+        records += [make_record(30.0 + s + gain + s / 50, seed=s, **shared, **options) for s in range(5)]
+    shown = accounts(*records)
+    claim = next(each for each in assess_claims(shown.comparison, shown.counted) if each.claim.name == "uniform")
+    assert [interval.mean for interval in claim.matched["interval"]] == pytest.approx([-2.96])
+    assert [interval.mean for interval in claim.official["interval"]] == pytest.approx([3.04])
+    assert (claim.verdict, claim.official_verdict) == ("contradicted", "not decided")
+
+
+def test_claims_about_guessed_settings_are_shown_and_not_judged():
+    tested = {each.claim.name: each for each in assess_claims(EMPTY, accounts().counted)}
+    guessed = {"condensation", "condensation-architectures", "continual"}
+    assert {name for name, each in tested.items() if each.unjudged} == guessed
+    shown = replace(tested["condensation"], matched=differences_of((1.0, 2.0)))
+    assert shown.verdict == "not comparable"
+
+
+def test_stale_runs_and_second_runs_of_a_seed_bear_on_no_claim():
+    records = [*make_sweep(fractions=(0.01,), rhos=(0.1,)), make_record(99.0, fingerprint="f" * 16, seed=7)]
+    again = [make_record(80.0, method="uniform", fraction=0.01, seed=s, precision="bfloat16") for s in range(3)]
+    counted = accounts(*records, *again).counted
+    assert set(counted["key"]) == {record.key for record in records[:-1]}
 
 
 def test_the_table_of_claims_has_a_row_for_each_and_says_not_run_without_runs():

@@ -16,7 +16,7 @@ from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
 from lcmat.sweep.costs import Estimate
 from lcmat.sweep.engine import first_of_each
 from lcmat.sweep.outcome import log_of
-from tests.test_records import make_record
+from tests.test_records import make_record, signed
 
 TINY = {"selection_epochs": 1, "epochs": 1}
 GOOD = SelectionParameters(method="uniform", **TINY)
@@ -63,12 +63,13 @@ def test_nothing_missing_starts_nothing(monkeypatch):
     "damage",
     [
         lambda text: text[:200],
-        lambda text: text.replace('"schema_version": 1', '"schema_version": 2'),
-        lambda text: text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": NaN'),
-        lambda text: text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": 101.0'),
-        lambda text: text.replace('"method": "uniform"', '"method": "<img src=x onerror=alert(1)>"'),
+        lambda text: text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": 91.0'),
+        lambda text: signed(text.replace('"schema_version": 2', '"schema_version": 1')),
+        lambda text: signed(text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": NaN')),
+        lambda text: signed(text.replace('"test_accuracy_percent": 90.0', '"test_accuracy_percent": 101.0')),
+        lambda text: signed(text.replace('"method": "uniform"', '"method": "<img src=x onerror=alert(1)>"')),
     ],
-    ids=["truncated", "schema", "nan", "101 %", "html"],
+    ids=["truncated", "edited", "schema", "nan", "101 %", "html"],
 )
 def test_damaged_records_count_as_failures_and_are_left_alone(run, damage):
     path = records.write(make_record(GOOD))

@@ -113,6 +113,13 @@ def test_networks_are_trained_for_methods_that_look_at_some():
     assert "evidence" in stages["forgetting"] and "evidence" not in stages["craig"]
 
 
+def test_equal_steps_and_the_choice_of_a_radius_are_counted():
+    """A tenth of the digits is two batches of 128: 30 epochs. Four radii are tried, as many images each."""
+    run = SelectionParameters(fraction=0.1, training_steps=60, rho_choice="held-out")
+    assert work_of(run)["training"] == pytest.approx((30 * 143.7, 360))
+    assert work_of(run)["radii"] == pytest.approx((4 * 30 * 143.7, 0))
+
+
 def test_nothing_is_said_of_another_tested_network():
     plain = CondensationParameters()
     crossed = CondensationParameters(test_network="convnet", test_width=8)

@@ -31,7 +31,6 @@ from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.preparation import callable_features, checked_rows, new_network
 from lcmat.condensation.step import matching_gradient
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments.session import describe
 from lcmat.paths import atomic_write, project_folder
 from lcmat.training.evaluation import evaluation_mode, on_device
 
@@ -127,7 +126,7 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    about = environment() | {"device": describe(options.device)}
+    about = environment(device=options.device)
     recipe = published("lcmat-c", 10, init="real", real_batch=256, width=128)
     measured = measure(datasets.load("cifar10").train, recipe, options.repeats, options.device)
     result = {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": measured}

@@ -2,7 +2,6 @@
 
 import gc
 import os
-import platform
 import time
 from collections.abc import Callable
 from datetime import UTC, datetime
@@ -12,8 +11,8 @@ from typing import Any
 import torch
 from torch import Tensor
 
-import lcmat
-from lcmat.benchmarks.memory import peak_megabytes, reset_peak, resident_megabytes
+from lcmat.machine import this_environment, this_machine
+from lcmat.memory import peak_megabytes, reset_peak, resident_megabytes
 
 GEMM_SIZE = 2048
 READ_MEGABYTES = 256
@@ -32,7 +31,7 @@ def cost(function: Callable[[], Any]) -> tuple[Any, dict[str, float]]:
 
     Returns:
         The result; `seconds` on the clock, `processor_seconds` of this process (which other programs lengthen less),
-        and `peak_mb`, by how much the resident memory grew at its largest, in 2^20 bytes.
+        and `peak_mb`, by how much the resident memory grew at its largest, in 10^6 bytes.
     """
     gc.collect()
     reset_peak()
@@ -69,21 +68,14 @@ def finished(result: Tensor) -> Tensor:
     return result
 
 
-def environment(*packages: str) -> dict[str, Any]:
+def environment(*packages: str, device: str = "cpu") -> dict[str, Any]:
     """What the numbers were measured on; the versions of some packages too, None for those that are missing."""
     return {
         "measured": datetime.now(UTC).isoformat(timespec="seconds"),
-        "processor": torch.backends.cpu.get_cpu_capability(),
-        "machine": platform.machine(),
+        "machine": this_machine(device).model_dump(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
         "load_average_at_start": os.getloadavg()[0],
-        "versions": {
-            "python": platform.python_version(),
-            "lcmat": lcmat.__version__,
-            "torch": torch.__version__,
-            **{package: _version(package) for package in packages},
-        },
+        "versions": this_environment().model_dump() | {package: _version(package) for package in packages},
     }
 
 

@@ -114,7 +114,7 @@ def whole_data_set(samples: int, features: int, classes: int, fraction: float) -
         **{"samples": samples, "features": features, "classes": classes, "fraction": fraction, "ours": ours},
         "one_class": {"kernel": own_kernel, "greedy": own_greedy},
         "naive_class": {"kernel": kernel, "greedy": greedy},
-        "naive_temporary_mb": samples**2 * TOP_K * 4 / 2**20,  # float32, as the official code has it
+        "naive_temporary_mb": samples**2 * TOP_K * 4 / 1e6,  # float32, as the official code has it
         "same_picks": indices == own.indices.tolist() == coreset.indices[:budget].tolist(),
         "relative_difference_of_distances": float((distances - own_distances).abs().max() / distances.max()),
     }

@@ -54,7 +54,7 @@ def measure(samples: int, features: int, classes: int, subset: int, seed: int = 
         "lanczos_norm": norm,
         "dense_norm": dense_norm,
         "relative_difference": abs(norm - dense_norm) / dense_norm,
-        "dense_megabytes": hessian.nbytes / 2**20,
+        "dense_megabytes": hessian.nbytes / 1e6,
     }
 
 

@@ -27,7 +27,7 @@ class LossDifference:
     """A signed combination of per-sample losses at the current last layer, in float64.
 
     Attributes:
-        inputs: (n, d+1) penultimate features with a trailing one, the bias column last.
+        inputs: (n, d+1) penultimate features with a trailing one, the bias column last; (n, d) without bias.
         logits: (n, c) outputs of the last layer before any perturbation.
         labels: (n,) int64 classes.
         coefficients: (n,) signed weights of the per-sample losses.
@@ -55,7 +55,13 @@ class LossDifference:
 
 
 def subset_difference(
-    features: Tensor, logits: Tensor, labels: Tensor, indices: Tensor, weights: Tensor | None = None
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    indices: Tensor,
+    weights: Tensor | None = None,
+    *,
+    bias: bool = True,
 ) -> LossDifference:
     r"""Describe :math:`L(T) - L(S_w)` for a subset S of T.
 
@@ -65,6 +71,7 @@ def subset_difference(
         labels: (n,) classes of T.
         indices: (m,) positions of S in T.
         weights: (m,) nonnegative weights with sum one, or None for 1/m each.
+        bias: whether the last layer has one; without it :math:`\tilde h = h`.
 
     Raises:
         ValueError: shapes disagree, an index is outside T, S is empty, or the weights are not a probability vector.
@@ -79,11 +86,16 @@ def subset_difference(
         raise ValueError(f"indices must lie in [0, {len(features)}); pass positions in T, not data set numbers")
     coefficients = torch.full((len(features),), 1.0 / len(features), dtype=torch.float64)
     coefficients.index_add_(0, indices, -_weights_of(len(indices), weights))
-    return LossDifference(augmented_features(features.double()), logits.double(), labels, coefficients)
+    inputs = augmented_features(features.double(), bias=bias)
+    return LossDifference(inputs, logits.double(), labels, coefficients)
 
 
 def set_difference(
-    first: tuple[Tensor, Tensor, Tensor], second: tuple[Tensor, Tensor, Tensor], weights: Tensor | None = None
+    first: tuple[Tensor, Tensor, Tensor],
+    second: tuple[Tensor, Tensor, Tensor],
+    weights: Tensor | None = None,
+    *,
+    bias: bool = True,
 ) -> LossDifference:
     r"""Describe :math:`L(T) - L(S_w)` for any two sets, for example T and condensed images.
 
@@ -91,6 +103,7 @@ def set_difference(
         first: features (n, d), logits (n, c) and labels (n,) of T.
         second: the same three for S, with m rows.
         weights: (m,) weights of S with sum one, or None for 1/m each.
+        bias: whether the last layer has one; without it :math:`\tilde h = h`.
 
     Raises:
         ValueError: shapes disagree, S is empty, or its weights are not a probability vector.
@@ -100,7 +113,8 @@ def set_difference(
     size = len(first[2])
     uniform = torch.full((size,), 1.0 / size, dtype=torch.float64)
     coefficients = torch.cat([uniform, -_weights_of(len(second[2]), weights)])
-    return LossDifference(augmented_features(features.double()), logits.double(), labels, coefficients)
+    inputs = augmented_features(features.double(), bias=bias)
+    return LossDifference(inputs, logits.double(), labels, coefficients)
 
 
 def _weights_of(size: int, weights: Tensor | None) -> Tensor:

@@ -87,7 +87,7 @@ def selected(options: argparse.Namespace) -> list[Study]:
 
 def this_device() -> str:
     """What would compute here, as records name it."""
-    from lcmat.experiments.session import chosen_device, describe
+    from lcmat.machine import chosen_device, describe
 
     return describe(chosen_device())
 

@@ -63,10 +63,10 @@ def _update(path: Path, profile: str) -> int:
     entries = _entries(profile)[0]
     comparison.write(path, entries)
     print(f"{len(runs)} runs written to {path}")
-    unknown = sum(not entry.environment.known for entry in entries.values())
+    unknown = sum(not entry.platform.known for entry in entries.values())
     if unknown:
         print(
-            f"lcmat: warning: {unknown} of them are not of this machine as it is: they will not be held to their digits"
+            f"lcmat: warning: {unknown} of them are of a machine not fully known: they will not be held to their digits"
         )
     return 0
 
@@ -74,14 +74,13 @@ def _update(path: Path, profile: str) -> int:
 def _entries(profile: str) -> tuple[dict[str, "Entry"], list[str]]:
     """What there is of the profile's runs, by key, and which of their files are no records."""
     from lcmat import comparison, records
-    from lcmat.machine import this_machine
 
-    entries, problems, machine = {}, [], this_machine()
+    entries, problems = {}, []
     for path in filter(Path.exists, map(records.path_of, PROFILES[profile].runs())):
         try:
             record = records.read(path)
         except records.RecordError as error:
             problems.append(str(error))
         else:
-            entries[record.key] = comparison.entry_of(record, machine)
+            entries[record.key] = comparison.entry_of(record)
     return entries, problems

@@ -9,7 +9,7 @@ from lcmat.condensation.network_training import Variation, shuffled_batches, tra
 from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.models import Network, build
 from lcmat.training.sgd import Sgd
-from lcmat.training.steps import _dropout_from as dropout_from  # its name is part of stored fingerprints
+from lcmat.training.steps import dropout_from
 
 
 @dataclass(frozen=True)

@@ -20,7 +20,7 @@ from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
 from lcmat.training.evaluation import evaluation_mode, on_device
 from lcmat.training.loop import DivergedError
-from lcmat.training.steps import _dropout_from as dropout_from  # its name is part of stored fingerprints
+from lcmat.training.steps import dropout_from
 
 Progress = Callable[[int, int, float, float], None]
 Forward = Callable[[Tensor], Tensor]

@@ -20,7 +20,7 @@ from lcmat.condensation.distances import DISTANCES, Layers, Norm, choose_layers,
 from lcmat.condensation.observation import Observation
 from lcmat.gradient_variance import gradient_variance, mean_gradient, second_moment
 
-Moment = Callable[[Tensor, Tensor, Tensor], Tensor]
+Moment = Callable[..., Tensor]  # (features, logits, labels, *, bias)
 
 
 @dataclass(frozen=True)
@@ -146,5 +146,5 @@ def _moments(moment: Moment, observation: Observation, pooled: bool) -> Tensor:
     """The moment of each class's last-layer gradients, (k, c, d + 1); of all classes' together, (1, c, d + 1)."""
     parts = (observation.features, observation.logits, observation.labels)
     if pooled:
-        return moment(*(part.flatten(0, 1) for part in parts))[None]
-    return torch.stack([moment(*samples) for samples in zip(*parts, strict=True)])
+        return moment(*(part.flatten(0, 1) for part in parts), bias=observation.bias)[None]
+    return torch.stack([moment(*samples, bias=observation.bias) for samples in zip(*parts, strict=True)])

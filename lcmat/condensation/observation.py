@@ -18,11 +18,12 @@ class Observation(NamedTuple):
     features: Tensor  # (k, b, d)
     logits: Tensor  # (k, b, c)
     labels: Tensor  # int64 (k, b)
+    bias: bool = True  # whether the last layer has one
 
     def detach(self) -> "Observation":
         """The same numbers, without their history."""
         gradients = tuple(gradient.detach() for gradient in self.gradients)
-        return Observation(gradients, self.features.detach(), self.logits.detach(), self.labels)
+        return self._replace(gradients=gradients, features=self.features.detach(), logits=self.logits.detach())
 
 
 def observe(
@@ -54,7 +55,8 @@ def observe(
     h, logits = _last_layer(network, (features or network.features)(images[0]))
     loss = functional.cross_entropy(logits, labels[0])
     gradients = torch.autograd.grad(loss, tuple(network.parameters()), create_graph=create_graph)
-    return Observation(tuple(gradient[None] for gradient in gradients), h[None], logits[None], labels)
+    gradients = tuple(gradient[None] for gradient in gradients)
+    return Observation(gradients, h[None], logits[None], labels, network.classifier.bias is not None)
 
 
 def observe_features(network: Network, images: Tensor, labels: Tensor) -> Observation:
@@ -78,7 +80,7 @@ def _observe_together(network: Network, images: Tensor, labels: Tensor) -> Obser
 
     classes = vmap(grad(loss, has_aux=True), in_dims=(None, 0, 0))
     gradients, (h, logits) = classes(dict(view.named_parameters()), images, labels)
-    return Observation(tuple(gradients.values()), h, logits, labels)
+    return Observation(tuple(gradients.values()), h, logits, labels, network.classifier.bias is not None)
 
 
 class _View(nn.Module):

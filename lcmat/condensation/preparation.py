@@ -59,8 +59,14 @@ def beginning(
 
 
 def new_network(data: ImageDataset, recipe: CondensationRecipe, seed: int) -> Network:
-    """An untrained network for this data, a function of the seed."""
-    _, channels, size, _ = data.images.shape
+    """An untrained network for this data, a function of the seed.
+
+    Raises:
+        ValueError: the images are not square.
+    """
+    _, channels, size, width = data.images.shape
+    if size != width:
+        raise ValueError(f"{data.name}: images of {size} x {width} pixels: the networks take square ones")
     return build(
         recipe.network,
         num_classes=data.num_classes,

@@ -4,7 +4,6 @@ Whatever needs torch to be seen is found by `lcmat.runner.check_built_networks`.
 """
 
 from collections.abc import Iterable
-from typing import Any
 
 from lcmat.config.base import nearest
 from lcmat.defaults import (
@@ -17,7 +16,7 @@ from lcmat.defaults import (
 )
 
 HELD_OUT_SHARE = 0.1
-"""Of each class, where a method needs a validation set."""
+"""Of each class, where a method or the choice of rho needs images to judge by."""
 
 
 def check_selection(values: Values) -> None:
@@ -37,9 +36,14 @@ def check_selection(values: Values) -> None:
     check_networks(values, ("network", "width"), ("learner", "learner_width"))
     sizes = class_sizes(values["dataset"], values.get("imbalance"))
     validated = "validation" in METHOD_EVIDENCE.get(values["method"], ())
-    _check_fraction(values, [sum(sizes)] if values.get("across_classes") and not validated else sizes)
-    if validated:
-        _check_validation(values, sizes)
+    held_out = validated or bool(values.get("rho_choice"))
+    _check_fraction(values, [sum(sizes)] if values.get("across_classes") and not held_out else sizes)
+    if validated and min(sizes) < 2:
+        raise ValueError(
+            f"method: {values['method']!r} needs a held-out image of each class, and one has but one image"
+        )
+    if held_out:
+        _check_held_out(values, sizes)
     if values.get("batch_norm") and values["network"] in NETWORKS_WITHOUT_BATCH_NORM:
         raise ValueError(f"batch_norm: the network {values['network']!r} has no batch norm; leave it out")
     if values.get("batch_size") == 1 and not set(networks) <= set(NETWORKS_WITHOUT_BATCH_NORM):
@@ -114,11 +118,8 @@ def _check_fraction(values: Values, sizes: Iterable[int]) -> None:
         raise ValueError(f"fraction: {of} rounds to 0 samples: use a fraction above {0.5 / smallest:.2g}")
 
 
-def _check_validation(values: Values, sizes: list[int]) -> None:
-    method: Any = values["method"]
-    if min(sizes) < 2:
-        raise ValueError(f"method: {method!r} needs a validation image of each class, and one has a single image")
-    left = sum(size - max(1, round(HELD_OUT_SHARE * size)) for size in sizes)
+def _check_held_out(values: Values, sizes: list[int]) -> None:
+    left = sum(size - min(max(1, round(HELD_OUT_SHARE * size)), size - 1) for size in sizes)
     if sum(round(values["fraction"] * size) for size in sizes) > left:
         kept = f"{sum(sizes) - left} of {sum(sizes)} images are held out"
-        raise ValueError(f"fraction: {values['fraction']:g} cannot be selected by {method!r}: {kept} for validation")
+        raise ValueError(f"fraction: {values['fraction']:g} cannot be selected by {values['method']!r}: {kept}")

@@ -9,8 +9,9 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
-_CRAIG = {"gradients": "last-layer", "double_softmax": True, "loss_reduction": "mean-per-batch", "weighted": True}
-_GRADMATCH = {"double_softmax": True, "loss_reduction": "mean-per-batch", "ridge": 1.0, "weighted": True}
+_WEIGHTS = {"weighted": True, "official_weights": True}
+_CRAIG = {"gradients": "last-layer", "double_softmax": True, "loss_reduction": "mean-per-batch", **_WEIGHTS}
+_GRADMATCH = {"double_softmax": True, "loss_reduction": "mean-per-batch", "ridge": 1.0, **_WEIGHTS}
 _GLISTER = {"double_softmax": True, "loss_reduction": "mean-per-batch", "rounds": 1}
 
 OFFICIAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
@@ -31,12 +32,3 @@ OFFICIAL: Mapping[str, Mapping[str, Any]] = MappingProxyType(
 )
 """Method -> the parameters that differ. A method that is missing (uniform, k-center, contextual diversity, entropy,
 margin) has one configuration: its official code, in evaluation mode, computes what is defined."""
-
-
-def official_parameters(method: str) -> Mapping[str, Any]:
-    """The parameters of a method's official configuration; none where code and definition agree.
-
-    >>> official_parameters("herding"), official_parameters("uniform")
-    ({'official_order': True}, {})
-    """
-    return OFFICIAL.get(method, {})

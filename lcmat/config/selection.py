@@ -11,6 +11,9 @@ from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, NETWORK_WIDTHS, ZOO
 
 USUAL_WEIGHT_DECAY = 5e-4
 
+PAPER_RADII = (0.01, 0.05, 0.1, 0.5)
+"""The values of rho among which the paper chooses (Sec. 4.1)."""
+
 
 class SelectionParameters(Experiment):
     """One run of the selection benchmark: choose a coreset, train a network on it, measure its accuracy.
@@ -30,6 +33,9 @@ class SelectionParameters(Experiment):
     fraction: float = Field(0.05, gt=0, le=1, description="share of each class that is selected")
     seed: int = Field(0, ge=0, lt=2**31, description="of both networks' initial weights and of every random draw")
     rho: float | None = Field(None, ge=0, description="radius of the parameter perturbation (lcmat-s)")
+    rho_choice: Literal["held-out"] | None = Field(
+        None, description="choose rho among the paper's on training images that are held out, instead of stating it"
+    )
     top_k: int | None = Field(None, ge=1, description="Hessian dimensions of largest variance that count (lcmat-s)")
     loss_reduction: Literal["mean-per-batch"] | None = Field(
         None, description="scale the samples' losses as the official code does (gradient-based methods)"
@@ -52,6 +58,9 @@ class SelectionParameters(Experiment):
     official_order: bool | None = Field(
         None, description="choose from the wrong end as the official code does (herding, cal)"
     )
+    official_weights: Literal[True] | None = Field(
+        None, description="weights as the official code makes them (craig, gradmatch), with weighted=true"
+    )
     num_neighbours: int | None = Field(None, ge=1, description="samples that predictions are compared with (cal)")
     batch_norm: Literal["batch"] | None = Field(
         None, description="embed with the statistics of single-class batches, as the official code does"
@@ -70,7 +79,14 @@ class SelectionParameters(Experiment):
     selection_weight_decay: float | None = Field(
         None, ge=0, description="of the selecting network; 0.0005 as in the other training by default"
     )
+    selection_optimizer: Literal["adam"] | None = Field(None, description="of the selecting network; SGD by default")
+    selection_learning_rate: float | None = Field(
+        None, gt=0, description="of the selecting network, if it is not that of the trained one"
+    )
     epochs: int | None = Field(None, ge=1, description="epochs of the network trained on the coreset")
+    training_steps: int | None = Field(
+        None, ge=1, description="steps of this training, in place of its epochs; by default measured at its end alone"
+    )
     evaluate_every: int | None = Field(None, ge=1, description="epochs between test accuracies; the last always counts")
     batch_size: int = Field(128, ge=1, description="images per step, in both trainings")
     learning_rate: float = Field(0.1, gt=0, description="of the first step, in both trainings")
@@ -88,6 +104,9 @@ class SelectionParameters(Experiment):
         given = {name: value for name, value in values.items() if value is not None}
         dataset, method = (given.get(name, cls.model_fields[name].default) for name in ("dataset", "method"))
         resolved = {**_entry(DATASET_DEFAULTS, dataset), **_entry(METHOD_OPTIONS, method), **given}
+        for chosen, replaced in (("rho_choice", ("rho",)), ("training_steps", ("epochs", "evaluate_every"))):
+            if chosen in given:
+                resolved = {name: value for name, value in resolved.items() if name not in replaced or name in given}
         for network, width in (("network", "width"), ("learner", "learner_width")):
             published = _entry(NETWORK_WIDTHS, resolved.get(network))
             resolved = {**({width: published} if published else {}), **resolved}
@@ -108,6 +127,16 @@ class SelectionParameters(Experiment):
         """Refuse the width of a network that is not named."""
         if self.learner_width is not None and self.learner is None:
             raise ValueError("learner_width: name the trained network too (learner=); width= is that of both networks")
+        return self
+
+    @model_validator(mode="after")
+    def _stated_once(self) -> Self:
+        """Refuse two statements of the same thing, and the choice of what the method does not have."""
+        if self.rho_choice is not None and "rho" not in METHOD_OPTIONS[self.method]:
+            raise ValueError(f"rho_choice: method {self.method!r} has no rho; leave it out")
+        for one, other in (("rho", "rho_choice"), ("epochs", "training_steps")):
+            if None not in (getattr(self, one), getattr(self, other)):
+                raise ValueError(f"{one}: {other}= is given too; leave one of them out")
         return self
 
     @model_validator(mode="after")

@@ -10,7 +10,7 @@ from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
 from lcmat.data.source import Source
 
 # Part of every file name: a change in how splits are decoded needs a new number.
-_FORMAT = 1
+_FORMAT = 2
 
 
 def cached(source: Source, spec: DatasetSpec, split: str, folder: Path) -> ImageDataset:
@@ -30,30 +30,34 @@ def cached(source: Source, spec: DatasetSpec, split: str, folder: Path) -> Image
     Raises:
         DataError: the source is damaged.
     """
-    path = folder / f"{spec.name}-{split}-{source.key}-{_FORMAT}.safetensors"
+    name = f"{spec.name}-{split}-{source.key}-{_FORMAT}"
+    path = folder / f"{name}.safetensors"
     try:
-        return _read(path, spec, split, source.provenance)
-    except checkpoints.CorruptArtifactError:
-        warnings.warn(f"{path} is damaged and is made again.", RuntimeWarning, stacklevel=2)
+        return _read(path, name, spec, split, source.provenance)
+    except checkpoints.CorruptArtifactError as error:
+        warnings.warn(f"{error} It is being made again now.", RuntimeWarning, stacklevel=2)
     except OSError:
         pass  # most often there is no such file; otherwise writing says what is wrong
     dataset = _decode(spec, split, source)
     try:
-        _write(path, dataset)
+        _write(path, name, dataset)
     except OSError as error:
         _warn_once(f"The cache folder {folder} cannot be written ({error.strerror}).")
     return dataset
 
 
-def _read(path: Path, spec: DatasetSpec, split: str, provenance: str) -> ImageDataset:
+def _read(path: Path, name: str, spec: DatasetSpec, split: str, provenance: str) -> ImageDataset:
     tensors, metadata = checkpoints.load(path)
+    if metadata.get("name") != name:
+        raise checkpoints.CorruptArtifactError(path, f"it holds {metadata.get('name')} under another name")
     names, mean, std = (tuple(metadata[key]) for key in ("class_names", "mean", "std"))
     images, labels, digest = tensors["images"], tensors["labels"], metadata["content_hash"]
     return ImageDataset(spec.name, split, images, labels, names, mean, std, digest, provenance)
 
 
-def _write(path: Path, dataset: ImageDataset) -> None:
-    metadata = {name: getattr(dataset, name) for name in ("class_names", "mean", "std", "content_hash")}
+def _write(path: Path, name: str, dataset: ImageDataset) -> None:
+    metadata = {key: getattr(dataset, key) for key in ("class_names", "mean", "std", "content_hash")}
+    metadata["name"] = name
     checkpoints.save(path, {"images": dataset.images, "labels": dataset.labels}, metadata)
 
 

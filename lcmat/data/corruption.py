@@ -38,11 +38,16 @@ def long_tailed(data: ImageDataset, ratio: float, generator: torch.Generator) ->
     Returns:
         A subset in the original order; each class keeps one image at least.
     """
-    classes = range(data.num_classes)
-    kept = [_part(data.labels, label, ratio ** (-label / (len(classes) - 1)), generator) for label in classes]
-    subset = data.subset(torch.cat(kept).sort().values)
+    subset = data.subset(long_tailed_rows(data, ratio, generator))
     note = f"{data.provenance} Long-tailed: {len(subset)} of {len(data)} images, class sizes falling by {ratio:g}."
     return replace(subset, provenance=note)
+
+
+def long_tailed_rows(data: ImageDataset, ratio: float, generator: torch.Generator) -> Tensor:
+    """Which images `long_tailed` keeps, ascending, int64."""
+    classes = range(data.num_classes)
+    kept = [_part(data.labels, label, ratio ** (-label / (len(classes) - 1)), generator) for label in classes]
+    return torch.cat(kept).sort().values
 
 
 def _part(labels: Tensor, label: int, share: float, generator: torch.Generator) -> Tensor:

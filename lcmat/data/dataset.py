@@ -3,7 +3,8 @@
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import NamedTuple
+from pathlib import Path
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor
@@ -57,6 +58,50 @@ class ImageDataset(Dataset[tuple[Tensor, int]]):
             )
         if len(self.mean) != self.images.shape[1] or len(self.std) != self.images.shape[1] or min(self.std) <= 0:
             raise ValueError(f"{self.name}: mean and std (above 0) must be given for each channel")
+
+    @classmethod
+    def from_torch(cls, images: Any, labels: Any = None, **description: Any) -> "ImageDataset":
+        """Images of one's own: a map-style data set of pairs (image, label), or images and labels.
+
+        Mean and standard deviation, by which images are normalised, are those of these images, or those of `like`.
+
+        Args:
+            images: the data set, whose images are tensors (channels, height, width), arrays or PIL images; or all
+                images, (n, channels, height, width), (n, height, width) or (n, height, width, channels).  Of one size;
+                uint8, or floats in 0..1, which are rounded to bytes: no random augmentation, no `Normalize`.
+            labels: whole numbers from 0, (n,); None: the data set has them.
+            description: `class_names` (default: the data set's `classes`, or the numbers), `name`, `split` and
+                `provenance` of the result, and `like`, the training set whose classes, mean and standard deviation
+                a test set takes over.
+
+        Raises:
+            ValueError: what is given is something else; the message says what.
+
+        >>> ImageDataset.from_torch(torch.eye(4).reshape(4, 1, 2, 2), [0, 1, 1, 1], class_names=("cat", "dog")).mean
+        (0.25,)
+        """
+        from lcmat.data.own import from_torch
+
+        return from_torch(images, labels, **description)
+
+    @classmethod
+    def from_folder(cls, path: str | Path, **options: Any) -> "ImageDataset":
+        """Images of one's own: PNG and JPEG files in one sub-folder for each class, as torchvision's `ImageFolder`.
+
+        Classes are numbered in the order of the names of their sub-folders; images come class by class, in the order of
+        their paths.
+
+        Args:
+            path: of the folder.
+            options: `image_size`, to which height and width are scaled (None: all are of one size); `mode`, "RGB" or
+                "L" for gray; and as for `from_torch` `name` (default: the folder's), `split`, `provenance` and `like`.
+
+        Raises:
+            DataError: a file or folder is not as it must be; the message names it.
+        """
+        from lcmat.data.own import from_folder
+
+        return from_folder(path, **options)
 
     @property
     def num_classes(self) -> int:

@@ -1,7 +1,6 @@
 """Parquet files of encoded images, in the layout of Hugging Face: `image.bytes` and `label`.
 
-The rows stay in the file's order, a fixed stratified shuffle: each prefix holds the classes in nearly equal shares.
-(The column `index` of MNIST and Fashion-MNIST, the canonical position of each row, is not needed here.)
+Where a file has the column `index`, the rows are put into that order: the canonical release's, whatever the file's is.
 """
 
 import hashlib
@@ -51,9 +50,11 @@ def _verified(spec: DatasetSpec, split: str, path: Path) -> bytes:
         raise DataError(f"{path} cannot be read ({error}). Make it readable, or set LCMAT_DATA elsewhere.") from error
     digest, expected = hashlib.sha256(content).hexdigest(), spec.parquet[split].sha256
     if digest != expected:
+        swapped = [file.name for file in spec.parquet.values() if file.sha256 == digest]
+        what = f"it is {swapped[0]} under another name" if swapped else "truncated, altered or another version"
         raise DataError(
-            f"{path} ({len(content)} bytes) has SHA-256 {digest}, expected {expected}: truncated, altered or another "
-            f"version. Copy or download the file again, or take it away."
+            f"{path} ({len(content)} bytes) has SHA-256 {digest}, expected {expected}: {what}. "
+            f"Copy or download the file again, or take it away."
         )
     return content
 
@@ -61,9 +62,20 @@ def _verified(spec: DatasetSpec, split: str, path: Path) -> bytes:
 def _decode(spec: DatasetSpec, split: str, path: Path, content: bytes) -> Decoded:
     table = _table(path, content)
     encoded = table["image"].combine_chunks().field("bytes").to_pylist()
-    labels = torch.tensor(table["label"].to_numpy(), dtype=torch.int64)
+    order = _canonical_order(path, table)
+    images, labels = _images(spec, path, encoded)[order], torch.tensor(table["label"].to_numpy(), dtype=torch.int64)
     names = _class_names(path, table.schema.metadata or {})
-    return check(Decoded(_images(spec, path, encoded), labels, names), spec, split, str(path), _REMEDY)
+    return check(Decoded(images, labels[order], names), spec, split, str(path), _REMEDY)
+
+
+def _canonical_order(path: Path, table: "pyarrow.Table") -> torch.Tensor:
+    """Rows of the file in the order that its column `index` states; without one, as they are."""
+    if "index" not in table.column_names:
+        return torch.arange(len(table))
+    positions = torch.tensor(table["index"].to_numpy(), dtype=torch.int64)
+    if not torch.equal(positions.sort().values, torch.arange(len(table))):
+        raise DataError(f"{path}: the column 'index' does not number the rows 0 ... {len(table) - 1}. {_REMEDY}")
+    return positions.argsort()
 
 
 def _table(path: Path, content: bytes) -> "pyarrow.Table":

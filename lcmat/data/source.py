@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lcmat.data.catalogue import DatasetSpec
+from lcmat.data.dataset import content_hash
 from lcmat.data.errors import DataError
 
 
@@ -35,7 +36,7 @@ class Source:
 
 
 def check(decoded: Decoded, spec: DatasetSpec, split: str, origin: str, remedy: str) -> Decoded:
-    """Return the split if its shape, classes and counts per class are those of the data set.
+    """Return the split if its shape, classes, counts per class and, where it is known, its content are the data set's.
 
     Args:
         decoded: what was read.
@@ -60,4 +61,19 @@ def check(decoded: Decoded, spec: DatasetSpec, split: str, origin: str, remedy: 
         if count != expected:
             name = decoded.class_names[label]
             raise DataError(f"{origin}: {count} images of class {label} ({name}), expected {expected}. {remedy}")
+    found, known = _proven_hash(decoded, spec.unproven.get(split, ())), spec.content.get(split)
+    if known not in (None, found):
+        raise DataError(
+            f"{origin}: pixels or labels are not those of {spec.title}, or in another order "
+            f"(content hash {found[:16]}, expected {known[:16]}). {remedy}"
+        )
     return decoded
+
+
+def _proven_hash(decoded: Decoded, unproven: tuple[int, ...]) -> str:
+    """The content hash, with black images in the rows of which nothing is proven."""
+    images = decoded.images
+    if unproven:
+        images = images.clone()
+        images[list(unproven)] = 0
+    return content_hash(images, decoded.labels)

@@ -40,6 +40,7 @@ _NO_PART = (
     "lcmat.config.condensation",
     "lcmat.config.condensation_defaults",
     "lcmat.data",
+    "lcmat.data.own",
     "lcmat.defaults",
     "lcmat.experiments",
     "lcmat.experiments.caching",

@@ -31,7 +31,8 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
         kind: of the tensors, the folder's name.
         dataset: the folder in it.
         identity: all that the bits of the tensors depend on, as JSON can express it.
-        compute: makes them; its argument is where to keep the state of an unfinished computation.
+        compute: makes them; its argument is where to keep the state of an unfinished computation, which is removed
+            afterwards.
     """
     digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
     path = cache_folder() / kind / dataset / f"{digest}.safetensors"
@@ -41,6 +42,7 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
         if found is None:
             found = compute(path.with_suffix(".training"))
             checkpoints.save(path, found.tensors, {"identity": identity, **found.details})
+            path.with_suffix(".training").unlink(missing_ok=True)
     return found
 
 

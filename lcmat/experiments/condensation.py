@@ -17,7 +17,7 @@ from lcmat.config import CondensationParameters
 from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import REAL_METHODS
 from lcmat.data import Splits, load
-from lcmat.experiments.condensing import Condensed, Progress, condense, parameters_of
+from lcmat.experiments.condensing import Condensed, Progress, condense
 from lcmat.experiments.real_images import stream
 from lcmat.experiments.session import Session, begin
 from lcmat.records import Record
@@ -51,9 +51,11 @@ def load_data(parameters: CondensationParameters) -> Splits:
     return splits
 
 
-def evaluate(session: Session, condensed: Condensed, splits: Splits) -> Evaluation | DivergedError:
+def evaluate(
+    session: Session[CondensationParameters], condensed: Condensed, splits: Splits
+) -> Evaluation | DivergedError:
     """Test networks trained on the set alone, each after its last epoch; their draws are the same for every method."""
-    parameters, started = parameters_of(session), time.perf_counter()
+    parameters, started = session.parameters, time.perf_counter()
     generator = stream(parameters, "evaluation")
     accuracies = []
     for number in range(parameters.evaluations):
@@ -76,7 +78,7 @@ def evaluation_recipe(parameters: CondensationParameters) -> EvaluationRecipe:
 
 
 def finish(
-    session: Session,
+    session: Session[CondensationParameters],
     splits: Splits,
     condensed: Condensed | DivergedError,
     evaluation: Evaluation | DivergedError | None,
@@ -99,7 +101,7 @@ def finish(
     )
 
 
-def save(session: Session, record: Record) -> Path:
+def save(session: Session[CondensationParameters], record: Record) -> Path:
     """Write the record, a run's last act."""
     return records.write(record)
 

@@ -62,13 +62,15 @@ def recipe(parameters: CondensationParameters, num_classes: int) -> Condensation
     return published(parameters.method, parameters.ipc, **changes)
 
 
-def condense(session: Session, splits: Splits, progress: Progress | None = None) -> Condensed | DivergedError:
+def condense(
+    session: Session[CondensationParameters], splits: Splits, progress: Progress | None = None
+) -> Condensed | DivergedError:
     """Take real images or learn some; that the learning diverges is a result too.
 
     What was learnt is kept in the cache, for every run that differs in the evaluation alone. An interrupted learning
     goes on where it stopped when the same run is started again; one that diverged leaves its last finite state there.
     """
-    parameters = parameters_of(session)
+    parameters = session.parameters
     if parameters.method in REAL_METHODS:
         synthetic, seconds = chosen_set(parameters, splits, session.device, progress)
         return Condensed(synthetic, torch.empty(0, 2), 0.0, seconds)
@@ -152,9 +154,9 @@ def _network_training(parameters: CondensationParameters, num_classes: int) -> d
     return {"network_epochs": max(1, parameters.network_images // size), "network_images": parameters.network_images}
 
 
-def _identity(session: Session, train: ImageDataset) -> dict[str, Any]:
+def _identity(session: Session[CondensationParameters], train: ImageDataset) -> dict[str, Any]:
     """All that the bits of a learnt set depend on."""
-    parameters = parameters_of(session)
+    parameters = session.parameters
     plain = parameters.model_copy(update={"test_network": None, "test_width": None})
     return {
         "parameters": {name: value for name, value in plain.canonical().items() if name not in EVALUATION},
@@ -168,9 +170,3 @@ def _identity(session: Session, train: ImageDataset) -> dict[str, Any]:
 
 def _loss_of(progress: Progress, rho: float) -> Callable[[int, int, float, float], None]:
     return lambda step, steps, distance, penalty: progress(step, steps, distance + rho / 2 * penalty, None)
-
-
-def parameters_of(session: Session) -> CondensationParameters:
-    """The parameters of a session of this experiment."""
-    assert isinstance(session.parameters, CondensationParameters)
-    return session.parameters

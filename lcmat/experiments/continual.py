@@ -17,7 +17,7 @@ from torch import Tensor
 from lcmat import checkpoints, records
 from lcmat.condensation.evaluation import EvaluationRecipe, train_on_set
 from lcmat.condensation.synthetic import SyntheticSet
-from lcmat.config import ContinualParameters, Experiment
+from lcmat.config import ContinualParameters
 from lcmat.continual import (
     backward_transfer,
     class_stages,
@@ -93,13 +93,13 @@ def learner_recipe(parameters: ContinualParameters) -> EvaluationRecipe:
 
 
 def replay(
-    session: Session, splits: Splits, progress: Callable[[str], Progress] | None = None
+    session: Session[ContinualParameters], splits: Splits, progress: Callable[[str], Progress] | None = None
 ) -> Replay | DivergedError:
     """Go through the stages; that a loss diverges is a result too.
 
     An interrupted run goes on after its last complete stage when it is started again.
     """
-    parameters = _parameters(session)
+    parameters = session.parameters
     classes = stages(parameters, splits)
     done = _restore(session)
     memories, seconds = [], 0.0
@@ -120,7 +120,7 @@ def replay(
     )
 
 
-def finish(session: Session, splits: Splits, outcome: Replay | DivergedError) -> Record:
+def finish(session: Session[ContinualParameters], splits: Splits, outcome: Replay | DivergedError) -> Record:
     """The record of the run."""
     if isinstance(outcome, DivergedError):
         return session.record(splits, metrics={}, series={}, seconds={}, error=str(outcome))
@@ -145,13 +145,13 @@ def finish(session: Session, splits: Splits, outcome: Replay | DivergedError) ->
             "own_classes_forgetting_points": forgetting(outcome.own_accuracies).tolist(),
             **_rows("accuracy_percent", outcome.accuracies),
             **_rows("own_classes_accuracy_percent", outcome.own_accuracies),
-            "class_order": [float(label) for label in torch.cat(stages(_parameters(session), splits))],
+            "class_order": [float(label) for label in torch.cat(stages(session.parameters, splits))],
         },
         seconds=outcome.seconds,
     )
 
 
-def save(session: Session, record: Record) -> Path:
+def save(session: Session[ContinualParameters], record: Record) -> Path:
     """Write the record, a run's last act; what was kept for going on after an interruption is no longer needed."""
     path = records.write(record)
     _checkpoint(session).unlink(missing_ok=True)
@@ -192,9 +192,11 @@ class _Done:
         checkpoints.save(path, tensors, {"count": self.count, "seconds": self.seconds})
 
 
-def _learn(session: Session, memory: SyntheticSet, seen: ImageDataset, stage: int, done: _Done) -> None:
+def _learn(
+    session: Session[ContinualParameters], memory: SyntheticSet, seen: ImageDataset, stage: int, done: _Done
+) -> None:
     """Train a new network on the memory and write its accuracies down."""
-    started, parameters = time.perf_counter(), _parameters(session)
+    started, parameters = time.perf_counter(), session.parameters
     generator = stream(parameters, "learner", stage)
     network = train_on_set(memory, learner_recipe(parameters), generator=generator, device=session.device)
     logits = predict(network, seen, batch_size=_TEST_BATCH, device=session.device).cpu()
@@ -206,9 +208,9 @@ def _learn(session: Session, memory: SyntheticSet, seen: ImageDataset, stage: in
     done.seconds += time.perf_counter() - started
 
 
-def _restore(session: Session) -> _Done:
+def _restore(session: Session[ContinualParameters]) -> _Done:
     """The stages that an interrupted run has completed; none if its file is damaged."""
-    path, size = _checkpoint(session), _parameters(session).num_stages
+    path, size = _checkpoint(session), session.parameters.num_stages
     try:
         tensors, details = checkpoints.load(path)
         return _Done(tensors["accuracies"], tensors["own_accuracies"], details["count"], details["seconds"])
@@ -220,12 +222,6 @@ def _restore(session: Session) -> _Done:
     return _Done(empty, empty.clone())
 
 
-def _parameters(session: Session) -> ContinualParameters:
-    parameters: Experiment = session.parameters
-    assert isinstance(parameters, ContinualParameters)
-    return parameters
-
-
-def _checkpoint(session: Session) -> Path:
+def _checkpoint(session: Session[ContinualParameters]) -> Path:
     """The rows of an unfinished run; other code must not go on with it."""
     return cache_folder() / "checkpoints" / f"{session.parameters.key}-{session.fingerprint}.safetensors"

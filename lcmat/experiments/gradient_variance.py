@@ -152,9 +152,9 @@ def trajectory(
     chosen = train_set.subset(torch.randperm(len(train_set), generator=draws)[:measured])
     rows: list[Row] = []
 
-    def record(epoch: int, *_: object) -> None:
+    def record(epoch: float, *_: object) -> None:
         found = measure(last_layer_view(network, chosen), SUBSET_SIZES, num_subsets, draws)
-        rows.extend({"seed": seed, "epoch": epoch, **row} for row in found)
+        rows.extend({"seed": seed, "epoch": int(epoch), **row} for row in found)
 
     record(0)
     recipe = training.Recipe(epochs=epochs, schedule="constant", crop_padding=0, flip=False)

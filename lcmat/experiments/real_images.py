@@ -12,7 +12,7 @@ from lcmat.experiments.embedding import SelectorView, selector_view
 from lcmat.experiments.seeds import derived_seed
 from lcmat.selection import METHODS
 
-Progress = Callable[[int, int, float, float | None], None]
+Progress = Callable[[float, int, float, float | None], None]
 
 
 def chosen_set(

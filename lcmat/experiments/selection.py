@@ -3,40 +3,31 @@
 The notebook calls these functions one after the other; `run` composes them, and the results agree bit for bit.
 """
 
-import time
-from collections.abc import Callable, Mapping
-from dataclasses import replace
+from collections.abc import Callable
 from pathlib import Path
-from typing import NamedTuple
 
 import torch
-from torch import Tensor
 
 from lcmat import records
-from lcmat.config import Experiment, SelectionParameters
-from lcmat.curvature import LastLayer
-from lcmat.data import ImageDataset, Splits, load
-from lcmat.data.corruption import long_tailed, with_label_noise
-from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
+from lcmat.config import SelectionParameters
+from lcmat.data import Splits, load
+from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
+from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 from lcmat.experiments import embedding
-from lcmat.experiments.embedding import Progress, SelectorView, make_network, remaining_rows, train_resumable
-from lcmat.experiments.evidence import gather, gathering_seconds, held_out
+from lcmat.experiments.choosing import Choice, choose
+from lcmat.experiments.embedding import SelectorView, no_view
+from lcmat.experiments.evidence import gather, gathering_seconds
+from lcmat.experiments.held_out import held_out
+from lcmat.experiments.learner import train_learner
 from lcmat.experiments.seeds import derived_seed
+from lcmat.experiments.selecting import Progress
 from lcmat.experiments.session import Session, begin
 from lcmat.paths import cache_folder
 from lcmat.records import Record
-from lcmat.selection import Coreset, select
-from lcmat.selection.budgets import class_budgets
-from lcmat.training import DivergedError, Recipe, TrainingResult
+from lcmat.selection import Coreset
+from lcmat.training import DivergedError, TrainingResult
 
 __all__ = ["choose", "finish", "gather", "load_data", "run", "save", "selector_view", "train_on_coreset"]
-
-
-class Choice(NamedTuple):
-    """A coreset and the seconds it took to choose it."""
-
-    coreset: Coreset
-    seconds: float
 
 
 def load_data(parameters: SelectionParameters) -> Splits:
@@ -55,110 +46,59 @@ def load_data(parameters: SelectionParameters) -> Splits:
 def selector_view(
     parameters: SelectionParameters, splits: Splits, device: str, progress: Progress | None = None
 ) -> SelectorView:
-    """What the selecting network makes of all training images; it has not learnt from those held out for validation."""
+    """What the selecting network makes of all training images; it has not learnt from those held out for validation.
+
+    A method that looks at no network has none trained.
+    """
+    if parameters.method in METHODS_WITHOUT_VIEW:
+        return no_view(splits)
     return embedding.selector_view(parameters, splits, device, progress, held_out=held_out(parameters, splits))
 
 
-def choose(
-    parameters: SelectionParameters,
-    view: SelectorView,
-    splits: Splits,
-    evidence: Mapping[str, Tensor | LastLayer] | None = None,
-) -> Choice:
-    """Select `round(fraction * n_c)` images of each class by the method, from those that are not held out.
-
-    Args:
-        parameters: of the run.
-        view: `selector_view`.
-        splits: of the data set.
-        evidence: what `gather` returns.
-    """
-    started = time.perf_counter()
-    coreset = _select(parameters, view, splits.train, held_out(parameters, splits), evidence or {})
-    return Choice(coreset, time.perf_counter() - started)
-
-
-def _select(
-    parameters: SelectionParameters,
-    view: SelectorView,
-    train: ImageDataset,
-    kept_out: Tensor | None,
-    evidence: Mapping[str, Tensor | LastLayer],
-) -> Coreset:
-    """Select from all images; or from those that are left, as many in all and each class its share."""
-    values = parameters.canonical()
-    options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values} | dict(evidence)
-    options["balanced"] = parameters.across_classes is None
-    seed, fraction = derived_seed(parameters.seed, "selection"), parameters.fraction
-    if kept_out is None:
-        samples = LastLayer(view.features, view.logits, train.labels)
-        return select(parameters.method, *samples, fraction=fraction, seed=seed, **options)
-    rows = remaining_rows(train, kept_out)
-    size = sum(class_budgets(train.labels, fraction=fraction).values())
-    if size > len(rows):
-        raise ValueError(
-            f"fraction {fraction:g} of {len(train)} images cannot be selected by {parameters.method!r}: "
-            f"{len(kept_out)} of them are held out for validation"
-        )
-    samples = LastLayer(view.features[rows], view.logits[rows], train.labels[rows])
-    chosen = select(parameters.method, *samples, size=size, seed=seed, **options)
-    return replace(chosen, indices=rows[chosen.indices])
-
-
-def recipe(parameters: SelectionParameters) -> Recipe:
-    """How the network is trained on the coreset: the paper's protocol, as far as the parameters do not change it."""
-    assert parameters.epochs is not None and parameters.crop_padding is not None and parameters.flip is not None
-    return Recipe(
-        epochs=parameters.epochs,
-        batch_size=parameters.batch_size,
-        learning_rate=parameters.learning_rate,
-        crop_padding=parameters.crop_padding,
-        flip=parameters.flip,
-        precision=parameters.precision,
-        compile=parameters.compile,
-    )
-
-
 def train_on_coreset(
-    session: Session, coreset: Coreset, splits: Splits, progress: Progress | None = None
+    session: Session[SelectionParameters], coreset: Coreset, splits: Splits, progress: Progress | None = None
 ) -> TrainingResult | DivergedError:
     """Train a fresh network on the coreset; that its loss diverges is a result too.
 
     An interrupted training goes on where it stopped when the same run is started again.
     """
     parameters = session.parameters
-    assert isinstance(parameters, SelectionParameters)
+    images, weights = splits.train.subset(coreset.indices), coreset.weights if parameters.weighted else None
     try:
-        _, result = train_resumable(
-            lambda: make_network(parameters, splits.train, "learner"),
+        return train_learner(
             parameters,
-            "learner",
-            splits.train.subset(coreset.indices),
+            images,
+            splits.test,
+            session.device,
             _checkpoint(session),
-            recipe=recipe(parameters),
-            test=splits.test,
-            evaluate_every=parameters.evaluate_every,
-            weights=coreset.weights if parameters.weighted else None,
-            device=session.device,
+            weights=weights,
             progress=progress,
         )
     except DivergedError as error:
         return error
-    return result
 
 
 def finish(
-    session: Session, splits: Splits, view: SelectorView, choice: Choice, result: TrainingResult | DivergedError
+    session: Session[SelectionParameters],
+    splits: Splits,
+    view: SelectorView,
+    choice: Choice,
+    result: TrainingResult | DivergedError,
 ) -> Record:
     """The record of the run."""
     metrics = {
         "coreset_size": float(len(choice.coreset)),
-        "selector_test_accuracy_percent": view.test_accuracy_percent,
+        "classes_left_out": float(splits.train.num_classes - len(splits.train.labels[choice.coreset.indices].unique())),
+        **({} if choice.radius is None else {"chosen_rho": choice.radius}),
+        **_accuracy_of_selector(view),
         **_share_of_wrong_labels(session.parameters, splits, choice.coreset),
     }
-    seconds = {"selector": view.seconds, "selection": choice.seconds, **_evidence_seconds(session, splits)}
+    seconds = {"selection": choice.seconds, **_evidence_seconds(session, splits)}
+    if view.test_accuracy_percent is not None:
+        seconds["selector"] = view.seconds
+    indices = _canonical_indices(session.parameters, choice.coreset)
     if isinstance(result, DivergedError):
-        return session.record(splits, metrics=metrics, series={}, seconds=seconds, error=str(result))
+        return session.record(splits, metrics=metrics, series={}, seconds=seconds, indices=indices, error=str(result))
     return session.record(
         splits,
         metrics={
@@ -171,12 +111,14 @@ def finish(
             "train_loss": list(result.losses),
             "test_accuracy_percent": list(result.accuracies_percent),
             "evaluated_epochs": [float(epoch) for epoch in result.evaluated_epochs],
+            **_held_out(choice),
         },
         seconds={**seconds, "training": result.wall_seconds},
+        indices=indices,
     )
 
 
-def save(session: Session, record: Record) -> Path:
+def save(session: Session[SelectionParameters], record: Record) -> Path:
     """Write the record, a run's last act; what was kept for going on after an interruption is no longer needed."""
     path = records.write(record)
     _checkpoint(session).unlink(missing_ok=True)
@@ -194,16 +136,36 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     splits = load_data(parameters)
     view = selector_view(parameters, splits, session.device, progress and progress("selector"))
     evidence = gather(parameters, splits, session.device, progress)
-    choice = choose(parameters, view, splits, evidence)
+    choice = choose(parameters, view, splits, evidence, session.device)
     result = train_on_coreset(session, choice.coreset, splits, progress and progress("learner"))
     record = finish(session, splits, view, choice, result)
     save(session, record)
     return record
 
 
-def _share_of_wrong_labels(parameters: Experiment, splits: Splits, coreset: Coreset) -> dict[str, float]:
+def _held_out(choice: Choice) -> dict[str, list[float]]:
+    """What chose the radius, where it was chosen."""
+    radii = choice.radii
+    return {"radii": list(radii), "held_out_accuracy_percent": list(radii.values())} if radii else {}
+
+
+def _accuracy_of_selector(view: SelectorView) -> dict[str, float]:
+    accuracy = view.test_accuracy_percent
+    return {} if accuracy is None else {"selector_test_accuracy_percent": accuracy}
+
+
+def _canonical_indices(parameters: SelectionParameters, coreset: Coreset) -> list[int]:
+    """Indices of the chosen images in the data set as it was before images were left out on purpose."""
+    if parameters.imbalance is None:
+        return coreset.indices.tolist()
+    rows = long_tailed_rows(
+        load(parameters.dataset).train, parameters.imbalance, _stream(parameters, "class imbalance")
+    )
+    return rows[coreset.indices].tolist()
+
+
+def _share_of_wrong_labels(parameters: SelectionParameters, splits: Splits, coreset: Coreset) -> dict[str, float]:
     """How many of the chosen images bear a wrong label, where labels were replaced on purpose."""
-    assert isinstance(parameters, SelectionParameters)
     if parameters.label_noise is None:
         return {}
     clean = load_data(parameters.model_copy(update={"label_noise": None})).train.labels
@@ -215,14 +177,13 @@ def _stream(parameters: SelectionParameters, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(parameters.seed, purpose))
 
 
-def _evidence_seconds(session: Session, splits: Splits) -> dict[str, float]:
+def _evidence_seconds(session: Session[SelectionParameters], splits: Splits) -> dict[str, float]:
     parameters = session.parameters
-    assert isinstance(parameters, SelectionParameters)
     if parameters.method not in METHOD_EVIDENCE:
         return {}
     return {"evidence": gathering_seconds(parameters, splits, session.device)}
 
 
-def _checkpoint(session: Session) -> Path:
+def _checkpoint(session: Session[SelectionParameters]) -> Path:
     """The state of an unfinished training; other code must not go on with it."""
     return cache_folder() / "checkpoints" / f"{session.parameters.key}-{session.fingerprint}.safetensors"

@@ -1,34 +1,33 @@
 """What every experiment notes beside its numbers: when, where, with which code, at what cost."""
 
 import os
-import platform
-import resource
 import subprocess
-import sys
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Generic, TypeVar
 
-import numpy as np
 import torch
 
-import lcmat
 from lcmat.config import Experiment
 from lcmat.data import Splits
 from lcmat.experiments import code_fingerprint
-from lcmat.records import DataSource, Determinism, Record
+from lcmat.machine import chosen_device, this_environment, this_machine
+from lcmat.memory import peak_megabytes
+from lcmat.records import DataSource, Record
+
+P = TypeVar("P", bound=Experiment)
 
 _ROOT = Path(__file__).resolve().parent.parent.parent
 
 
 @dataclass(frozen=True)
-class Session:
+class Session(Generic[P]):
     """A run under way. Whatever could change while it goes on, such as the source code, is taken at its start."""
 
-    parameters: Experiment
+    parameters: P
     fingerprint: str
     commit: str | None
     dirty: bool | None
@@ -43,6 +42,7 @@ class Session:
         metrics: Mapping[str, float],
         series: Mapping[str, list[float]],
         seconds: Mapping[str, float],
+        indices: Sequence[int] | None = None,
         artifacts: Mapping[str, str] | None = None,
         error: str | None = None,
     ) -> Record:
@@ -59,31 +59,27 @@ class Session:
             seconds=dict(seconds),
             started=self.started,
             wall_seconds=time.perf_counter() - self.clock,
-            peak_memory_mb=_peak_memory_mb(),
-            device=describe(self.device),
-            versions=_versions(),
-            determinism=_determinism(),
+            peak_memory_mb=peak_megabytes(),
+            machine=this_machine(self.device),
+            environment=this_environment(),
+            deterministic_algorithms=torch.are_deterministic_algorithms_enabled(),
             commit=self.commit,
             dirty=self.dirty,
             fingerprint=self.fingerprint,
             data={s.split: DataSource(content_hash=s.content_hash, provenance=s.provenance) for s in splits},
+            indices=None if indices is None else list(indices),
             artifacts=dict(artifacts or {}),
             error=error,
         )
 
 
-def begin(parameters: Experiment) -> Session:
+def begin(parameters: P) -> Session[P]:
     """Start a run: fix the number of threads, which the bits of a result depend on, and start the clock.
 
     The environment may choose `LCMAT_THREADS` (1) and `LCMAT_DEVICE` (CUDA where there is any, else the CPU).
     """
     torch.set_num_threads(int(os.environ.get("LCMAT_THREADS") or 1))
     return Session(parameters, code_fingerprint(parameters), *_commit(), chosen_device())
-
-
-def chosen_device() -> str:
-    """The device as torch names it: `LCMAT_DEVICE`, else CUDA where there is any, else the CPU."""
-    return os.environ.get("LCMAT_DEVICE") or ("cuda" if torch.cuda.is_available() else "cpu")
 
 
 def _commit() -> tuple[str | None, bool | None]:
@@ -103,37 +99,3 @@ def _git(*arguments: str) -> str:
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""
-
-
-def _peak_memory_mb() -> float:
-    """Largest resident memory so far, in 10^6 bytes; the system counts in KiB on Linux and in bytes on macOS."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024) / 1e6
-
-
-def describe(device: str) -> str:
-    """What computes, in words: the model of the GPU or of the processor."""
-    if torch.device(device).type == "cuda":
-        return torch.cuda.get_device_name(device)
-    model = [line for line in _read("/proc/cpuinfo").splitlines() if line.startswith("model name")]
-    return model[0].partition(":")[2].strip() if model else platform.processor() or platform.machine()
-
-
-def _read(path: str) -> str:
-    try:
-        return Path(path).read_text()
-    except OSError:
-        return ""
-
-
-def _versions() -> dict[str, str]:
-    return {
-        "python": platform.python_version(),
-        "lcmat": lcmat.__version__,
-        "numpy": np.__version__,
-        "torch": str(torch.__version__),
-    }
-
-
-def _determinism() -> Determinism:
-    flags: dict[str, Any] = {"deterministic_algorithms": torch.are_deterministic_algorithms_enabled()}
-    return Determinism(threads=torch.get_num_threads(), **flags)

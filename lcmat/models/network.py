@@ -7,12 +7,25 @@ from torch import Tensor, nn
 class Network(nn.Module):
     """A classifier whose last layer is linear: `forward(x) = classifier(features(x))`.
 
-    LCMat looks at the last layer only (Sec. 4), so that layer and its input h = features(x) must be reachable.
+    LCMat looks at the last layer only (Sec. 4), so that layer and its input h = features(x) must be reachable.  What
+    holds the two parts may rely on `forward`: a subclass cannot have another.  (Of any other network,
+    `lcmat.models.last_layer.look` finds them.)
 
     Attributes:
         features: module taking images (n, channels, height, width) to h (n, d).
         classifier: `torch.nn.Linear` taking h (n, d) to logits (n, c).
     """
+
+    def __init_subclass__(cls) -> None:
+        """Refuse a subclass that calls its parts otherwise.
+
+        Raises:
+            TypeError: it has a `forward` of its own.
+        """
+        if cls.forward is not Network.forward:
+            raise TypeError(
+                f"{cls.__name__}.forward must be classifier(features(x)): derive from torch.nn.Module instead"
+            )
 
     def __init__(self, features: nn.Module, classifier: nn.Linear) -> None:
         """Join the two parts, which keep the parameters they have."""

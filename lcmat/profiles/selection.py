@@ -1,7 +1,7 @@
 """Studies of selection in two sizes; the third, the paper's own, is `lcmat.profiles.paper`."""
 
 from lcmat.profiles.study import Study, grid
-from lcmat.profiles.variants import DEFINED, PAPER_RADII, SHIPPED, UNIFORM, Variants, lcmat_s, methods
+from lcmat.profiles.variants import DEFINED, PAPER_RADII, SHIPPED, UNIFORM, Variants, lcmat_s, methods, official
 
 SELECTOR_EPOCHS = (1, 2, 20)
 """Ages of the selecting network beside the default one at which the smoke profile repeats one fraction."""
@@ -53,7 +53,10 @@ def smoke() -> tuple[Study, ...]:
         _study("sensitivity", _sensitivity(), dataset=["digits"], seed=seeds),
         _study(
             "batch-norm",
-            _CORE + tuple({**variant, "batch_norm": "batch"} for variant in _CORE[1:]),
+            _CORE
+            + tuple({**variant, "batch_norm": "batch"} for variant in _CORE[1:])
+            + methods("adacore")
+            + official("lcmat-s", "adacore"),
             dataset=["digits"],
             seed=seeds,
             network=["resnet18"],

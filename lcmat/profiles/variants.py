@@ -3,13 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lcmat.config.official import OFFICIAL, official_parameters
+from lcmat.config.official import OFFICIAL
+from lcmat.config.selection import PAPER_RADII
 from lcmat.defaults import METHOD_OPTIONS
 
-Variants = tuple[Mapping[str, Any], ...]
+__all__ = ["DEFINED", "PAPER_RADII", "SHIPPED", "UNIFORM", "Variants", "lcmat_s", "methods", "official"]
 
-PAPER_RADII = (0.01, 0.05, 0.1, 0.5)
-"""The values of rho among which the paper chooses (Sec. 4.1)."""
+Variants = tuple[Mapping[str, Any], ...]
 
 UNIFORM: Variants = ({"method": "uniform"},)
 
@@ -26,7 +26,7 @@ def methods(*names: str) -> Variants:
 
 def official(*names: str) -> Variants:
     """These methods as their official code does them."""
-    return tuple({"method": name, **official_parameters(name)} for name in names)
+    return tuple({"method": name, **OFFICIAL.get(name, {})} for name in names)
 
 
 DEFINED: Variants = methods(*(name for name in METHOD_OPTIONS if name != "lcmat-s-spectral"))

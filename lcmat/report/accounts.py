@@ -12,9 +12,11 @@ from IPython.display import HTML, Markdown
 
 from lcmat import records as record_files
 from lcmat.experiments import stale_keys
-from lcmat.report.cells import cells_table
-from lcmat.report.published import STATES, compare, read_published
-from lcmat.report.reduced import Groups, reduced_groups
+from lcmat.report.arms import counted_records
+from lcmat.report.cells import Context, cells_table, published_text
+from lcmat.report.published import STATES, compare, read_published, sharing_cells
+from lcmat.report.reduced import reduced_groups
+from lcmat.report.runs import as_rows, runs_frame
 from lcmat.report.tables import problems_notice
 
 if TYPE_CHECKING:
@@ -35,9 +37,23 @@ class Accounts:
         return stale_keys(self.records)
 
     @cached_property
-    def groups(self) -> Groups:
-        """The runs of reduced protocols."""
-        return reduced_groups(self.records)
+    def counted(self) -> pd.DataFrame:
+        """The runs of the selection benchmark that count, as `lcmat.report.runs_frame` tabulates them."""
+        return runs_frame(counted_records(self.records, self.stale))
+
+    @cached_property
+    def context(self) -> Context:
+        """What the tables of cells show besides the comparison."""
+        return Context(reduced_groups(self.records, self.stale), self.stale, self._sharing())
+
+    def _sharing(self) -> dict[int, str]:
+        """The cells that share their runs with another, in a sentence each."""
+        rows = as_rows(self.comparison)
+        names = {row["cell"]: f"{title(row['table'])} ({published_text(row)})" for row in rows}
+        return {
+            cell: f"The same runs measure {', '.join(names[other] for other in others)}: two verdicts from one result."
+            for cell, others in sharing_cells(self.comparison).items()
+        }
 
     def of(self, table: str) -> pd.DataFrame:
         """The cells of one table or figure of the paper.
@@ -60,7 +76,7 @@ class Accounts:
         name = "cells-" + table.lower().replace(" ", "-").replace(".", "-")
         caption = f"The numbers of {title(table)}, and ours. Headings sort; each row has a drawer."
         warning = problems_notice(self.problems).data if self.problems else ""
-        return HTML(warning + cells_table(self.of(table), self.groups, self.stale, name, caption))
+        return HTML(warning + cells_table(self.of(table), self.context, name, caption))
 
 
 def read_accounts(folder: Path | None = None) -> Accounts:

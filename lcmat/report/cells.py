@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lcmat.report.chances import describe_chances
 from lcmat.report.markup import cell, details, element, listing, plain_rows, table, text
 from lcmat.report.protocol import data_name
 from lcmat.report.reduced import Groups, Reduced, reduced_for
@@ -15,27 +17,42 @@ from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
 
 if TYPE_CHECKING:
     from lcmat.records import Record
+    from lcmat.report.protocol import Check
 
 KEY_LETTERS = 8
 NOTHING = "–"
 HEADS = (
     *("Method", "Data, network", "Budget", "Paper", "Ours", "n", "95 % interval", "Difference", "Verdict"),
-    "Reduced protocol",
+    *("As defined", "Reduced protocol"),
 )
+OFFICIAL, DEFINED = "The method as its official code does it", "The method as defined"
 
 
-def cells_table(comparison: pd.DataFrame, groups: Groups, stale: set[str], name: str, caption: str) -> str:
+@dataclass(frozen=True)
+class Context:
+    """What the rows of a table need besides themselves.
+
+    Attributes:
+        groups: as `lcmat.report.reduced.reduced_groups` gives them.
+        stale: keys of the records that other code made than today's.
+        sharing: cell -> the other published numbers that its runs measure, in words.
+    """
+
+    groups: Groups
+    stale: set[str]
+    sharing: Mapping[int, str]
+
+
+def cells_table(comparison: pd.DataFrame, context: Context, name: str, caption: str) -> str:
     """Show compared cells of the paper.
 
     Args:
         comparison: rows of `lcmat.report.compare`.
-        groups: as `lcmat.report.reduced.reduced_groups` gives them.
-        stale: keys of the records that other code made than today's.
+        context: see there.
         name: identifier of the table, unique on its page.
         caption: what the table holds.
     """
-    matched = {key for keys in comparison["keys"] for key in keys}
-    bodies = [_body(row, reduced_for(row["check"], groups, matched), stale) for row in as_rows(comparison)]
+    bodies = [_body(row, _reduced_runs(row, context.groups), context) for row in as_rows(comparison)]
     return table(name, HEADS, bodies, caption, filters="verdict")
 
 
@@ -46,7 +63,17 @@ def published_text(row: dict[str, Any]) -> str:
     return f"{row['mean']:g}{spread}{seeds}"
 
 
-def _body(row: dict[str, Any], reduced: Sequence[Reduced], stale: set[str]) -> str:
+def _reduced_runs(row: dict[str, Any], groups: Groups) -> list[Reduced]:
+    """Runs of reduced protocols, of both arms where there are two."""
+    if row["defined"] is None:
+        return reduced_for(row["check"], groups)
+    official = [
+        Reduced(f"{each.protocol}, as official code", each.records) for each in reduced_for(row["check"], groups)
+    ]
+    return [*official, *reduced_for(row["defined"].check, groups)]
+
+
+def _body(row: dict[str, Any], reduced: Sequence[Reduced], context: Context) -> str:
     measured = row["n"] > 0
     shown = [
         element("th", text(row["method"]), scope="row"),
@@ -57,33 +84,48 @@ def _body(row: dict[str, Any], reduced: Sequence[Reduced], stale: set[str]) -> s
         cell(row["n"]),
         cell(_range(row["low"], row["high"]) if measured and row["metric"] != "wins_of_90" else NOTHING),
         cell(_difference(row), "" if math.isnan(row["difference"]) else row["difference"]),
-        element("td", text(_verdict(row)), class_=f"verdict {row['verdict'].replace(' ', '-')}"),
+        element("td", text(_verdict(row, context.stale)), class_=f"verdict {row['verdict'].replace(' ', '-')}"),
+        cell(_as_defined(row)),
         cell("; ".join(_reduced(each) for each in reduced) or "none"),
     ]
     drawer = element(
-        "td", details("How to check it, and where it comes from", _drawer(row, reduced, stale)), colspan=len(HEADS)
+        "td", details("How to check it, and where it comes from", _drawer(row, reduced, context)), colspan=len(HEADS)
     )
     rows = element("tr", "".join(shown)) + element("tr", drawer, class_="drawer")
     return element("tbody", rows, id=f"cell-{row['cell']}", data_verdict=row["verdict"])
 
 
-def _drawer(row: dict[str, Any], reduced: Sequence[Reduced], stale: set[str]) -> str:
-    check, records = row["check"], row["records"]
-    command = check.command()
+def _drawer(row: dict[str, Any], reduced: Sequence[Reduced], context: Context) -> str:
+    check, defined, stale = row["check"], row["defined"], context.stale
+    said = [check.reason, describe_chances(row), context.sharing.get(row["cell"], "")]
+    if _stated(row["note"]):
+        said.append(f"Note in the table of published numbers: {row['note']}.")
     parts = [
-        element("p", text(check.reason)) if check.reason else "",
-        element("p", "Check it:") + element("pre", element("code", text(command))) if command else "",
-        element("p", text(f"Note in the table of published numbers: {row['note']}.")) if _stated(row["note"]) else "",
-        _provenance(records, stale) if records else element("p", "No record of this protocol."),
+        *(element("p", text(each)) for each in said if each),
+        _runs(OFFICIAL if defined else "", check, row["records"], row["keys"], stale),
+        _runs(DEFINED, defined.check, defined.records, [r.key for r in defined.counted], stale) if defined else "",
         *(
-            element("p", text(f"Reduced protocol: {each.protocol}.")) + _provenance(each.records, stale)
+            element("p", text(f"Reduced protocol: {each.protocol}."))
+            + _provenance(each.records, [record.key for record in each.records], stale)
             for each in reduced
         ),
     ]
     return "".join(parts)
 
 
-def _provenance(records: Sequence[Record], stale: set[str]) -> str:
+def _runs(title: str, check: Check, records: Sequence[Record], counted: Sequence[str], stale: set[str]) -> str:
+    """One arm: the command that makes its runs, and what is recorded of them."""
+    command = check.command()
+    return "".join(
+        [
+            element("p", text(f"{title}:")) if title else "",
+            element("p", "Check it:") + element("pre", element("code", text(command))) if command else "",
+            _provenance(records, counted, stale) if records else element("p", "No record of this protocol."),
+        ]
+    )
+
+
+def _provenance(records: Sequence[Record], counted: Sequence[str], stale: set[str]) -> str:
     """Every seed's value and record, then what the records have in common."""
     rows = [
         (
@@ -94,10 +136,11 @@ def _provenance(records: Sequence[Record], stale: set[str]) -> str:
             record.status if record.error is None else f"{record.status}: {record.error}",
             f"{record.wall_seconds / 60:.1f}",
             "stale" if record.key in stale else "current",
+            "yes" if record.key in counted else "no",
         )
         for record in records
     ]
-    heads = ("Seed", "Last epoch", "Best epoch", "Record", "Status", "Minutes", "Code")
+    heads = ("Seed", "Last epoch", "Best epoch", "Record", "Status", "Minutes", "Code", "Counts")
     head = element("tr", "".join(element("th", text(each), scope="col") for each in heads))
     return element("table", element("thead", head) + "".join(plain_rows(rows))) + listing(shared_provenance(records))
 
@@ -158,7 +201,7 @@ def _ours(row: dict[str, Any]) -> str:
     if row["metric"] == "wins_of_90":
         return f"{sum(row['values']):.0f} of {row['n']}"
     best = "" if math.isnan(row["best"]) else f" (best epoch {row['best']:.2f})"
-    data = sorted({data_name(record) for record in row["records"]})
+    data = sorted({data_name(record) for record in row["counted"]})
     return f"{row['ours']:.2f}{best} on {', '.join(data)}"
 
 
@@ -168,13 +211,27 @@ def _difference(row: dict[str, Any]) -> str:
     return f"{row['difference']:+.2f} ({_range(row['difference_low'], row['difference_high'])})"
 
 
-def _verdict(row: dict[str, Any]) -> str:
-    failed = sum(record.status != "done" for record in row["records"])
+def _as_defined(row: dict[str, Any]) -> str:
+    """The other arm: the method as defined, where its official code does something else."""
+    defined = row["defined"]
+    if defined is None:
+        return "the same runs" if row["check"].experiment == "selection" else NOTHING
+    if not defined.values:
+        return "diverged" if defined.diverged else NOTHING
+    interval = defined.interval
+    diverged = f"; {len(defined.diverged)} diverged" if defined.diverged else ""
+    return f"{interval.mean:.2f} ({_range(interval.low, interval.high)}, n = {interval.n}{diverged})"
+
+
+def _verdict(row: dict[str, Any], stale: set[str]) -> str:
+    old = sum(record.key in stale for record in row["records"])
     notes = []
     if row["seeds_to_settle"] is not None and not pd.isna(row["seeds_to_settle"]):
         notes.append(f"settled by {row['seeds_to_settle']:.0f} seeds")
-    if failed:
-        notes.append(f"{failed} of {len(row['records'])} runs diverged")
+    if row["diverged"]:
+        notes.append(f"{len(row['diverged'])} of {len({record.seed for record in row['records']})} seeds")
+    if old:
+        notes.append(f"{old} stale records not counted")
     return row["verdict"] + (f" ({'; '.join(notes)})" if notes else "")
 
 

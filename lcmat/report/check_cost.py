@@ -35,19 +35,20 @@ def seconds_per_pass(records: Iterable[Record]) -> dict[str, float]:
     `passes`; that of a coreset's choice counts as part of them.
 
     Returns:
-        Data set and networks, as one text -> wall seconds of all their complete runs by their passes.
+        Data set and networks, as one text -> seconds of all their complete runs by their passes; a stage that came from
+        a cache counts as if the run had computed it.
     """
     spent: dict[str, float] = defaultdict(float)
     done: dict[str, float] = defaultdict(float)
     for record in records:
         if record.experiment == "selection" and record.status == "done":
-            spent[_setup(record.parameters)] += record.wall_seconds
+            spent[_setup(record.parameters)] += max(record.wall_seconds, sum(record.seconds.values()))
             done[_setup(record.parameters)] += passes(record.parameters)
     return {setup: spent[setup] / done[setup] for setup in spent}
 
 
 def describe_cost(records: Iterable[Record]) -> str:
-    """Say what the recorded runs took, by experiment and device; stages taken from a cache count in every run.
+    """Say what the recorded runs took, by experiment and device; a stage counts in the run that computed it.
 
     >>> describe_cost([])
     'No run has been recorded, so nothing was spent.'

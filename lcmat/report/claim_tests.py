@@ -1,7 +1,7 @@
 """The paper's ordering claims put to the test: what its own numbers say, and what runs paired by seed say.
 
-The words were fixed before any run was looked at. Each comparison of a claim is tested paired by seed, with Holm's
-correction over all comparisons of the claim that were tested.
+Each comparison of a claim is tested paired by seed, with Holm's correction over all comparisons of the claim that were
+tested. What is judged is the methods as defined; the same of their official codes is shown beside.
 """
 
 from __future__ import annotations
@@ -18,10 +18,11 @@ from lcmat.config import parse
 from lcmat.report.claims import Claim
 from lcmat.report.paired import SETTING, SIGNIFICANCE, label_differences, testable, with_holm
 from lcmat.report.protocol import NOT_PROTOCOL
+from lcmat.report.published import published_of
 from lcmat.report.runs import as_rows, with_default_selector
 from lcmat.statistics import Interval, paired_difference, welch_difference
 
-WORDS = ("supported", "contradicted", "not decided", "not run")
+WORDS = ("supported", "contradicted", "not decided", "not comparable", "not run")
 PRETRAINED = ("selection_epochs", "selection_weight_decay")
 WITHOUT_NUMBERS = "1"
 """The table whose protocol a claim follows for which the paper prints no number."""
@@ -46,7 +47,7 @@ def published_pairs(comparison: pd.DataFrame, claim: Claim) -> list[tuple[dict[s
 
 
 def published_differences(comparison: pd.DataFrame, claim: Claim) -> list[Interval]:
-    """Welch intervals of these pairs; infinite where spread or number of seeds is not stated."""
+    """Welch intervals of these pairs; infinite where a spread is not stated."""
     return [_published_difference(*pair) for pair in published_pairs(comparison, claim)]
 
 
@@ -62,28 +63,35 @@ def paper_settings(comparison: pd.DataFrame) -> dict[str, set[str]]:
 
 def our_differences(
     comparison: pd.DataFrame, runs: pd.DataFrame, settings: Mapping[str, set[str]], claim: Claim
-) -> tuple[pd.DataFrame, pd.DataFrame]:
-    """Differences paired by seed: in runs of the paper's protocol, and in runs of reduced ones.
+) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+    """Differences paired by seed: in runs of the paper's protocol, in the same by the official code, in reduced runs.
 
     Args:
         comparison: as `lcmat.report.compare` gives it.
-        runs: as `lcmat.report.runs_frame` gives it.
+        runs: as `lcmat.report.accounts.Accounts.counted` gives it.
         settings: as `paper_settings` gives it.
         claim: one of `lcmat.report.claims.CLAIMS`.
 
     Returns:
-        Two tables as `lcmat.report.paired.label_differences` gives them.
+        Three tables as `lcmat.report.paired.label_differences` gives them.
     """
     if claim.experiment != "selection":
-        return _cell_differences(comparison, claim), with_holm([])
+        return _cell_differences(comparison, claim), with_holm([]), with_holm([])
     chosen = _runs_of(runs, claim)
     own = set().union(*(settings[table] for table in claim.tables or (WITHOUT_NUMBERS,)))
     texts = pd.Series([_setting(row) for row in as_rows(chosen)], index=chosen.index, dtype=object)
     papers = texts.isin(set().union(*settings.values()))
     pooled = PRETRAINED if claim.runs == "pretraining" else ()
-    masks = (texts.isin(own), ~papers & claim.reduced)
-    first, second = (label_differences(chosen[mask], claim.labels, pooled=pooled) for mask in masks)
-    return first, second
+    own_runs, reduced_runs = chosen[texts.isin(own)], chosen[~papers & claim.reduced]
+    asked = ((own_runs, claim.labels), (own_runs, claim.official), (reduced_runs, claim.labels))
+    defined, official, reduced = (label_differences(rows, pairs, pooled=pooled) for rows, pairs in asked)
+    return defined, official, reduced
+
+
+def unjudged(comparison: pd.DataFrame, claim: Claim) -> bool:
+    """Whether the settings of a claim's runs outside of selection are guesses: shown, not judged."""
+    checks = comparison.loc[comparison["table"].isin(claim.tables), "check"]
+    return claim.experiment != "selection" and bool(claim.tables) and all(check.reason for check in checks)
 
 
 def judge(differences: pd.DataFrame, needed: int = 0) -> str:
@@ -117,12 +125,11 @@ def _place(row: Mapping[str, Any]) -> tuple[Any, ...]:
 
 
 def _published_difference(better: Mapping[str, Any], worse: Mapping[str, Any]) -> Interval:
-    """Without a spread or a number of seeds on either side nothing is known but the difference."""
-    stated = [(row["mean"], row["std"], row["seeds"]) for row in (better, worse)]
-    if any(math.isnan(value) for each in stated for value in each):
-        return Interval(better["mean"] - worse["mean"], -math.inf, math.inf, 1)
-    (mean1, std1, n1), (mean2, std2, n2) = stated
-    return welch_difference(mean1, std1, int(n1), mean2, std2, int(n2))
+    """Without a spread on either side nothing is known but the difference; unstated seeds are as in a verdict."""
+    first, second = published_of(better), published_of(worse)
+    if first.std is None or second.std is None:
+        return Interval(first.mean - second.mean, -math.inf, math.inf, 1)
+    return welch_difference(first.mean, *first.spread, second.mean, *second.spread)
 
 
 def _cell_differences(comparison: pd.DataFrame, claim: Claim) -> pd.DataFrame:
@@ -138,8 +145,7 @@ def _cell_differences(comparison: pd.DataFrame, claim: Claim) -> pd.DataFrame:
 
 
 def _by_seed(row: Mapping[str, Any]) -> dict[int, float]:
-    done = [record for record in row["records"] if record.status == "done"]
-    return {record.seed: value for record in done for value in row["check"].measure([record])}
+    return {record.seed: value for record in row["counted"] for value in row["check"].measure([record])}
 
 
 def _runs_of(runs: pd.DataFrame, claim: Claim) -> pd.DataFrame:

@@ -9,7 +9,7 @@ from typing import Any
 
 import pandas as pd
 
-from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
+from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences, unjudged
 from lcmat.report.claims import CLAIMS, Claim
 from lcmat.report.markup import cell, details, element, plain_rows, table, text
 from lcmat.report.paired import SIGNIFICANCE
@@ -17,22 +17,42 @@ from lcmat.report.runs import as_rows
 from lcmat.statistics import Interval
 
 NOTHING = "–"
-HEADS = ("Claim", "Where", "The paper's own numbers", "Our runs, the paper's protocol", "Our runs, reduced protocol")
+HEADS = (
+    *("Claim", "Where", "The paper's own numbers", "Our runs, the paper's protocol", "The same by the official code"),
+    "Our runs, reduced protocol",
+)
 
 
 @dataclass(frozen=True)
 class AssessedClaim:
-    """A claim with the published differences and ours; the verdicts are two of `lcmat.report.claim_tests.WORDS`."""
+    """A claim with the published differences and ours; the verdicts are of `lcmat.report.claim_tests.WORDS`.
+
+    Attributes:
+        claim: what is claimed.
+        published: intervals of the paper's own differences.
+        matched: differences in runs of the paper's protocol, methods as defined.
+        official: the same, methods as their official codes do them.
+        reduced: differences in runs of reduced protocols, methods as defined.
+        unjudged: whether the settings are guesses, so that no word is said of runs of the paper's protocol.
+    """
 
     claim: Claim
     published: list[Interval]
     matched: pd.DataFrame
+    official: pd.DataFrame
     reduced: pd.DataFrame
+    unjudged: bool = False
 
     @property
     def verdict(self) -> str:
         """What runs of the paper's protocol say; each comparison that it prints is needed."""
-        return judge(self.matched, len(self.published))
+        word = judge(self.matched, len(self.published))
+        return "not comparable" if self.unjudged and word != "not run" else word
+
+    @property
+    def official_verdict(self) -> str:
+        """What the same runs say of the methods as their official codes do them."""
+        return judge(self.official, len(self.published))
 
     @property
     def reduced_verdict(self) -> str:
@@ -45,12 +65,15 @@ def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Assessed
 
     Args:
         comparison: as `lcmat.report.compare` gives it.
-        runs: as `lcmat.report.runs_frame` gives it.
+        runs: as `lcmat.report.accounts.Accounts.counted` gives it.
     """
     settings = paper_settings(comparison)
     return [
         AssessedClaim(
-            claim, published_differences(comparison, claim), *our_differences(comparison, runs, settings, claim)
+            claim,
+            published_differences(comparison, claim),
+            *our_differences(comparison, runs, settings, claim),
+            unjudged(comparison, claim),
         )
         for claim in CLAIMS
     ]
@@ -73,7 +96,7 @@ def describe_published(differences: Sequence[Interval]) -> str:
     beyond, against = (sum(each.low > 0 for each in differences), sum(each.high < 0 for each in differences))
     counts = f"holds in {holds} of {len(differences)} comparisons"
     if not any(math.isfinite(each.half_width) for each in differences):
-        return f"{counts}; spreads or numbers of seeds are not stated"
+        return f"{counts}; spreads are not stated"
     return f"{counts}; beyond the stated spreads in {beyond}, against it in {against}"
 
 
@@ -103,11 +126,16 @@ def _body(tested: AssessedClaim) -> str:
         cell(tested.claim.where),
         cell(describe_published(tested.published)),
         cell(describe_ours(tested.matched, tested.verdict)),
+        cell(describe_ours(tested.official, tested.official_verdict) if tested.claim.official else NOTHING),
         cell(describe_ours(tested.reduced, tested.reduced_verdict) if tested.claim.reduced else "counted above"),
     ]
     drawers = [
         details(f"Comparisons in runs of {words}", _comparisons(rows))
-        for words, rows in (("the paper's protocol", tested.matched), ("reduced protocols", tested.reduced))
+        for words, rows in (
+            ("the paper's protocol", tested.matched),
+            ("the paper's protocol by the official code", tested.official),
+            ("reduced protocols", tested.reduced),
+        )
         if len(rows)
     ]
     rows = element("tr", "".join(cells))

@@ -7,22 +7,19 @@ from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
-import matplotlib.pyplot as plt
 import pandas as pd
 from great_tables import GT
-from matplotlib.axes import Axes
-from matplotlib.figure import Figure
 from scipy import stats
 
-from lcmat import figures
 from lcmat.condensation import OBJECTIVES
 from lcmat.config import CondensationParameters
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS, METHOD_PARAMETERS, SMALL
-from lcmat.report.paired import Scheme, paired_to, setting_key, with_corrected_p
+from lcmat.report.paired import SIGNIFICANCE, Scheme, paired_to, setting_key, testable, with_corrected_p
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
 from lcmat.report.tables import _network, _range, _table, _tested
-from lcmat.statistics import MAX_SEEDS, Interval, mean_interval, welch_difference
+from lcmat.statistics import Interval, mean_interval, welch_difference
+from lcmat.verdicts import MAX_SEEDS
 
 if TYPE_CHECKING:
     from lcmat.records import Record
@@ -149,15 +146,17 @@ def published_cells(table: str = "4") -> dict[tuple[str, str, int], str]:
 
 
 def gains_table(differences: pd.DataFrame, name: str) -> GT:
-    """Show differences of `lcmat.report.paired_to` with the scheme `CONDENSATION`, and the seeds that would settle."""
+    """Show differences of `lcmat.report.paired_to` with the scheme `CONDENSATION`, and the seeds that would suffice."""
+    family = setting_key(differences, SETTING)
+    sizes = family.map(family[testable(differences).index].value_counts()).fillna(0).astype(int)
     rows = [
         {
             "group": setting_text(row),
             "Method": row["label"],
             **_tested(row),
-            "Seeds needed": _seeds_text(row["interval"]),
+            "Seeds that suffice": _seeds_text(row["interval"], row["adjusted_p"] < SIGNIFICANCE, size),
         }
-        for row in as_rows(differences)
+        for row, size in zip(as_rows(differences), sizes, strict=True)
     ]
     return _table(pd.DataFrame(rows), name, groupname_col="group")
 
@@ -184,8 +183,13 @@ def order_differences(runs: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
     )
 
 
-def seeds_to_tell(interval: Interval) -> int | None:
+def seeds_to_tell(interval: Interval, comparisons: int = 1) -> int | None:
     """Smallest number of seeds at which the interval would exclude zero if mean and spread stayed as they are.
+
+    Args:
+        interval: of the mean difference, 95 %.
+        comparisons: that are corrected together. The interval is taken at the level that Holm's correction asks of the
+            first of them, so that the number suffices however the others come out.
 
     Returns:
         The number, the present one at least; None if `MAX_SEEDS` would not do, or if one seed tells no spread.
@@ -196,8 +200,8 @@ def seeds_to_tell(interval: Interval) -> int | None:
     if not math.isfinite(interval.half_width):
         return None
     std = interval.half_width * math.sqrt(interval.n) / float(stats.t.ppf(0.975, interval.n - 1))
-    numbers = range(interval.n, MAX_SEEDS + 1)
-    return next((n for n in numbers if welch_difference(interval.mean, std, n, 0.0, 0.0, 1).excludes_zero), None)
+    numbers, level = range(interval.n, MAX_SEEDS + 1), 1 - SIGNIFICANCE / comparisons
+    return next((n for n in numbers if welch_difference(interval.mean, std, n, 0.0, 0.0, 1, level).excludes_zero), None)
 
 
 def setting_text(row: Mapping[Any, Any]) -> str:
@@ -206,63 +210,11 @@ def setting_text(row: Mapping[Any, Any]) -> str:
     return f"{row['dataset']}, {row['ipc']} images per class, {_network(dict(row))}{tested}"
 
 
-def draw_gains(differences: pd.DataFrame, *, columns: int = 2) -> Figure:
-    """Draw differences to a baseline: a panel for each setting, a row for each configuration, the best on top.
-
-    Args:
-        differences: as `lcmat.report.paired_to` gives it with the scheme `CONDENSATION`, not empty.
-        columns: most panels side by side.
-    """
-    groups = [group for _, group in differences.groupby(["dataset", "ipc", "network"], sort=False)]
-    columns = min(columns, len(groups))
-    lines, rows = -(-len(groups) // columns), max(map(len, groups))
-    size = (figures.WIDE_INCHES if columns > 1 else figures.NARROW_INCHES * 1.4, lines * (0.19 * rows + 0.75))
-    figure, axes = plt.subplots(lines, columns, figsize=size, squeeze=False)
-    for ax in axes.flat[len(groups) :]:
-        ax.set_axis_off()
-    for ax, group in zip(axes.flat, groups, strict=False):
-        _panel(ax, group)
-    figure.supxlabel("difference (percentage points)", fontsize=9)
-    return figure
-
-
-def draw_strengths(ax: Axes, collected: pd.DataFrame, random: Sequence[float]) -> Axes:
-    """Draw the accuracy of LCMat-C against rho, 0 among them, with the interval of random images as a band.
-
-    Args:
-        ax: where to draw.
-        collected: rows of `configurations` that differ in rho alone.
-        random: accuracies of random images.
-    """
-    rows = collected.sort_values("rho")
-    band = mean_interval(random)
-    if math.isfinite(band.half_width):
-        ax.axhspan(
-            band.low, band.high, color=figures.PAPER_GREY, alpha=0.4, linewidth=0, label=f"Random (n = {band.n})"
-        )
-    figures.plot_accuracy(ax, list(rows["rho"]), list(rows["values"]), method="LCMat-C")
-    smallest = min(value for value in rows["rho"] if value > 0)
-    ax.set_xscale("symlog", linthresh=smallest)
-    ax.set_xticks(list(rows["rho"]), [f"{value:g}" for value in rows["rho"]])
-    ax.set(xlabel="ρ", ylabel="test accuracy (%)", title=str(rows["dataset"].iloc[0]))
-    ax.legend(loc="best")
-    return ax
-
-
-def _panel(ax: Axes, group: pd.DataFrame) -> None:
-    ordered = group.assign(mean=[interval.mean for interval in group["interval"]]).sort_values(
-        "mean", ascending=False, kind="stable"
-    )
-    rows, intervals = as_rows(ordered), list(ordered["interval"])
-    figures.plot_intervals(ax, [row["label"] for row in rows], intervals, method=[title_of(row) for row in rows])
-    ax.tick_params(axis="y", labelsize=6)
-    counts = "–".join(str(n) for n in sorted({interval.n for interval in intervals}))
-    ax.set_title(f"{rows[0]['dataset']}, {rows[0]['ipc']} per class (n = {counts})", fontsize=8)
-
-
-def _seeds_text(interval: Interval) -> str:
-    needed = seeds_to_tell(interval)
-    return "" if interval.n < 2 else f"more than {MAX_SEEDS}" if needed is None else str(needed)
+def _seeds_text(interval: Interval, shown: bool, comparisons: int) -> str:
+    if interval.n < 2:
+        return ""
+    needed = interval.n if shown else seeds_to_tell(interval, comparisons)
+    return f"more than {MAX_SEEDS}" if needed is None else str(needed)
 
 
 def _given(row: Mapping[Any, Any], name: str) -> bool:

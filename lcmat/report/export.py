@@ -10,12 +10,13 @@ from typing import TYPE_CHECKING, Any
 from lcmat.paths import atomic_write
 from lcmat.report.claims_table import assess_claims
 from lcmat.report.published import STATES, verdict_counts
-from lcmat.report.runs import as_rows, runs_frame
+from lcmat.report.runs import as_rows
+from lcmat.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from lcmat.report.accounts import Accounts
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 REPORT, BADGE = "report.json", "badge.json"
 _PUBLISHED = (
     *("cell", "table", "task", "dataset", "reduction_network", "test_network", "method", "budget_kind", "budget"),
@@ -31,13 +32,14 @@ def report_content(accounts: Accounts) -> dict[str, Any]:
         `schema_version`, `counts` (state -> number, and `all`), `cells`, `claims` and `damaged` (names of files).
     """
     counts = as_rows(verdict_counts(accounts.comparison))[-1]
-    tested = assess_claims(accounts.comparison, runs_frame(accounts.records))
+    tested = assess_claims(accounts.comparison, accounts.counted)
     claims = [
         {
             "name": each.claim.name,
             "statement": each.claim.statement,
             "where": each.claim.where,
             "verdict": each.verdict,
+            "official_verdict": each.official_verdict,
             "reduced_verdict": each.reduced_verdict,
         }
         for each in tested
@@ -52,14 +54,19 @@ def report_content(accounts: Accounts) -> dict[str, Any]:
 
 
 def badge(counts: dict[str, int]) -> dict[str, Any]:
-    """The endpoint of a badge, in the schema of shields.io.
+    """The endpoint of a badge, in the schema of shields.io: of the numbers that were judged, how many agree.
 
-    >>> badge({"reproduced": 3, "not run": 5, "all": 8})["message"]
-    '3 of 8 numbers, 5 not run'
+    >>> badge({**dict.fromkeys(STATES, 0), "reproduced": 3, "compatible": 1, "lower": 2, "all": 11})["message"]
+    '4 of 6 judged, 11 published'
     """
-    message = f"{counts['reproduced']} of {counts['all']} numbers, {counts['not run']} not run"
-    color = "lightgrey" if counts["not run"] else "blue"
-    return {"schemaVersion": 1, "label": "reproduced", "message": message, "color": color}
+    judged, agree = sum(counts[name] for name in VERDICTS), counts["reproduced"] + counts["compatible"]
+    message = f"{agree} of {judged} judged, {counts['all']} published"
+    return {
+        "schemaVersion": 1,
+        "label": "reproduced or compatible",
+        "message": message,
+        "color": "blue" if judged else "lightgrey",
+    }
 
 
 def write_report(accounts: Accounts, folder: Path) -> tuple[Path, Path]:
@@ -73,14 +80,23 @@ def write_report(accounts: Accounts, folder: Path) -> tuple[Path, Path]:
 
 
 def _cell(row: dict[str, Any], stale: set[str]) -> dict[str, Any]:
-    check = row["check"]
+    check, defined = row["check"], row["defined"]
     return {
         **{name: _plain(row[name]) for name in _PUBLISHED},
         **{name: _plain(row[name]) for name in _OURS},
         "verdict": row["verdict"],
         "reason": check.reason,
         "command": check.command(),
-        "stale": sorted(stale & set(row["keys"])),
+        "diverged": row["diverged"],
+        "stale": sorted(stale & {record.key for record in row["records"]}),
+        "defined": None
+        if defined is None
+        else {
+            "values": defined.values,
+            "keys": [record.key for record in defined.counted],
+            "diverged": defined.diverged,
+            "command": defined.check.command(),
+        },
     }
 
 

@@ -49,6 +49,11 @@ def describe_runs(runs: pd.DataFrame) -> str:
     return f"from {len(runs)} records, {hashlib.sha256(content.encode()).hexdigest()[:16]}"
 
 
+def is_current(path: Path, runs: pd.DataFrame) -> bool:
+    """Whether the picture was drawn from exactly these runs, as `headline_runs` gives them."""
+    return describe_runs(runs) in path.read_text(encoding="utf-8")
+
+
 def write_headline(path: Path | None = None) -> Path:
     """Draw the picture from the project's records into `book/figures/headline.svg`."""
     path = path or project_folder() / "book" / "figures" / "headline.svg"

@@ -161,7 +161,8 @@ def describe_differences(differences: pd.DataFrame, baseline_title: str = "unifo
         f"at Holm-corrected p < {SIGNIFICANCE:g}; {(~significant).sum()} show no difference that these seeds can tell."
     )
     extremes = f" The mean differences lie between {means.min():+.2f} and {means.max():+.2f} percentage points."
-    return counts + rest + extremes + _named("Higher", differences[above]) + _named("Lower", differences[below])
+    named = _named("Higher", differences[above]) + _named("Lower", differences[below])
+    return counts + rest + extremes + named + _larger_unnamed(means, significant)
 
 
 def _describe_one(row: pd.Series, baseline_title: str) -> str:
@@ -171,6 +172,12 @@ def _describe_one(row: pd.Series, baseline_title: str) -> str:
         f"{row['label']} against {baseline_title}: {interval.mean:+.2f} percentage points "
         f"({interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n}), {words}."
     )
+
+
+def _larger_unnamed(means: pd.Series, significant: pd.Series) -> str:
+    """A warning that who is named depends on the spread too: being shown is not being the largest."""
+    larger = int((means[~significant].abs() > means[significant].abs().min()).sum())
+    return f" Of those not named, {larger} differ by more on average, with wider intervals." if larger else ""
 
 
 def _named(word: str, differences: pd.DataFrame) -> str:

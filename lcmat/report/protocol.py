@@ -10,7 +10,9 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lcmat.config import EXPERIMENTS, parse
+from lcmat.config.official import OFFICIAL
 from lcmat.defaults import METHOD_TITLES
+from lcmat.report import reasons
 from lcmat.report.runs import ACCURACY
 
 if TYPE_CHECKING:
@@ -31,6 +33,8 @@ NETWORKS: Mapping[str, str] = {
 
 DATASETS: Mapping[str, str] = {"cifar10": "cifar10", "cifar100": "cifar100", "tinyimagenet": "tiny-imagenet-32"}
 
+NUM_CLASSES: Mapping[str, int] = {"cifar10": 10, "cifar100": 100, "tinyimagenet": 200}
+
 PAPER_EPOCHS = {"selection_epochs": 10, "epochs": 200}
 """Selection network and coreset training (section 4.1)."""
 
@@ -42,25 +46,6 @@ NOT_PROTOCOL = frozenset({"seed", "class_order_seed", "evaluate_every", "precisi
 
 DEFAULT_SEEDS = 5
 """Seeds of a check where the paper does not state theirs."""
-
-NO_HARDWARE = "The paper names no hardware for its seconds, so ours stand beside them and are not judged."
-HALF_OF_FIGURE_3 = (
-    "Half of the configurations train the selecting network by Adam, which ours does not offer, and the fraction is "
-    "not stated: ours are wins among the runs with SGD at our choice of fraction, shown and not judged."
-)
-NO_GAP_TERMS = (
-    "Neither data set nor fraction is stated, and no experiment records the two terms for a coreset of this network. "
-    "Needed: both terms on the last layer of the selecting network, as lcmat.experiments.curvature_gap measures them "
-    "on smaller networks."
-)
-OTHER_DENSENET = (
-    "Ours is torchvision's DenseNet-121, made for larger images; which variant the paper trains is not stated. Runs "
-    "are shown and not judged."
-)
-QUOTED = "The paper quotes this number from the method's own publication; no experiment here runs the method."
-FULL_CONDENSATION = (
-    "The schedule of the training on all images is not stated; the condensation experiment has small sets only."
-)
 
 
 @dataclass(frozen=True)
@@ -117,14 +102,23 @@ def protocol_key(experiment: str, parameters: Row) -> str:
 def paper_parameters(row: Row) -> Check:
     """Say which runs measure the same thing as a published number.
 
-    Where the paper leaves a setting open (rho in its tables, what is not stated about condensation and continual
-    learning), our default stands, fixed beforehand.
+    The method is as defined. Where the paper leaves a setting open, our default stands; where that is a guess, the
+    check has a reason.
 
     Args:
         row: of `lcmat.report.read_published`.
     """
     kind = _KINDS.get(row["task"])
     return kind(row) if kind else Check(None, reason=f"No experiment measures {row['task']!r}.")
+
+
+def official_check(check: Check) -> Check | None:
+    """The same runs with the method as its official code does it; None if that is the definition, or nothing is judged.
+
+    What the published number names itself, such as the radius of Figure 4, stays.
+    """
+    options = OFFICIAL.get(check.fixed.get("method", ""), {}) if check.experiment == "selection" else {}
+    return replace(check, fixed={**options, **check.fixed}) if options and not check.reason else None
 
 
 def _selection(row: Row) -> Check:
@@ -151,7 +145,7 @@ def _seconds(row: Row) -> Check:
         return [sum(seconds.get(stage, 0.0) for stage in (*needed, "evidence")) for seconds in stated]
 
     check = _selection(row)
-    return replace(check, measure=measure, reason=check.reason or NO_HARDWARE)
+    return replace(check, measure=measure, reason=check.reason or reasons.NO_HARDWARE)
 
 
 def _wins(row: Row) -> Check:
@@ -169,21 +163,21 @@ def _wins(row: Row) -> Check:
     check = _selection_runs(row, method=pair[0], fraction=0.005)
     fixed = {name: value for name, value in check.fixed.items() if name not in ("method", "selection_epochs")}
     axes = {"method": pair, **PRETRAINING, **check.axes}
-    return replace(check, fixed=fixed, axes=axes, measure=measure, reason=check.reason or HALF_OF_FIGURE_3)
+    return replace(check, fixed=fixed, axes=axes, measure=measure, reason=check.reason or reasons.HALF_OF_FIGURE_3)
 
 
 def _gap_terms(row: Row) -> Check:
-    return Check(None, reason=NO_GAP_TERMS)
+    return Check(None, reason=reasons.NO_GAP_TERMS)
 
 
 def _condensation(row: Row) -> Check:
     """Tables 4 and 5: images made with one network, tested with it or with another."""
     if row["method"] in ("KIP", "Full"):
-        return Check(None, reason=QUOTED if row["method"] == "KIP" else FULL_CONDENSATION)
+        return Check(None, reason=reasons.QUOTED if row["method"] == "KIP" else reasons.FULL_CONDENSATION)
     fixed = {"dataset": DATASETS.get(row["dataset"]), "method": row["method"].lower(), "ipc": int(row["budget"])}
     check = _available("condensation", row, {**fixed, **_networks(row, "test_network")})
-    other = OTHER_DENSENET if row["test_network"] == "densenet121" else ""
-    return replace(check, reason=check.reason or other)
+    guess = reasons.OTHER_DENSENET if row["test_network"] == "densenet121" else reasons.GUESSED_CONDENSATION
+    return replace(check, reason=check.reason or guess)
 
 
 def _continual(row: Row) -> Check:
@@ -196,7 +190,8 @@ def _continual(row: Row) -> Check:
         return [curve[seen] for curve in curves if seen in curve]
 
     fixed = {"dataset": DATASETS.get(row["dataset"]), "method": method, "ipc": 10, "num_stages": 5}
-    return replace(_available("continual", row, fixed), measure=measure)
+    check = _available("continual", row, fixed)
+    return replace(check, measure=measure, reason=check.reason or reasons.GUESSED_REPLAY)
 
 
 _KINDS: Mapping[str, Callable[[Row], Check]] = {
@@ -214,7 +209,9 @@ _KINDS: Mapping[str, Callable[[Row], Check]] = {
 
 def _selection_runs(row: Row, **own: Any) -> Check:
     fixed = {"dataset": DATASETS.get(row["dataset"]), **own, **_networks(row, "learner"), **PAPER_EPOCHS}
-    return _available("selection", row, fixed)
+    check = _available("selection", row, fixed)
+    size = reasons.OTHER_TINY_IMAGENET if row["dataset"] == "tinyimagenet" else ""
+    return replace(check, reason=check.reason or size)
 
 
 def _networks(row: Row, second: str) -> dict[str, Any]:

@@ -10,17 +10,18 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from lcmat.experiments import stale_keys
 from lcmat.paths import project_folder
+from lcmat.report.arms import Arm, Index, arm, index_protocols
 from lcmat.report.check_cost import BUDGET_HOURS, estimated_hours, seconds_per_pass
-from lcmat.report.protocol import Check, paper_parameters, protocol_key
-from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
-from lcmat.statistics import ACCURACY_MARGIN_PERCENT, VERDICTS, Interval, mean_interval, verdict
+from lcmat.report.protocol import NUM_CLASSES, Check, official_check, paper_parameters
+from lcmat.report.runs import ACCURACY, as_rows
+from lcmat.verdicts import VERDICTS, Published, accuracy_margin, verdict
 
 if TYPE_CHECKING:
     from lcmat.records import Record
 
-JUDGED = VERDICTS[:-1]
-STATES = (*JUDGED, "not comparable", "failed", "over budget", "not run")
+STATES = (*VERDICTS, "diverged", "not comparable", "over budget", "not run")
 """What can be said of a published number; every one has exactly one of these."""
 
 
@@ -35,28 +36,33 @@ def read_published(path: Path | None = None) -> pd.DataFrame:
     return table.rename_axis("cell").reset_index()
 
 
-def compare(
-    published: pd.DataFrame, records: Iterable[Record], *, margin: float = ACCURACY_MARGIN_PERCENT
-) -> pd.DataFrame:
+def compare(published: pd.DataFrame, records: Iterable[Record]) -> pd.DataFrame:
     """Set each published cell against the runs of its protocol; every row of `published` comes back exactly once.
+
+    What is judged is the method as its official code does it; where that differs from the definition, the runs of the
+    method as defined are the other arm. Stale records are shown and never counted.
 
     Args:
         published: as `read_published` gives it.
         records: of any experiments.
-        margin: largest difference that still counts as the same, in percentage points.
 
     Returns:
-        `published` with `check` (`lcmat.report.protocol.Check`), `records` (those used, by seed, diverged ones
-        included), `values` (one per seed, last epoch), `n`, `ours`, `low`, `high` (t interval), `best` (mean of the
-        best epochs), `difference`, `difference_low`, `difference_high`, `verdict` (one of `STATES`), `seeds_to_settle`
-        and `keys` of the records used.
+        `published` with `check` (`lcmat.report.protocol.Check`), `margin` (NaN where runs are not judged), `records`
+        (all of these runs, by seed), `counted` (those that count), `diverged` (seeds), `values` (one per seed, last
+        epoch), `n`, `ours`, `low`, `high` (t interval), `best` (mean of the best epochs), `difference`,
+        `difference_low`, `difference_high`, `verdict` (one of `STATES`), `seeds_to_settle`, `keys` of the records that
+        count, and `defined`: the `lcmat.report.arms.Arm` of the method as defined, None where that is what is judged.
     """
     records = list(records)
-    index, rates = _by_protocol(records), seconds_per_pass(records)
-    rows = as_rows(published)
-    checks = [paper_parameters(row) for row in rows]
-    outcomes = [_outcome(row, check, index, rates, margin) for row, check in zip(rows, checks, strict=True)]
+    index, rates, stale = index_protocols(records), seconds_per_pass(records), stale_keys(records)
+    outcomes = [_outcome(row, index, rates, stale) for row in as_rows(published)]
     return pd.concat([published, pd.DataFrame(outcomes, index=published.index)], axis=1)
+
+
+def published_of(row: Mapping[str, Any]) -> Published:
+    """A row's mean with what is stated of its spread."""
+    std, seeds = (None if pd.isna(row[name]) else row[name] for name in ("std", "seeds"))
+    return Published(row["mean"], std, None if seeds is None else int(seeds))
 
 
 def verdict_counts(comparison: pd.DataFrame) -> pd.DataFrame:
@@ -66,64 +72,62 @@ def verdict_counts(comparison: pd.DataFrame) -> pd.DataFrame:
     return pd.concat([counts, counts.sum().to_frame("all").T]).rename_axis("table").reset_index()
 
 
-def _by_protocol(records: Sequence[Record]) -> dict[str, list[Record]]:
-    """Records by protocol: one per seed, those in float32 first and those that ended well before those that did not."""
-    found: dict[str, dict[int, Record]] = defaultdict(dict)
-    order = sorted(records, key=lambda r: (r.status != "done", r.parameters.get("precision") == "bfloat16", r.seed))
-    for record in order:
-        found[protocol_key(record.experiment, record.parameters)].setdefault(record.seed, record)
-    return {key: [by_seed[seed] for seed in sorted(by_seed)] for key, by_seed in found.items()}
+def sharing_cells(comparison: pd.DataFrame) -> dict[int, list[int]]:
+    """Cells -> the other cells that the same runs measure: printed twice, judged twice, and yet one result."""
+    groups: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for row in as_rows(comparison[comparison["metric"] == ACCURACY]):
+        if row["task"] != "continual_learning":  # the stages of one run are different accuracies
+            groups[tuple(sorted(row["check"].protocols()))].append(row["cell"])
+    shared = [cells for protocols, cells in groups.items() if protocols and len(cells) > 1]
+    return {cell: [other for other in cells if other != cell] for cells in shared for cell in cells}
 
 
-def _outcome(
-    row: Mapping[str, Any], check: Check, index: Mapping[str, list[Record]], rates: Mapping[str, float], margin: float
-) -> dict[str, Any]:
-    used = [record for key in sorted(check.protocols()) for record in index.get(key, ())]
-    done = [record for record in used if record.status == "done"]
-    values = check.measure(done) if done else []
-    interval = mean_interval(values) if values else None
-    best = [r.metrics[BEST_ACCURACY] for r in done if BEST_ACCURACY in r.metrics]
-    judged = _judge(row, values, margin) if not check.reason else {}
+def _outcome(row: Mapping[str, Any], index: Index, rates: Mapping[str, float], stale: set[str]) -> dict[str, Any]:
+    defined = paper_parameters(row)
+    official = official_check(defined)
+    judged = arm(official or defined, index, stale)
+    values, interval = judged.values, judged.interval
+    can_be_judged = row["metric"] == ACCURACY and defined.experiment is not None and not defined.reason
+    margin = accuracy_margin(row["mean"], NUM_CLASSES[row["dataset"]]) if can_be_judged else math.nan
     return {
-        "check": check,
-        "records": used,
+        "check": judged.check,
+        "margin": margin,
+        "records": judged.records,
+        "counted": judged.counted,
+        "diverged": judged.diverged,
         "values": values,
         "n": len(values),
-        "ours": interval.mean if interval else math.nan,
-        "low": interval.low if interval else math.nan,
-        "high": interval.high if interval else math.nan,
-        "best": sum(best) / len(best) if best and row["metric"] == ACCURACY else math.nan,
-        "difference": math.nan,
-        "difference_low": math.nan,
-        "difference_high": math.nan,
-        "seeds_to_settle": None,
-        "keys": [record.key for record in done],
-        "verdict": _without_verdict(check, values, used, rates),
-        **judged,
+        "ours": interval.mean,
+        "low": interval.low,
+        "high": interval.high,
+        "best": judged.best if row["metric"] == ACCURACY else math.nan,
+        "keys": [record.key for record in judged.counted],
+        "defined": arm(defined, index, stale) if official else None,
+        **_judge(row, judged, values, margin, rates),
     }
 
 
-def _judge(row: Mapping[str, Any], values: Sequence[float], margin: float) -> dict[str, Any]:
-    """The difference to the published number and the verdict on it; nothing without values."""
+def _judge(
+    row: Mapping[str, Any], judged: Arm, values: Sequence[float], margin: float, rates: Mapping[str, float]
+) -> dict[str, Any]:
+    """The state of a number; the difference to it and the seeds that would settle it, if its runs are judged."""
+    open_ends = dict.fromkeys(("difference", "difference_low", "difference_high"), math.nan)
+    unjudged = {**open_ends, "seeds_to_settle": None}
+    if judged.diverged:
+        return {**unjudged, "verdict": "diverged"}
     if not values:
-        return {}
-    std, seeds = (None if pd.isna(row[name]) else row[name] for name in ("std", "seeds"))
-    result = verdict(values, row["mean"], std, seeds, margin=margin)
-    difference = result.difference or Interval(math.nan, math.nan, math.nan, 0)
+        return {**unjudged, "verdict": _not_run(judged.check, rates)}
+    if math.isnan(margin):
+        return {**unjudged, "verdict": "not comparable"}
+    result = verdict(values, published_of(row), margin=margin)
+    ends = (result.difference.mean, result.difference.low, result.difference.high)
     return {
-        "difference": difference.mean,
-        "difference_low": difference.low,
-        "difference_high": difference.high,
-        "verdict": result.name,
+        **dict(zip(open_ends, ends, strict=True)),
         "seeds_to_settle": result.seeds_to_settle,
+        "verdict": result.name,
     }
 
 
-def _without_verdict(check: Check, values: Sequence[float], used: Sequence[Record], rates: Mapping[str, float]) -> str:
-    """The state of a number that is not judged."""
-    if values:
-        return "not comparable"
-    if used and all(record.status != "done" for record in used):
-        return "failed"
+def _not_run(check: Check, rates: Mapping[str, float]) -> str:
     hours = estimated_hours(check, rates)
     return "over budget" if hours is not None and hours > BUDGET_HOURS else "not run"

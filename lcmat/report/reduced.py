@@ -34,29 +34,31 @@ class Reduced:
         return mean_interval([record.metrics[ACCURACY] for record in self.records])
 
 
-def reduced_groups(records: Iterable[Record]) -> Groups:
-    """Sort complete runs by what they share with a published number, then by their scale."""
+def reduced_groups(records: Iterable[Record], stale: set[str]) -> Groups:
+    """Sort complete runs by what they share with a published number, then by their scale; stale ones stand apart."""
     found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in sorted(records, key=lambda r: r.seed):
         if record.status == "done" and ACCURACY in record.metrics:
-            words = f"{scale_text(record.parameters)}, {data_name(record)}"
+            words = f"{scale_text(record.parameters)}, {data_name(record)}" + ", stale" * (record.key in stale)
             found[_question(record.experiment, record.parameters)][words].append(record)
     return found
 
 
-def reduced_for(check: Check, groups: Groups, matched: set[str]) -> list[Reduced]:
+def reduced_for(check: Check, groups: Groups) -> list[Reduced]:
     """The reduced protocols that ask the same question as a check.
 
     Args:
         check: as `lcmat.report.protocol.paper_parameters` gives it.
         groups: as `reduced_groups` gives them.
-        matched: keys of the records that follow the published protocol itself; they are left out.
     """
     if check.experiment is None or len(check.protocols()) > 1:
         return []
     parameters = parse(check.experiment, check.combinations(seeds=False)[0]).canonical()
-    found = groups.get(_question(check.experiment, parameters), {})
-    kept = {text: [r for r in records if r.key not in matched] for text, records in found.items()}
+    found, own = groups.get(_question(check.experiment, parameters), {}), check.protocols()
+    kept = {
+        text: [r for r in records if protocol_key(r.experiment, r.parameters) not in own]
+        for text, records in found.items()
+    }
     return [Reduced(text, records) for text, records in sorted(kept.items()) if records]
 
 

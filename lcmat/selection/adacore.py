@@ -22,6 +22,7 @@ def adacore(
     *,
     damping: float = 0.1,
     official_kernel: bool = False,
+    bias: bool = True,
 ) -> Coreset:
     """AdaCore: Craig on preconditioned gradients ``H_i^{-1} g_i`` (Pooladzandi et al., ICML 2022).
 
@@ -39,20 +40,23 @@ def adacore(
         damping: added to every entry of the Hessian diagonals, as a share of their mean over these samples.  With 0.1
             entries of average size and above are divided by nearly themselves, those far below by one number.
         official_kernel: take `official_distance_blocks` instead; damping then has no effect.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in greedy order, a prefix being the choice of a smaller budget; weights ``gamma_j``, the number of
         samples nearest to each; gains in the unit of the distances.
     """
     if official_kernel:
-        blocks = official_distance_blocks(features, logits, labels)
+        blocks = official_distance_blocks(features, logits, labels, bias=bias)
     else:
-        blocks = preconditioned_distance_blocks(features, logits, labels, damping=damping)
+        blocks = preconditioned_distance_blocks(features, logits, labels, damping=damping, bias=bias)
     indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
     return Coreset(indices, sizes, gains)
 
 
-def preconditioned_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor, *, damping: float) -> Blocks:
+def preconditioned_distance_blocks(
+    features: Tensor, logits: Tensor, labels: Tensor, *, damping: float, bias: bool = True
+) -> Blocks:
     """Distances ``|u_i - u_j|_2`` of preconditioned gradients ``u_i = g_i / (lambda_i + damping mean(lambda))``.
 
     The mean is over all samples and dimensions, so that the result does not depend on the unit of the features.
@@ -64,6 +68,7 @@ def preconditioned_distance_blocks(features: Tensor, logits: Tensor, labels: Ten
         logits: its outputs, ``(n, c)``.
         labels: class numbers, int64 ``(n,)``.
         damping: finite and not negative.
+        bias: whether the last layer has one.
 
     Returns:
         Blocks of a symmetric ``(n, n)`` matrix, on demand.
@@ -78,7 +83,7 @@ def preconditioned_distance_blocks(features: Tensor, logits: Tensor, labels: Ten
     """
     if not 0 <= damping < float("inf"):
         raise ValueError(f"damping must be a finite number >= 0, got {damping}")
-    gradients, diagonals = _gradients_and_hessians(features, logits, labels)
+    gradients, diagonals = _gradients_and_hessians(features, logits, labels, bias)
     diagonals += damping * diagonals.mean()
     vectors = torch.where(diagonals > 0, gradients.div_(diagonals), 0.0)
     vectors -= vectors.mean(dim=0)  # leaves the distances, and less to cancel
@@ -91,7 +96,7 @@ def preconditioned_distance_blocks(features: Tensor, logits: Tensor, labels: Ten
     return block
 
 
-def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -> Blocks:
+def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor, *, bias: bool = True) -> Blocks:
     """The distances behind the official code's similarities ``10 - |g_i / lambda_i - g_j / lambda_j|_2``.
 
     There is no damping.  A feature that is exactly 0 makes 0 / 0, hence all distances of that sample NaN, and those are
@@ -103,6 +108,7 @@ def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         labels: class numbers, int64 ``(n,)``.
+        bias: whether the last layer has one.
 
     Returns:
         Blocks of an ``(n, n)`` matrix, in 0 .. 10, on demand.
@@ -113,7 +119,7 @@ def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -
             [0., 0., 8.],
             [0., 8., 0.]])
     """
-    gradients, diagonals = _gradients_and_hessians(features, logits, labels)
+    gradients, diagonals = _gradients_and_hessians(features, logits, labels, bias)
     squared_distances = _squared_distances(gradients / diagonals)
 
     def block(rows: Part, columns: Part) -> Tensor:
@@ -123,10 +129,10 @@ def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor) -
     return block
 
 
-def _gradients_and_hessians(features: Tensor, logits: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+def _gradients_and_hessians(features: Tensor, logits: Tensor, labels: Tensor, bias: bool) -> tuple[Tensor, Tensor]:
     """Gradients and Hessian diagonals, ``(n, c (d + 1))`` each: their ratio is no outer product once it is damped."""
-    gradients = per_sample_gradients(features, logits, labels).flatten(1)
-    return gradients, hessian_diagonals(features, logits).flatten(1)
+    gradients = per_sample_gradients(features, logits, labels, bias=bias).flatten(1)
+    return gradients, hessian_diagonals(features, logits, bias=bias).flatten(1)
 
 
 def _squared_distances(vectors: Tensor) -> Callable[[Part, Part], tuple[Tensor, Tensor]]:

@@ -2,12 +2,14 @@
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import overload
 
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from lcmat import checkpoints
+from lcmat.data.dataset import ImageDataset
 
 
 @dataclass(frozen=True, eq=False)
@@ -29,8 +31,17 @@ class Coreset:
         """The number of chosen samples."""
         return len(self.indices)
 
-    def subset(self, dataset: Dataset) -> Subset:
-        """The chosen samples of ``dataset``, to be trained on like any data set.
+    @overload
+    def subset(self, dataset: ImageDataset) -> ImageDataset: ...
+
+    @overload
+    def subset(self, dataset: Dataset) -> Subset: ...
+
+    def subset(self, dataset: Dataset) -> Dataset:
+        """The chosen samples of ``dataset``, to be trained on like it.
+
+        Returns:
+            An `ImageDataset` of an `ImageDataset`, of any other a `torch.utils.data.Subset`.
 
         Raises:
             ValueError: ``dataset`` is too short to be the one selected from.
@@ -38,6 +49,8 @@ class Coreset:
         size = len(dataset)  # type: ignore[arg-type]  # a map-style data set has a length
         if len(self) and int(self.indices.max()) >= size:
             raise ValueError(f"index {int(self.indices.max())} is outside the data set of {size} samples: another set?")
+        if isinstance(dataset, ImageDataset):
+            return dataset.subset(self.indices)
         return Subset(dataset, self.indices.tolist())
 
     def save(self, path: str | Path) -> None:

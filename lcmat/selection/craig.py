@@ -8,7 +8,7 @@ from torch import Tensor
 from lcmat.curvature import outer_product_distance_blocks
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors
-from lcmat.selection.official import LossReduction
+from lcmat.selection.official import LossReduction, OfficialWeights
 from lcmat.streaming import facility_location_of_blocks
 
 
@@ -22,6 +22,8 @@ def craig(
     gradients: Literal["logits", "last-layer"] = "logits",
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
+    official_weights: OfficialWeights | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """Craig: greedily minimise ``sum_i min_j d_ij`` over gradient distances (Mirzasoleiman et al., ICML 2020).
 
@@ -39,15 +41,17 @@ def craig(
             in the official code.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
+        official_weights: count each chosen sample once more, as the official code does.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in greedy order, a prefix being the choice of a smaller budget; weights ``gamma_j``, the number of
-        samples nearest to each (the official code counts each chosen sample once more); gains in the unit of the
-        distances.
+        samples nearest to each; gains in the unit of the distances.
     """
     factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
-    # The gradient in the logits is that of the bias: the last layer's without any features.
-    seen = features if gradients == "last-layer" else features[:, :0]
-    blocks = outer_product_distance_blocks(factors, seen)
+    if gradients == "logits":  # the gradient in the logits is that of a bias: the last layer's without any features
+        blocks = outer_product_distance_blocks(factors, features[:, :0])
+    else:
+        blocks = outer_product_distance_blocks(factors, features, bias=bias)
     indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
-    return Coreset(indices, sizes, gains)
+    return Coreset(indices, sizes + 1 if official_weights else sizes, gains)

@@ -17,6 +17,7 @@ def facility_location(
     generator: torch.Generator,
     *,
     double_softmax: bool = False,
+    bias: bool = True,
 ) -> Coreset:
     """Greedily maximise ``sum_i max_{j in S} s_ij`` over similarities of last-layer gradients (DeepCore, Guo et al.).
 
@@ -30,12 +31,14 @@ def facility_location(
         budget: how many samples to choose.
         generator: unused; every method takes one.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in greedy order, a prefix being the choice of a smaller budget; equal weights, for the method defines
         none; gains of `lcmat.submodular.facility_location` on the distances ``1 - s_ij``.
     """
-    blocks = cosine_distance_blocks(gradient_factors(logits, labels, double_softmax=double_softmax), features)
+    factors = gradient_factors(logits, labels, double_softmax=double_softmax)
+    blocks = cosine_distance_blocks(factors, features, bias=bias)
     indices, gains, _ = facility_location_of_blocks(blocks, len(labels), budget, like=features)
     weights = torch.full((budget,), len(labels) / max(budget, 1), dtype=torch.float64)
     return Coreset(indices, weights, gains)

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from lcmat.curvature import LastLayer
 from lcmat.selection.coreset import Coreset
-from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, products_with
+from lcmat.selection.gradient_factors import gradient_factors, logit_changes, mean_gradient, products_with
 from lcmat.selection.official import LossReduction
 from lcmat.ties import first_best
 
@@ -21,6 +21,7 @@ def glister(
     rounds: int | None = None,
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """Glister in the last layer, judged by the training samples themselves (Killamsetty et al., AAAI 2021).
 
@@ -38,10 +39,18 @@ def glister(
         rounds: how often the gradient is renewed, None for after each choice.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
+        bias: whether the last layer has one.
     """
     own = LastLayer(features, logits, labels)
     return ascend(
-        own, own, budget, eta=eta, rounds=rounds, double_softmax=double_softmax, loss_reduction=loss_reduction
+        own,
+        own,
+        budget,
+        eta=eta,
+        rounds=rounds,
+        double_softmax=double_softmax,
+        loss_reduction=loss_reduction,
+        bias=bias,
     )
 
 
@@ -54,6 +63,7 @@ def ascend(
     rounds: int | None,
     double_softmax: bool,
     loss_reduction: LossReduction | None,
+    bias: bool,
 ) -> Coreset:
     """Greedily raise the judges' mean log-likelihood after one gradient step on the chosen candidates.
 
@@ -69,6 +79,7 @@ def ascend(
         rounds: number of rounds of equal size (the last may be shorter); None for one per choice.
         double_softmax: the official baselines' loss, candidates' and judges'.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, candidates and judges.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in the order of choice; equal weights, for the method defines none; the Taylor gains in the mean
@@ -85,12 +96,13 @@ def ascend(
     indices: list[int] = []
     gains: list[float] = []
     while len(indices) < budget:
-        target = mean_gradient(_factors(judges, double_softmax, loss_reduction), judges.features)
+        target = mean_gradient(_factors(judges, double_softmax, loss_reduction), judges.features, bias=bias)
         values = eta * products_with(target, factors, candidates.features)
         picks = _take(values, free, min(at_once, budget - len(indices)))
         indices += picks
         gains += values[picks].tolist()
-        judges = judges._replace(logits=_after_step(judges, factors[picks], candidates.features[picks], eta))
+        step = len(picks) * mean_gradient(factors[picks], candidates.features[picks], bias=bias)
+        judges = judges._replace(logits=judges.logits - eta * logit_changes(step, judges.features))
     weights = torch.full((budget,), len(factors) / max(budget, 1), dtype=torch.float64)
     return Coreset(torch.tensor(indices, dtype=torch.int64), weights, torch.tensor(gains, dtype=torch.float64))
 
@@ -108,9 +120,3 @@ def _take(values: Tensor, free: Tensor, count: int) -> list[int]:
         picks.append(first_best(values, free))
         free[picks[-1]] = False
     return picks
-
-
-def _after_step(judges: LastLayer, factors: Tensor, features: Tensor, eta: float) -> Tensor:
-    """The judges' logits after the last layer has gone ``-eta`` times these samples' gradients further."""
-    step = len(factors) * mean_gradient(factors, features)
-    return judges.logits - eta * (judges.features @ step[:, :-1].T + step[:, -1])

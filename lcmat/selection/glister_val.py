@@ -21,6 +21,7 @@ def glister_val(
     rounds: int | None = None,
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """Glister as its paper defines it, with the log-likelihood of validation samples (Killamsetty et al., AAAI 2021).
 
@@ -36,6 +37,7 @@ def glister_val(
         rounds: how often the gradient is renewed, None for after each choice.
         double_softmax: the official baselines' loss.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, both sets.
+        bias: whether the last layer has one.
 
     Raises:
         ValueError: no validation sample is of this class.
@@ -48,4 +50,5 @@ def glister_val(
         rounds=rounds,
         double_softmax=double_softmax,
         loss_reduction=loss_reduction,
+        bias=bias,
     )

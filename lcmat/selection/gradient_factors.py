@@ -54,8 +54,8 @@ def double_softmax_residuals(logits: Tensor, labels: Tensor) -> Tensor:
     return probabilities * (inner - (probabilities * inner).sum(dim=1, keepdim=True))
 
 
-def mean_gradient(factors: Tensor, features: Tensor) -> Tensor:
-    """The mean of the gradients ``r_i [h_i; 1]^T``: ``(c, d + 1)``, the bias last.
+def mean_gradient(factors: Tensor, features: Tensor, *, bias: bool = True) -> Tensor:
+    """The mean of the gradients ``r_i [h_i; 1]^T``: ``(c, d + 1)``, the bias last; ``(c, d)`` in a layer without.
 
     Raises:
         ValueError: there are no samples.
@@ -66,13 +66,32 @@ def mean_gradient(factors: Tensor, features: Tensor) -> Tensor:
     """
     if len(factors) == 0:
         raise ValueError("the mean gradient of no samples: each class needs samples to match, also in validation")
-    return torch.cat([factors.T @ features, factors.sum(dim=0)[:, None]], dim=1) / len(factors)
+    weights = factors.T @ features
+    total = torch.cat([weights, factors.sum(dim=0)[:, None]], dim=1) if bias else weights
+    return total / len(factors)
 
 
 def products_with(gradient: Tensor, factors: Tensor, features: Tensor) -> Tensor:
     """Inner products of the gradients ``r_i [h_i; 1]^T`` with one gradient ``(c, d + 1)``: ``(n,)``.
 
+    A gradient ``(c, d)`` is one without bias.
+
     >>> products_with(torch.ones(2, 2), torch.tensor([[1.0, 3.0]]), torch.tensor([[4.0]]))
     tensor([20.])
     """
-    return (features @ gradient[:, :-1].T + gradient[:, -1]).mul(factors).sum(dim=1)
+    return logit_changes(gradient, features).mul(factors).sum(dim=1)
+
+
+def logit_changes(step: Tensor, features: Tensor) -> Tensor:
+    """What a step of the last layer adds to the logits: ``(n, c)``.
+
+    Args:
+        step: of the layer's parameters, ``(c, d + 1)`` with the bias last, or ``(c, d)`` without.
+        features: the ``h_i``, ``(n, d)``.
+
+    >>> logit_changes(torch.tensor([[2.0, 1.0]]), torch.tensor([[4.0]]))
+    tensor([[9.]])
+    """
+    d = features.shape[1]
+    changes = features @ step[:, :d].T
+    return changes if step.shape[1] == d else changes + step[:, -1]

@@ -7,7 +7,7 @@ from lcmat.curvature import augmented_features
 from lcmat.omp import orthogonal_matching_pursuit
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, products_with
-from lcmat.selection.official import LossReduction
+from lcmat.selection.official import LossReduction, OfficialWeights
 
 
 def gradmatch(
@@ -20,6 +20,8 @@ def gradmatch(
     ridge: float = 0.5,
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
+    official_weights: OfficialWeights | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """GradMatch on last-layer gradients (Killamsetty et al., ICML 2021, Algorithm 2, per class).
 
@@ -38,16 +40,21 @@ def gradmatch(
         ridge: weight of the squared weights, in the unit of squared gradients; 0.5 as in the authors' configurations.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
+        official_weights: the regression's, as they are, see `match`.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in the order of the pursuit; the pursuit's non-negative weights as `match` completes them; gains in the
         unit of squared gradients.
     """
     factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
-    return match(mean_gradient(factors, features), factors, features, budget, ridge=ridge)
+    target, raw = mean_gradient(factors, features, bias=bias), official_weights is not None
+    return match(target, factors, features, budget, ridge=ridge, raw=raw)
 
 
-def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, ridge: float) -> Coreset:
+def match(
+    target: Tensor, factors: Tensor, features: Tensor, budget: int, *, ridge: float, raw: bool = False
+) -> Coreset:
     """Match n times a mean gradient by a weighted sum of samples' gradients ``r_i [h_i; 1]^T``.
 
     A chosen sample for which no positive weight is of use stands for itself alone: its weight is 1, as that of the
@@ -55,13 +62,15 @@ def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, rid
     are: training divides by their sum anyway, but the match of the gradients is lost unless their sum was n before.
 
     Args:
-        target: mean gradient, ``(c, d + 1)``.
+        target: mean gradient, ``(c, d + 1)``, or ``(c, d)`` for a layer without bias.
         factors: the vectors ``r_i``, ``(n, c)``.
         features: the ``h_i``, ``(n, d)``.
         budget: how many samples to choose.
         ridge: weight of the squared weights.
+        raw: leave the regression's weights as they are: none for a sample without a positive weight, and each class on
+            a scale of its own, as the official code trains with.
     """
-    augmented = augmented_features(features)
+    augmented = augmented_features(features, bias=target.shape[1] > features.shape[1])
     squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)
     size = len(factors)
 
@@ -70,5 +79,7 @@ def match(target: Tensor, factors: Tensor, features: Tensor, budget: int, *, rid
 
     correlations = size * products_with(target, factors, features)
     indices, gains, weights = orthogonal_matching_pursuit(products, squares, correlations, budget, ridge=ridge)
+    if raw:
+        return Coreset(indices, weights.clamp(min=0), gains)
     weights = torch.where(weights > 0, weights, torch.ones_like(weights))
     return Coreset(indices, weights * (size / weights.sum()), gains)

@@ -7,7 +7,7 @@ from lcmat.curvature import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, mean_gradient
 from lcmat.selection.gradmatch import match
-from lcmat.selection.official import LossReduction
+from lcmat.selection.official import LossReduction, OfficialWeights
 
 
 def gradmatch_val(
@@ -21,6 +21,8 @@ def gradmatch_val(
     ridge: float = 0.5,
     double_softmax: bool = False,
     loss_reduction: LossReduction | None = None,
+    official_weights: OfficialWeights | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """GradMatch whose target is the mean gradient of validation samples (Killamsetty et al., ICML 2021, ``L = L_V``).
 
@@ -35,6 +37,8 @@ def gradmatch_val(
         ridge: see `lcmat.selection.gradmatch`, as all that follows.
         double_softmax: the official baselines' loss.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, both sets.
+        official_weights: as for `lcmat.selection.gradmatch`.
+        bias: whether the last layer has one.
 
     Raises:
         ValueError: no validation sample is of this class.
@@ -43,4 +47,5 @@ def gradmatch_val(
     held_out = gradient_factors(
         validation.logits, validation.labels, double_softmax=double_softmax, loss_reduction=loss_reduction
     )
-    return match(mean_gradient(held_out, validation.features), factors, features, budget, ridge=ridge)
+    target, raw = mean_gradient(held_out, validation.features, bias=bias), official_weights is not None
+    return match(target, factors, features, budget, ridge=ridge, raw=raw)

@@ -20,6 +20,7 @@ def graph_cut(
     *,
     cut_lambda: float = 1.0,
     double_softmax: bool = False,
+    bias: bool = True,
 ) -> Coreset:
     """Greedily maximise a graph cut over similarities of last-layer gradients (DeepCore; Iyer et al., ALT 2021).
 
@@ -33,13 +34,15 @@ def graph_cut(
         generator: unused; every method takes one.
         cut_lambda: how much likeness to all samples counts against likeness among the chosen ones.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
+        bias: whether the last layer has one.
 
     Returns:
         Indices in greedy order, a prefix being the choice of a smaller budget; equal weights, for the method defines
         none; marginal gains of f, which may be negative.
     """
     factors = gradient_factors(logits, labels, double_softmax=double_softmax)
-    indices, gains = graph_cut_ranking(*_similarities(factors, features), budget, cut_lambda=cut_lambda)
+    similarities = _similarities(*directions(factors, features, bias=bias))
+    indices, gains = graph_cut_ranking(*similarities, budget, cut_lambda=cut_lambda)
     weights = torch.full((budget,), len(labels) / max(budget, 1), dtype=torch.float64)
     return Coreset(indices, weights, gains)
 
@@ -85,9 +88,8 @@ def graph_cut_ranking(
     return torch.tensor(indices, dtype=torch.int64), torch.tensor(taken, dtype=torch.float64)
 
 
-def _similarities(factors: Tensor, features: Tensor) -> tuple[Callable[[int], Tensor], Tensor]:
-    """Rows of ``s_ij`` on demand, and their sums: no matrix of all pairs is built."""
-    left, right = directions(factors, features)
+def _similarities(left: Tensor, right: Tensor) -> tuple[Callable[[int], Tensor], Tensor]:
+    """Rows of ``s_ij`` on demand, and their sums, from the `directions`: no matrix of all pairs is built."""
     own = left.square().sum(dim=1)  # the cosine with oneself: 1, or 0 where the gradient vanishes
     cosines = (right @ (left.T @ right).T).mul(left).sum(dim=1)
 

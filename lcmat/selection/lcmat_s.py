@@ -20,6 +20,7 @@ def lcmat_s(
     rho: float = 0.1,
     top_k: int = 100,
     loss_reduction: LossReduction | None = None,
+    bias: bool = True,
 ) -> Coreset:
     """LCMat-S: facility location on gradients and Hessian diagonals of the last layer (paper Eq. 12, Algorithm 1).
 
@@ -35,15 +36,23 @@ def lcmat_s(
         rho: radius of the parameter perturbation; 0 leaves gradient matching.
         top_k: how many Hessian dimensions count, K.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
+        bias: whether the last layer has one.
     """
     scales = loss_scales(len(labels), loss_reduction, like=features)
-    blocks = lcmat_distance_blocks(features, logits, labels, rho=rho, top_k=top_k, scales=scales)
+    blocks = lcmat_distance_blocks(features, logits, labels, rho=rho, top_k=top_k, scales=scales, bias=bias)
     indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
     return Coreset(indices, sizes, gains)
 
 
 def lcmat_distances(
-    features: Tensor, logits: Tensor, labels: Tensor, *, rho: float, top_k: int, scales: Tensor | None = None
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    rho: float,
+    top_k: int,
+    scales: Tensor | None = None,
+    bias: bool = True,
 ) -> Tensor:
     """LCMat-S's distances ``||g_i - g_j||_2 + rho / 2 sum_{k in K} |lambda_ik - lambda_jk|`` (paper Eq. 10).
 
@@ -54,6 +63,7 @@ def lcmat_distances(
         rho: radius of the parameter perturbation, finite and not negative.
         top_k: size of K, the dimensions of largest variance over these n samples.
         scales: positive factors of the samples' losses, ``(n,)``; None for 1.
+        bias: whether the last layer has one.
 
     Returns:
         ``(n, n)``, symmetric, zero diagonal; one matrix is all the memory that it needs.
@@ -65,19 +75,26 @@ def lcmat_distances(
     tensor([[0.0000, 1.4142],
             [1.4142, 0.0000]])
     """
-    blocks = lcmat_distance_blocks(features, logits, labels, rho=rho, top_k=top_k, scales=scales)
+    blocks = lcmat_distance_blocks(features, logits, labels, rho=rho, top_k=top_k, scales=scales, bias=bias)
     return symmetric_matrix(len(features), blocks, like=features)
 
 
 def lcmat_distance_blocks(
-    features: Tensor, logits: Tensor, labels: Tensor, *, rho: float, top_k: int, scales: Tensor | None = None
+    features: Tensor,
+    logits: Tensor,
+    labels: Tensor,
+    *,
+    rho: float,
+    top_k: int,
+    scales: Tensor | None = None,
+    bias: bool = True,
 ) -> Blocks:
     """The matrix of `lcmat_distances`, block by block on demand; arguments and errors are the same."""
     if not 0 <= rho < float("inf"):
         raise ValueError(f"rho must be a finite number >= 0, got {rho}")
-    dimensions = top_variance_dimensions(features, logits, top_k, scales=scales)
-    gradients = gradient_distance_blocks(features, logits, labels, scales=scales)
-    hessians = hessian_distance_blocks(features, logits, dimensions, scales=scales)
+    dimensions = top_variance_dimensions(features, logits, top_k, scales=scales, bias=bias)
+    gradients = gradient_distance_blocks(features, logits, labels, scales=scales, bias=bias)
+    hessians = hessian_distance_blocks(features, logits, dimensions, scales=scales, bias=bias)
 
     def block(rows: Part, columns: Part) -> Tensor:
         return gradients(rows, columns) + rho / 2 * hessians(rows, columns)

@@ -17,6 +17,7 @@ def lcmat_s_spectral(
     generator: torch.Generator,
     *,
     rho: float = 0.1,
+    bias: bool = True,
 ) -> Coreset:
     """Facility location on ``||g_i - g_j||_2 + rho / 2 ||H_i - H_j||_2``: what the diagonal of Eq. 7 stands for.
 
@@ -30,14 +31,15 @@ def lcmat_s_spectral(
         budget: how many samples to choose.
         generator: unused; every method takes one.
         rho: radius of the parameter perturbation.
+        bias: whether the last layer has one.
 
     Raises:
         ValueError: ``rho`` is negative or not finite.
     """
     if not 0 <= rho < float("inf"):
         raise ValueError(f"rho must be a finite number >= 0, got {rho}")
-    gradients = gradient_distance_blocks(features, logits, labels)
-    hessians = hessian_spectral_distance_blocks(features, logits)
+    gradients = gradient_distance_blocks(features, logits, labels, bias=bias)
+    hessians = hessian_spectral_distance_blocks(features, logits, bias=bias)
 
     def block(rows: Part, columns: Part) -> Tensor:
         return gradients(rows, columns) + rho / 2 * hessians(rows, columns)
@@ -47,7 +49,7 @@ def lcmat_s_spectral(
     return Coreset(indices, sizes, gains)
 
 
-def hessian_spectral_distance_blocks(features: Tensor, logits: Tensor) -> Blocks:
+def hessian_spectral_distance_blocks(features: Tensor, logits: Tensor, *, bias: bool = True) -> Blocks:
     """The matrix ``||H_i - H_j||_2`` of last-layer Hessians ``(diag p_i - p_i p_i^T) (x) [h_i; 1] [h_i; 1]^T``.
 
     In an orthonormal basis of the plane of ``[h_i; 1]`` and ``[h_j; 1]`` the difference is a ``(2c, 2c)`` matrix.
@@ -55,12 +57,13 @@ def hessian_spectral_distance_blocks(features: Tensor, logits: Tensor) -> Blocks
     Args:
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
+        bias: whether the last layer has one.
 
     >>> features, logits = torch.zeros(2, 1), torch.tensor([[0.0, 0.0], [0.0, 50.0]], dtype=torch.float64)
     >>> hessian_spectral_distance_blocks(features.double(), logits)(slice(0, 1), slice(0, 2))
     tensor([[0.0000, 0.5000]], dtype=torch.float64)
     """
-    inputs, probabilities = augmented_features(features), logits.softmax(dim=1)
+    inputs, probabilities = augmented_features(features, bias=bias), logits.softmax(dim=1)
     covariances = torch.diag_embed(probabilities) - probabilities[:, :, None] * probabilities[:, None, :]
 
     def row(inputs_i: Tensor, covariance_i: Tensor, columns: Part) -> Tensor:

@@ -5,6 +5,9 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+OfficialWeights = Literal[True]
+"""The weights that the official code trains with; None for those that the method defines."""
+
 LossReduction = Literal["mean-per-batch"]
 """Per-sample quantities scaled as the official code scales them; None for single samples' losses."""
 

@@ -56,7 +56,7 @@ def _alternatives(annotation: Any) -> tuple[Any, ...]:
 
 def _is_of(kind: Any, value: Any) -> bool:
     if get_origin(kind) is Literal:
-        return isinstance(value, str) and value in get_args(kind)
+        return any(type(value) is type(choice) and value == choice for choice in get_args(kind))
     if kind in _NUMBERS:
         return isinstance(value, _NUMBERS[kind]) and not isinstance(value, bool)
     return isinstance(value, kind)

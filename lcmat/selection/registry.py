@@ -36,7 +36,8 @@ class Method:
     """A selection method: ``function(features, logits, labels, budget, generator, **options)`` for one class.
 
     Keyword-only parameters with a default are options.  Those without are evidence: what the method must be told beyond
-    the last layer's view, either a tensor with a row for each sample or another set of samples as a `LastLayer`.
+    the last layer's view, either a tensor with a row for each sample or another set of samples as a `LastLayer`.  The
+    parameter ``bias`` is neither: a method that looks at gradients has it, to be told whether the layer has a bias.
     """
 
     title: str  # as the paper spells it
@@ -46,12 +47,18 @@ class Method:
     @property
     def options(self) -> dict[str, Any]:
         """The method's options with their defaults."""
-        return {p.name: p.default for p in self._keywords() if p.default is not inspect.Parameter.empty}
+        keywords = (p for p in self._keywords() if p.name != "bias")
+        return {p.name: p.default for p in keywords if p.default is not inspect.Parameter.empty}
 
     @property
     def evidence(self) -> tuple[str, ...]:
         """Names of the evidence that the method needs."""
         return tuple(p.name for p in self._keywords() if p.default is inspect.Parameter.empty)
+
+    @property
+    def sees_bias(self) -> bool:
+        """Whether the choice depends on the last layer's having a bias."""
+        return any(p.name == "bias" for p in self._keywords())
 
     def _keywords(self) -> list[inspect.Parameter]:
         parameters = inspect.signature(self.function).parameters.values()

@@ -24,6 +24,7 @@ def select(
     size: int | None = None,
     seed: int = 0,
     balanced: bool = True,
+    bias: bool = True,
     **options: Any,
 ) -> Coreset:
     """Select a coreset from a network's last-layer inputs and outputs.
@@ -40,6 +41,7 @@ def select(
         size: choose this many in all, shared in proportion to the classes.
         seed: for methods that draw random numbers.
         balanced: whether each class gets its share; otherwise all samples compete, whatever their class.
+        bias: whether the last layer has one; a layer without has no bias terms in its gradients and Hessians.
         options: the method's own, for ``"lcmat-s"`` ``rho=0.1`` and ``top_k=100``; and the evidence that it needs
             beyond the last layer, tensors with a row for each sample or a `LastLayer` of other samples.
 
@@ -67,6 +69,7 @@ def select(
     for group, budget in class_budgets(groups, fraction=fraction, size=size).items():
         members = (groups == group).nonzero().flatten()
         own = {name: _of_group(name, value, members, group, balanced) for name, value in options.items()}
+        own |= {"bias": bias} if chosen.sees_bias else {}
         part = chosen.function(features[members], logits[members], labels[members], budget, generator, **own)
         parts.append(Coreset(members.cpu()[part.indices], part.weights, part.gains))
     return concatenate(parts)

@@ -8,18 +8,20 @@ from lcmat.blocks import Blocks, Part
 from lcmat.curvature import augmented_features
 
 
-def directions(factors: Tensor, features: Tensor) -> tuple[Tensor, Tensor]:
+def directions(factors: Tensor, features: Tensor, *, bias: bool = True) -> tuple[Tensor, Tensor]:
     """The unit vectors ``r_i / |r_i|`` and ``[h_i; 1] / |[h_i; 1]|``; a vector of zeros stays one.
+
+    Without a bias the latter are ``h_i / |h_i|``.
 
     >>> directions(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2, 1))[0]
     tensor([[0.6000, 0.8000],
             [0.0000, 0.0000]])
     """
     tiny = torch.finfo(factors.dtype).tiny
-    return normalize(factors, dim=1, eps=tiny), normalize(augmented_features(features), dim=1, eps=tiny)
+    return normalize(factors, dim=1, eps=tiny), normalize(augmented_features(features, bias=bias), dim=1, eps=tiny)
 
 
-def cosine_distance_blocks(factors: Tensor, features: Tensor) -> Blocks:
+def cosine_distance_blocks(factors: Tensor, features: Tensor, *, bias: bool = True) -> Blocks:
     """Distances ``(1 - cos(g_i, g_j)) / 2`` of gradients ``g_i = r_i [h_i; 1]^T``, block by block on demand.
 
     The cosine of outer products is the product of their factors' cosines.  A gradient that vanishes has the cosine 0
@@ -28,12 +30,13 @@ def cosine_distance_blocks(factors: Tensor, features: Tensor) -> Blocks:
     Args:
         factors: the vectors ``r_i``, ``(n, c)``.
         features: the ``h_i``, ``(n, d)``.
+        bias: whether the last layer has one.
 
     >>> block = cosine_distance_blocks(torch.tensor([[1.0, 0.0], [-2.0, 0.0], [0.0, 0.0]]), torch.zeros(3, 1))
     >>> block(slice(0, 1), slice(0, 3))
     tensor([[0.0000, 1.0000, 0.5000]])
     """
-    left, right = directions(factors, features)
+    left, right = directions(factors, features, bias=bias)
 
     def block(rows: Part, columns: Part) -> Tensor:
         return (left[rows] @ left[columns].T).mul_(right[rows] @ right[columns].T).neg_().add_(1).div_(2).clamp_(0, 1)

@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from lcmat.config import Experiment, parse
+from lcmat.defaults import METHOD_EVIDENCE
 from lcmat.records import Record
 from lcmat.sweep.timing import kinds_of, pace_of
 from lcmat.sweep.work import Images, Work, needs_view, work_of
@@ -28,7 +29,8 @@ _SHARED = "selector"
 _LEARNING = ("training", "evaluation")
 # All that the network depends on which chooses the images. An experiment that lacks one of these lacks it in all runs.
 _NETWORK = (
-    *("dataset", "seed", "network", "width", "selection_epochs", "selection_weight_decay", "label_noise", "imbalance"),
+    *("dataset", "seed", "network", "width", "label_noise", "imbalance"),
+    *("selection_epochs", "selection_weight_decay", "selection_optimizer", "selection_learning_rate"),
     *("batch_size", "learning_rate", "crop_padding", "flip", "precision", "compile"),
 )
 
@@ -134,7 +136,8 @@ def scaled(seconds: Mapping[str, float], of: Work, to: Work) -> dict[str, float]
 def network_of(run: Experiment) -> Kind:
     """What the network that chooses depends on; runs for which this agrees share one, trained once."""
     values = run.canonical()
-    return (run.experiment, *(values.get(name) for name in _NETWORK))
+    spares_images = "validation" in METHOD_EVIDENCE.get(values["method"], ())
+    return (run.experiment, spares_images, *(values.get(name) for name in _NETWORK))
 
 
 class Ledger:

@@ -70,7 +70,8 @@ def kinds_of(run: Experiment) -> dict[str, Kind]:
         case SelectionParameters():
             chosen = max(1, round(run.fraction * sum(spec.counts["train"])))
             learner = fast._replace(network=run.learner, width=run.learner_width) if run.learner else fast
-            return {"selector": fast, "evidence": fast, "training": learner._replace(batch_size=min(size, chosen))}
+            learning = learner._replace(batch_size=min(size, chosen))
+            return {"selector": fast, "evidence": fast, "radii": learning, "training": learning}
         case CondensationParameters():
             tested = first._replace(network=run.test_network, width=run.test_width) if run.test_network else first
             return {"condensation": fast._replace(batch_size=run.real_batch or size), "evaluation": tested}
@@ -105,7 +106,7 @@ def timed(kind: Kind) -> Pace:
     """
     import torch
 
-    from lcmat.experiments.session import chosen_device
+    from lcmat.machine import chosen_device
 
     threads, own = torch.get_num_threads(), int(os.environ.get("LCMAT_THREADS") or 1)
     torch.set_num_threads(own)
@@ -127,7 +128,7 @@ def _steps(kind: Kind, size: int) -> tuple[Callable[[], Any], Callable[[], Any]]
     import torch
 
     from lcmat.data import ImageDataset
-    from lcmat.experiments.session import chosen_device
+    from lcmat.machine import chosen_device
     from lcmat.models import build
     from lcmat.training.recipe import Recipe
     from lcmat.training.steps import Trainer
@@ -140,7 +141,11 @@ def _steps(kind: Kind, size: int) -> tuple[Callable[[], Any], Callable[[], Any]]
     network = build(kind.network, num_classes=_NUM_CLASSES, in_channels=channels, image_size=height, width=kind.width)
     recipe = Recipe(epochs=1, batch_size=size, learning_rate=1e-9, precision=kind.precision, compile=kind.compile)
     trainer = Trainer(network, data, recipe, generator, None, chosen_device())
-    return lambda: trainer.run_epoch(1), lambda: trainer.accuracy_percent(data)
+
+    def train() -> float:
+        return trainer.run_epoch(1, trainer.begin_epoch(), lambda epoch: None)
+
+    return train, lambda: trainer.accuracy_percent(data)
 
 
 def _seconds(act: Callable[[], Any], clock: Callable[[], float]) -> float:

@@ -8,6 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.config.selection import PAPER_RADII
 from lcmat.data import DATASETS
 from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 
@@ -83,13 +84,16 @@ def passes(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> t
 
 
 def _of_selection(run: SelectionParameters, train: int, test: int) -> Work:
-    assert run.selection_epochs and run.epochs and run.evaluate_every
+    assert run.selection_epochs
+    size = run.fraction * train
+    epochs = run.epochs or max(1, round((run.training_steps or 0) / ceil(size / run.batch_size)))
+    evaluations = ceil(epochs / (run.evaluate_every or epochs))
+    tuning = {"radii": _training(len(PAPER_RADII) * epochs, size, 0)} if run.rho_choice else {}
     networks = sum(_SCORING_NETWORKS.get(name, 0) for name in METHOD_EVIDENCE.get(run.method, ()))
     scoring = {"evidence": _training(networks * run.selection_epochs, train, networks * train)} if networks else {}
     # The selecting network is tested once, and looks at all images.
     viewing = {"selector": _training(run.selection_epochs, train, train + test)} if needs_view(run) else {}
-    evaluations = ceil(run.epochs / run.evaluate_every)
-    return {**viewing, **scoring, "training": _training(run.epochs, run.fraction * train, evaluations * test)}
+    return {**viewing, **scoring, **tuning, "training": _training(epochs, size, evaluations * test)}
 
 
 def _of_condensation(run: CondensationParameters, train: int, test: int, classes: int) -> Work:

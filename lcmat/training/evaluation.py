@@ -1,39 +1,32 @@
 """What a trained network makes of a data set: accuracy, features and logits."""
 
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
+from torch.nn.modules.batchnorm import _BatchNorm
 
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
+from lcmat.models.last_layer import Embedding, evaluation_mode, joined, look
 
 
-class Embedding(NamedTuple):
-    """What the last layer sees and says: features (n, d) and logits (n, c), float32, on the CPU."""
-
-    features: Tensor
-    logits: Tensor
-
-
-def embed(network: Network, data: ImageDataset, *, batch_size: int = 512, device: str = "cpu") -> Embedding:
-    """Features and logits of every image, in evaluation mode, without gradients, in float32.
+def embed(network: nn.Module, data: ImageDataset, *, batch_size: int = 512, device: str = "cpu") -> Embedding:
+    """Features before the last linear layer, and logits, of every image in evaluation mode, in float32 on the CPU.
 
     Args:
-        network: moved to the device, otherwise left as it is.
+        network: any classifier whose output is that of its last `torch.nn.Linear`, see `lcmat.models.last_layer.look`;
+            moved to the device, otherwise left as it is.
         data: n images, in whose order the rows are.
         batch_size: images per forward pass.
         device: where to compute.
 
     Raises:
-        ValueError: the data set is empty.
+        ValueError: the data set is empty, or the network's output is not its last linear layer's.
     """
-    features = predict(network.features, data, batch_size=batch_size, device=device)
-    with torch.no_grad():
-        return Embedding(features.cpu(), network.classifier(features).cpu())
+    _check_images(data)
+    with evaluation_mode(network):
+        return joined(look(network, images) for images in _batches(network, data, batch_size, device))
 
 
 def accuracy_percent(
@@ -72,13 +65,10 @@ def predict(
 
     Args and Raises as for `accuracy_percent`.
     """
-    if len(data) == 0:
-        raise ValueError(f"{data.name} ({data.split}) has no images to evaluate")
+    _check_images(data)
     forward = module if forward is None else forward
-    resident = on_device(data, device)
-    with evaluation_mode(module.to(device)), torch.no_grad():
-        batches = torch.arange(len(data), device=device).split(batch_size)
-        return torch.cat([forward(resident.normalized(batch)) for batch in batches])
+    with evaluation_mode(module), torch.no_grad():
+        return torch.cat([forward(images) for images in _batches(module, data, batch_size, device)])
 
 
 def on_device(data: ImageDataset, device: str) -> ImageDataset:
@@ -86,12 +76,24 @@ def on_device(data: ImageDataset, device: str) -> ImageDataset:
     return replace(data, images=data.images.to(device), labels=data.labels.to(device))
 
 
-@contextmanager
-def evaluation_mode(module: nn.Module) -> Iterator[None]:
-    """Set evaluation mode, and set back afterwards whichever mode there was."""
-    training = module.training
-    module.eval()
-    try:
-        yield
-    finally:
-        module.train(training)
+def memory_layout(network: nn.Module, device: torch.device) -> torch.memory_format:
+    """In which order the numbers of an image lie: channels last on a GPU, and on a CPU where there is batch norm.
+
+    Such networks train by a fifth to a half faster so in float32; group normalisation would be slower.
+    """
+    faster = device.type == "cuda" or any(isinstance(module, _BatchNorm) for module in network.modules())
+    return torch.channels_last if faster else torch.contiguous_format
+
+
+def _batches(network: nn.Module, data: ImageDataset, batch_size: int, device: str) -> Iterator[Tensor]:
+    """The normalised images batch by batch, on the device and in the layout to which the network is moved."""
+    layout = memory_layout(network, torch.device(device))
+    network.to(device, memory_format=layout)  # type: ignore[call-overload]
+    resident = on_device(data, device)
+    for batch in torch.arange(len(data), device=device).split(batch_size):
+        yield resident.normalized(batch).contiguous(memory_format=layout)
+
+
+def _check_images(data: ImageDataset) -> None:
+    if len(data) == 0:
+        raise ValueError(f"{data.name} ({data.split}) has no images to evaluate")

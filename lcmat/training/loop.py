@@ -2,20 +2,20 @@
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
+from lcmat.models.last_layer import evaluation_mode
 from lcmat.training import resume
 from lcmat.training.recipe import Recipe
-from lcmat.training.steps import Trainer
+from lcmat.training.steps import Epoch, Trainer
 
-Progress = Callable[[int, int, float, float | None], None]
+Progress = Callable[[float, int, float, float | None], None]
 
 
 class DivergedError(RuntimeError):
@@ -56,7 +56,7 @@ class TrainingResult:
 
 
 def train(
-    network: Network,
+    network: nn.Module,
     data: ImageDataset,
     *,
     recipe: Recipe,
@@ -68,6 +68,7 @@ def train(
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
     progress: Progress | None = None,
+    progress_seconds: float = math.inf,
 ) -> TrainingResult:
     """Train a network in place with SGD on the mean cross-entropy, by a recipe.
 
@@ -75,7 +76,7 @@ def train(
     flips and dropout are all drawn from `generator`, and the global random state is left alone.
 
     Args:
-        network: trained in place and moved to the device.
+        network: any classifier of images; trained in place and moved to the device.
         data: the n training images, kept on the device as bytes.
         recipe: see `Recipe`.
         generator: on the CPU; advanced by the draws.
@@ -83,36 +84,48 @@ def train(
         evaluate_every: epochs from one measurement to the next; the last epoch is always measured.
         weights: non-negative (n,); sample i enters the loss as weights[i] / mean(weights) times its cross-entropy.
         device: as torch names it.
-        checkpoint: file for the state of the run. It is written when an epoch ends `checkpoint_seconds` or more after
+        checkpoint: file for the state of the run. It is written when a step ends `checkpoint_seconds` or more after
             the last writing, and after the last epoch. Where it exists, the run goes on from there, to bitwise the
             result of a run without interruption; a finished run returns at once. Deleting it is up to the caller.
-        checkpoint_seconds: a kill loses at most this time and one epoch.
+        checkpoint_seconds: a kill loses at most this time and one step, or one measurement on `test`.
         progress: called after each epoch with (epoch from 1, epochs, mean loss, accuracy in percent or None).
+        progress_seconds: so long after the last call it is called within an epoch too, the first argument being the
+            epochs done so far with a fraction, the loss that of the last step, and the accuracy None.
 
     Returns:
         The `TrainingResult`.
 
     Raises:
-        ValueError: no images, labels the network has no logit for, or weights or a generator that do not fit.
+        ValueError: no images, a network that gives no logits or none for some label, or weights or a generator that
+            do not fit.
         DivergedError: the mean loss of an epoch is infinite or not a number.
         CheckpointMismatchError: the checkpoint belongs to another run.
         CorruptArtifactError: the checkpoint is damaged.
     """
     _check(network, data, test, evaluate_every, weights, generator)
     trainer = Trainer(network, data, recipe, generator, weights, device)
-    state = resume.State(network, trainer.sgd, generator)
+    state = resume.State(network, trainer.optimizer, generator)
     run = resume.identity(state, data, test, recipe, weights, evaluate_every, device) if checkpoint else {}
     if checkpoint and checkpoint.exists():
         resume.restore(checkpoint, state, run)
-    saved = state.wall_seconds
-    for epoch in range(len(state.losses) + 1, recipe.epochs + 1):
-        measured = test if epoch % evaluate_every == 0 or epoch == recipe.epochs else None
-        accuracy = _run_epoch(trainer, state, epoch, measured)
-        if progress:
-            progress(epoch, recipe.epochs, state.losses[-1], accuracy)
-        if checkpoint and (state.wall_seconds - saved >= checkpoint_seconds or epoch == recipe.epochs):
+
+    def save() -> None:
+        if checkpoint:
             resume.save(checkpoint, state, run)
-            saved = state.wall_seconds
+
+    def tell() -> None:
+        if progress and state.epoch:
+            done = len(state.losses) + len(state.epoch.losses) / trainer.num_steps
+            progress(done, recipe.epochs, float(state.epoch.losses[-1]), None)
+
+    save_regularly = _Regularly(checkpoint_seconds, save)
+    for number in range(len(state.losses) + 1, recipe.epochs + 1):
+        measured = test if number % evaluate_every == 0 or number == recipe.epochs else None
+        accuracy = _run_epoch(trainer, state, number, measured, (save_regularly, _Regularly(progress_seconds, tell)))
+        if progress:
+            progress(number, recipe.epochs, state.losses[-1], accuracy)
+        if number == recipe.epochs:
+            save()
     return TrainingResult(
         losses=tuple(state.losses),
         accuracies_percent=tuple(state.accuracies_percent),
@@ -121,36 +134,69 @@ def train(
     )
 
 
-def _run_epoch(trainer: Trainer, state: resume.State, epoch: int, test: ImageDataset | None) -> float | None:
+class _Regularly:
+    """Something to be done every so many seconds."""
+
+    def __init__(self, seconds: float, act: Callable[[], None]) -> None:
+        self._act = act
+        self._seconds = seconds
+        self._last = time.perf_counter()
+
+    def __call__(self) -> None:
+        """Do it if it is time."""
+        if time.perf_counter() - self._last >= self._seconds:
+            self._act()
+            self._last = time.perf_counter()
+
+
+def _run_epoch(
+    trainer: Trainer,
+    state: resume.State,
+    number: int,
+    test: ImageDataset | None,
+    after_step: Iterable[Callable[[], None]],
+) -> float | None:
     """Train for one epoch (from 1), measure on `test` if given, and write both down in `state`."""
-    started = time.perf_counter()
-    loss = trainer.run_epoch(epoch)
+    clock = time.perf_counter()
+
+    def after(epoch: Epoch) -> None:
+        nonlocal clock
+        state.wall_seconds += time.perf_counter() - clock
+        for act in after_step:
+            act()
+        clock = time.perf_counter()
+
+    state.epoch = state.epoch or trainer.begin_epoch()
+    loss = trainer.run_epoch(number, state.epoch, after)
     if not math.isfinite(loss):
         raise DivergedError(
-            f"the training loss is {loss} in epoch {epoch}: "
+            f"the training loss is {loss} in epoch {number}: "
             f"lower the recipe's learning_rate={trainer.recipe.learning_rate}"
         )
-    state.losses.append(loss)
     accuracy = None if test is None else trainer.accuracy_percent(test)
+    state.epoch = None
+    state.losses.append(loss)
     if accuracy is not None:
         state.accuracies_percent.append(accuracy)
-        state.evaluated_epochs.append(epoch)
-    state.wall_seconds += time.perf_counter() - started
+        state.evaluated_epochs.append(number)
+    state.wall_seconds += time.perf_counter() - clock
     return accuracy
 
 
 def _check(
-    network: Network,
+    network: nn.Module,
     data: ImageDataset,
     test: ImageDataset | None,
     evaluate_every: int,
     weights: Tensor | None,
     generator: torch.Generator,
 ) -> None:
-    num_classes = network.classifier.out_features
-    for part in (data,) if test is None else (data, test):
+    parts = (data,) if test is None else (data, test)
+    for part in parts:
         if len(part) == 0:
             raise ValueError(f"{part.name} ({part.split}) has no images: nothing to train on or to measure")
+    num_classes = _num_logits(network, data)
+    for part in parts:
         low, high = int(part.labels.min()), int(part.labels.max())
         if low < 0 or high >= num_classes:
             raise ValueError(
@@ -163,6 +209,17 @@ def _check(
         raise ValueError(f"the generator must be on the CPU, not on {generator.device}: draws must not depend on it")
     if weights is not None:
         _check_weights(weights, len(data))
+
+
+@torch.no_grad()
+def _num_logits(network: nn.Module, data: ImageDataset) -> int:
+    """How many logits the network gives to an image."""
+    device = next(network.parameters()).device
+    with evaluation_mode(network):
+        logits = network(data.normalized([0]).to(device))
+    if not isinstance(logits, Tensor) or logits.ndim != 2:
+        raise ValueError(f"{type(network).__name__} does not take images to one tensor of logits (n, c)")
+    return logits.shape[1]
 
 
 def _check_weights(weights: Tensor, n: int) -> None:

@@ -19,6 +19,7 @@ class Recipe:
         momentum: of SGD, 0 <= momentum < 1.
         nesterov: Nesterov's form of it.
         weight_decay: added to every gradient as weight_decay * parameter.
+        optimizer: "sgd" or "adam"; the latter ignores `momentum` and `nesterov`.
         schedule: "cosine" (see `learning_rates`) or "constant".
         crop_padding: largest shift of the random crop in pixels; 0 for none.
         flip: mirror half of the images.
@@ -36,6 +37,7 @@ class Recipe:
     momentum: float = 0.9
     nesterov: bool = True
     weight_decay: float = 5e-4
+    optimizer: Literal["sgd", "adam"] = "sgd"
     schedule: Literal["cosine", "constant"] = "cosine"
     crop_padding: int = 4
     flip: bool = True
@@ -51,6 +53,7 @@ class Recipe:
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("nesterov", not self.nesterov or self.momentum > 0, "False without momentum"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "non-negative and finite"),
+            ("optimizer", self.optimizer in ("sgd", "adam"), "'sgd' or 'adam'"),
             ("schedule", self.schedule in ("cosine", "constant"), "'cosine' or 'constant'"),
             ("crop_padding", self.crop_padding >= 0, "at least 0"),
             ("precision", self.precision in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),

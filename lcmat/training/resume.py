@@ -7,13 +7,14 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from lcmat import checkpoints
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
+from lcmat.training.adam import Adam
 from lcmat.training.recipe import Recipe
 from lcmat.training.sgd import Sgd
+from lcmat.training.steps import Epoch
 
 
 class CheckpointMismatchError(RuntimeError):
@@ -22,11 +23,12 @@ class CheckpointMismatchError(RuntimeError):
 
 @dataclass
 class State:
-    """All that a run changes while it goes on; saved and restored as a whole."""
+    """All that a run changes while it goes on; saved and restored as a whole, `epoch` being the one under way."""
 
-    network: Network
-    sgd: Sgd
+    network: nn.Module
+    optimizer: Sgd | Adam
     generator: torch.Generator
+    epoch: Epoch | None = None
     losses: list[float] = field(default_factory=list)  # one per finished epoch
     accuracies_percent: list[float] = field(default_factory=list)
     evaluated_epochs: list[int] = field(default_factory=list)
@@ -58,8 +60,11 @@ def identity(
 def save(path: Path, state: State, run: dict[str, Any]) -> None:
     """Write the state of the run `run` (its `identity`) to one verified file."""
     tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
-    tensors |= {f"velocity.{name}": tensor for name, tensor in state.sgd.velocities.items()}
+    tensors |= {f"optimizer.{name}": tensor for name, tensor in state.optimizer.buffers.items()}
     tensors["generator"] = state.generator.get_state()
+    if state.epoch is not None and state.epoch.random_state is not None:
+        tensors |= {"epoch.order": state.epoch.order, "epoch.losses": torch.stack(state.epoch.losses)}
+        tensors["epoch.random_state"] = state.epoch.random_state
     history = {name: getattr(state, name) for name in _HISTORY}
     checkpoints.save(path, tensors, {"run": run, "history": history})
 
@@ -74,9 +79,13 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
     tensors, metadata = checkpoints.load(path)
     _compare(path, metadata.get("run", {}), run)
     state.network.load_state_dict(_with_prefix(tensors, "network."))
-    for name, velocity in _with_prefix(tensors, "velocity.").items():
-        state.sgd.velocities[name].copy_(velocity)
+    for name, buffer in _with_prefix(tensors, "optimizer.").items():
+        state.optimizer.buffers[name].copy_(buffer)
     state.generator.set_state(tensors["generator"])
+    if under_way := _with_prefix(tensors, "epoch."):
+        device = next(state.network.parameters()).device
+        losses = list(under_way["losses"].to(device).unbind())
+        state.epoch = Epoch(under_way["order"], losses, under_way["random_state"])
     for name in _HISTORY:
         setattr(state, name, metadata["history"][name])
 

@@ -1,4 +1,4 @@
-"""Stochastic gradient descent with momentum, the optimizer of all the paper's experiments."""
+"""Stochastic gradient descent with momentum, the optimizer of nearly all the paper's experiments."""
 
 import torch
 from torch import Tensor, nn
@@ -32,6 +32,11 @@ class Sgd:
         self._nesterov = nesterov
         self._weight_decay = weight_decay
         self.velocities = {name: torch.zeros_like(parameter) for name, parameter in self._parameters.items()}
+
+    @property
+    def buffers(self) -> dict[str, Tensor]:
+        """All that a step depends on beside the parameters and their gradients."""
+        return self.velocities
 
     @torch.no_grad()
     def step(self, learning_rate: float) -> None:

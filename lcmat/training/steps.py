@@ -1,20 +1,36 @@
 """One training epoch: batches, augmentation, forward, backward, update."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass, field
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 from torch.nn import functional
 
 from lcmat.augmentation.crop_flip import random_crop_flip
 from lcmat.data.dataset import ImageDataset
-from lcmat.models import Network
-from lcmat.training.evaluation import accuracy_percent, on_device
+from lcmat.training.adam import Adam
+from lcmat.training.evaluation import accuracy_percent, memory_layout, on_device
 from lcmat.training.recipe import Recipe, learning_rates
 from lcmat.training.sgd import Sgd
 
 _EVALUATION_BATCH = 250  # divides the usual test sets, so that a compiled forward pass sees one shape
+
+
+@dataclass
+class Epoch:
+    """An epoch under way, as much of it as another process needs to go on with it.
+
+    Attributes:
+        order: rows of the training images in the order of this epoch.
+        losses: mean loss of each step that was taken.
+        random_state: of torch's global generator, from which dropout draws; None before the first step.
+    """
+
+    order: Tensor
+    losses: list[Tensor] = field(default_factory=list)
+    random_state: Tensor | None = None
 
 
 class Trainer:
@@ -22,7 +38,7 @@ class Trainer:
 
     Attributes:
         network: being trained.
-        sgd: its optimizer.
+        optimizer: of its parameters.
         generator: of all random draws, on the CPU.
         recipe: how to train.
         num_steps: steps of an epoch.
@@ -30,7 +46,7 @@ class Trainer:
 
     def __init__(
         self,
-        network: Network,
+        network: nn.Module,
         data: ImageDataset,
         recipe: Recipe,
         generator: torch.Generator,
@@ -39,9 +55,9 @@ class Trainer:
     ) -> None:
         """Move network and data to the device; weights are brought to mean 1."""
         self.device = torch.device(device)
-        self._layout = torch.channels_last if self.device.type == "cuda" else torch.contiguous_format
+        self._layout = memory_layout(network, self.device)
         self.network = network.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
-        self.sgd = Sgd(network, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay)
+        self.optimizer = _optimizer(network, recipe)
         self.generator = generator
         self.num_steps = len(split_batches(torch.arange(len(data)), recipe.batch_size))
         self._rates = learning_rates(recipe, recipe.epochs * self.num_steps)
@@ -51,17 +67,30 @@ class Trainer:
         self._compiled = _compile(network) if recipe.compile else network
         self._compiled_sizes = (min(recipe.batch_size, len(data)), _EVALUATION_BATCH)
 
-    def run_epoch(self, epoch: int) -> float:
-        """Train for epoch number `epoch` (from 1) and return the mean loss per sample."""
-        order = torch.randperm(len(self._data), generator=self.generator)
-        batches = split_batches(order, self.recipe.batch_size)
-        rates = self._rates[(epoch - 1) * self.num_steps :]
+    def begin_epoch(self) -> Epoch:
+        """Draw the order of a new epoch."""
+        return Epoch(torch.randperm(len(self._data), generator=self.generator))
+
+    def run_epoch(self, number: int, epoch: Epoch, after_step: Callable[[Epoch], None]) -> float:
+        """Take the steps of epoch `number` (from 1) that are left, and return the mean loss per sample of all.
+
+        Args:
+            number: of the epoch, for its learning rates.
+            epoch: from `begin_epoch`, or as it was when another process stopped.
+            after_step: called with the epoch after each step.
+        """
+        batches = split_batches(epoch.order, self.recipe.batch_size)
+        rates = self._rates[(number - 1) * self.num_steps :]
+        taken = len(epoch.losses)
         self.network.train()
-        with _dropout_from(self.generator, self.device):
-            losses = [self._step(batch, rate) for batch, rate in zip(batches, rates, strict=False)]
+        with dropout_from(self.generator, self.device, resumed=epoch.random_state):
+            for batch, rate in zip(batches[taken:], rates[taken:], strict=False):
+                epoch.losses.append(self._step(batch, rate))
+                epoch.random_state = torch.get_rng_state()
+                after_step(epoch)
         # Read once an epoch: reading every step would make a GPU wait.
         sizes = torch.tensor([len(batch) for batch in batches])
-        return (torch.stack(losses).cpu().double() @ sizes.double()).item() / len(order)
+        return (torch.stack(epoch.losses).cpu().double() @ sizes.double()).item() / len(epoch.order)
 
     def accuracy_percent(self, test: ImageDataset) -> float:
         """Accuracy on `test` in percent, in the recipe's precision."""
@@ -79,7 +108,7 @@ class Trainer:
         losses = functional.cross_entropy(self._forward(images), labels, reduction="none")
         loss = (losses if self._weights is None else self._weights[batch] * losses).mean()
         loss.backward()
-        self.sgd.step(rate)
+        self.optimizer.step(rate)
         return loss.detach()
 
     def _forward(self, images: Tensor) -> Tensor:
@@ -106,7 +135,7 @@ def split_batches(order: Tensor, batch_size: int) -> tuple[Tensor, ...]:
     return batches
 
 
-def _compile(network: Network) -> Network:
+def _compile(network: nn.Module) -> nn.Module:
     """Compile for fixed shapes, from a clean slate.
 
     torch counts compilations over all networks of a process and quietly stops compiling past a limit, which would make
@@ -117,11 +146,25 @@ def _compile(network: Network) -> Network:
 
 
 @contextmanager
-def _dropout_from(generator: torch.Generator, device: torch.device) -> Iterator[None]:
-    """Let layers that draw from the global random state (dropout) depend on `generator`; restore that state after."""
-    seed = int(torch.randint(2**62, (), generator=generator))
+def dropout_from(generator: torch.Generator, device: torch.device, resumed: Tensor | None = None) -> Iterator[None]:
+    """Let layers that draw from the global random state (dropout) depend on `generator`; restore that state after.
+
+    Args:
+        generator: on the CPU.
+        device: where the layers compute.
+        resumed: state of the CPU's generator to go on with, instead of a new one drawn from `generator`.
+    """
+    seed = 0 if resumed is not None else int(torch.randint(2**62, (), generator=generator))
     with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
         torch.default_generator.manual_seed(seed)
         if device.type == "cuda":
             torch.cuda.manual_seed(seed)
+        if resumed is not None:
+            torch.set_rng_state(resumed)
         yield
+
+
+def _optimizer(network: nn.Module, recipe: Recipe) -> Sgd | Adam:
+    if recipe.optimizer == "adam":
+        return Adam(network, weight_decay=recipe.weight_decay)
+    return Sgd(network, momentum=recipe.momentum, nesterov=recipe.nesterov, weight_decay=recipe.weight_decay)

@@ -18,7 +18,7 @@
 # - **Paper:** one point of Table 4 of {cite:t}`shin2023lcmat`, or of Table 5 where another network is tested: make a few
 #   images per class, train a network on them alone, measure its test accuracy.
 # - **Cost:** seconds on one core with the parameters below. One run with the paper's network and IDC's loops, which the
-#   paper builds on, is 200 000 steps of the images: days on a CPU, hours on a GPU.
+#   paper builds on, is 200 000 steps of the images: days on a CPU; on a GPU nobody has measured it here.
 # - **Rerun:** `lcmat run condensation -p dataset=digits -p method=lcmat-c -p ipc=10 -p seed=0`, with any of the
 #   parameters below. Every run executes this notebook and leaves a record, from which {doc}`../report/condensation` is
 #   made.

@@ -31,6 +31,7 @@ method = "lcmat-s"
 fraction = 0.05
 seed = 0
 rho = None
+rho_choice = None
 top_k = None
 loss_reduction = None
 double_softmax = None
@@ -43,6 +44,7 @@ official_kernel = None
 cut_lambda = None
 raw_logits = None
 official_order = None
+official_weights = None
 num_neighbours = None
 batch_norm = None
 across_classes = None
@@ -55,7 +57,10 @@ learner = None
 learner_width = None
 selection_epochs = None
 selection_weight_decay = None
+selection_optimizer = None
+selection_learning_rate = None
 epochs = None
+training_steps = None
 evaluate_every = None
 batch_size = 128
 learning_rate = 0.1
@@ -95,15 +100,16 @@ print(
 # ## The selecting network
 #
 # A network is trained on all training images for `selection_epochs` epochs. The method sees its features $h_i$ and
-# logits of every image, in evaluation mode; this view is computed once for each seed and shared by all methods and
-# fractions. Methods with a validation set hold out a tenth of each class: the network does not learn from these images,
+# logits of every image, in evaluation mode; network and view are computed once for each seed and shared by all methods
+# and fractions. Uniform selection needs neither. Methods with a validation set hold out a tenth of each class: the network does not learn from these images,
 # and they cannot be selected.
 
 # %%
 view = selection.selector_view(parameters, splits, session.device)
-print(
-    f"features {tuple(view.features.shape)}, test accuracy {view.test_accuracy_percent:.2f} %"
-)
+if view.test_accuracy_percent is not None:
+    print(
+        f"features {tuple(view.features.shape)}, test accuracy {view.test_accuracy_percent:.2f} %"
+    )
 
 # %% [markdown]
 # ## The coreset
@@ -117,7 +123,7 @@ print(
 
 # %%
 evidence = selection.gather(parameters, splits, session.device)
-choice = selection.choose(parameters, view, splits, evidence)
+choice = selection.choose(parameters, view, splits, evidence, session.device)
 print(f"{len(choice.coreset)} images chosen in {choice.seconds:.2f} s")
 
 # %%

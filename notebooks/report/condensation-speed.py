@@ -16,7 +16,7 @@
 # ```{admonition} What this page reproduces
 # :class: note
 # - **Paper:** no table; the cost of one step of the synthetic images of LCMat-C ({cite:t}`shin2023lcmat`, Eq. 15) at the
-#   paper's size: ConvNet of width 128, CIFAR-10 (JPEG q75), ten images per class, 256 real images of each class.
+#   paper's size: ConvNet of width 128, CIFAR-10, ten images per class, 256 real images of each class.
 # - **Cost of the page:** seconds. The measurement took some minutes; it is stored with its environment.
 # - **Rerun:** `python -m lcmat.benchmarks.matching_step`, on a machine with nothing else to do.
 # ```
@@ -101,7 +101,7 @@ gpu = path_of("cuda")
 if gpu.exists():
     other = json.loads(gpu.read_text())
     shown = side_by_side(other["result"]["ways"], "seconds on the clock", decimals=3)
-    display(Markdown(f"On an {other['environment']['device']}."), shown)
+    display(Markdown(f"On an {other['environment']['machine']['device']}."), shown)
 else:
     display(
         Markdown(
@@ -123,9 +123,10 @@ assert ways[fastest]["seconds"] < base
 # ## Environment
 
 # %% tags=["hide-input"]
+machine = environment["machine"]
 Markdown(
-    f"Measured {environment['measured']} with {environment['threads']} thread(s) on {environment['cores']} cores of "
-    f"{environment['machine']} ({environment['processor']}), load average between "
+    f"Measured {environment['measured']} with {machine['threads']} thread(s) on {environment['cores']} cores of "
+    f"{machine['device']} ({machine['instructions']}), load average between "
     f"{environment['load_average_at_start']:.1f} and {environment['load_average_at_end']:.1f}; torch "
     f"{environment['versions']['torch']}. {result['data']}"
 )

@@ -39,7 +39,9 @@ from IPython.display import Markdown, display
 
 from lcmat import figures, report
 from lcmat.defaults import METHOD_OPTIONS
+from lcmat.paths import project_folder
 from lcmat.records import load_all
+from lcmat.report import headline
 from lcmat.report.runs import ACCURACY
 
 figures.use_style()
@@ -126,6 +128,14 @@ if settings:
         report.plot_setting(ax, setting[at_default & setting["method"].isin(DRAWN)])
     plt.show()
 
+# %% tags=["hide-input"]
+picture = project_folder() / "book" / "figures" / "headline.svg"
+Markdown(
+    "The picture of the front page shows the methods as they are defined, from these records."
+    if headline.is_current(picture, headline.headline_runs(report.runs_frame(records)))
+    else "**The picture of the front page is of other records than these**; `python -m lcmat.report.headline` draws it anew."
+)
+
 # %% [markdown]
 # ## Does a radius above zero help?
 #
@@ -185,10 +195,10 @@ report.provenance_table(runs, "provenance")
 # %% [markdown]
 # ## Take-away
 #
-# - **Shown:** the differences above, on these data sets, networks and schedules, for the paper's radii, each with its
-#   uncertainty. A difference that is not marked as higher or lower may still exist: the seeds cannot tell.
+# - **Shown:** the differences above, on these data sets, networks and schedules, for the radii in the tables, each with its
+#   uncertainty; {doc}`history` says which radii were once left out, and when. A difference that is not marked as higher or lower may still exist: the seeds cannot tell.
 # - **Not shown:** the paper's own cells, which need its networks and schedules; {doc}`reproducibility` keeps account.
 # - **Differs from the paper:** the last epoch is the headline, because the best epoch on the test set, which stands
 #   beside it, is chosen with the labels that it is measured on. The paper tunes $\rho$ without saying on which data;
-#   here every radius is shown. {doc}`sensitivity`, {doc}`robustness` and {doc}`hard-conditions` vary what this page holds
+#   here every radius that is recorded is shown. {doc}`sensitivity`, {doc}`robustness` and {doc}`hard-conditions` vary what this page holds
 #   fixed; {doc}`../selection/04_official_code` says what the options "as shipped" are.

@@ -80,8 +80,8 @@ Markdown(
 # %% [markdown]
 # ## One setting at a time
 #
-# Each configuration against LCMat-S with the defaults ($\rho$, K and the age of the selecting network as the paper has
-# them), paired by seed.
+# Each configuration against LCMat-S with our defaults, paired by seed. K is the paper's; $\rho$ is one of its four, among
+# which it chooses by an unstated rule, and the selecting network of the digits is younger than its ten epochs.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Differences to LCMat-S with its default settings, a row for each other setting, with intervals."}, "figure": {"name": "fig-sensitivity-settings", "caption": "Accuracy minus that of LCMat-S with the default settings, in percentage points: mean and 95 % paired t interval over n seeds. Digits, 5 % of each class."}}
 is_default = (

@@ -18,7 +18,7 @@
 # - **Paper:** the selection stage of the wall-clock table (appendix D.2), for data of CIFAR-10's size behind a
 #   ResNet-18: ten classes of 5000 samples, 512 features, 10 classes. Random numbers stand for the features; the
 #   distances take the same work whatever they are, the greedy choice takes more or less.
-# - **Cost of the page:** seconds. The measurement took about 20 minutes; it is stored with its environment.
+# - **Cost of the page:** seconds, because the measurement is stored, with its environment.
 # - **Rerun:** `pip install .[peers]`, then `python -m lcmat.benchmarks.selection_speed`, on a machine with nothing else to
 #   do; `--largest 50000` adds the largest group, `--sections` measures only some parts again.
 # ```
@@ -278,6 +278,7 @@ assert all(row["faster by"] > 1 for row in [*choices, *rows, *steps])
 # %% tags=["hide-input"]
 about = {name: section["environment"] for name, section in stored.items()}
 environment = about["greedy"]
+machine = environment["machine"]
 loads = [
     about[name][f"load_average_at_{when}"]
     for name in about
@@ -288,8 +289,8 @@ versions = ", ".join(
     for name, version in environment["versions"].items()
 )
 Markdown(
-    f"Measured from {min(section['measured'] for section in about.values())} with {environment['threads']} thread(s) on "
-    f"{environment['cores']} cores of {environment['machine']} ({environment['processor']}), load average between "
+    f"Measured from {min(section['measured'] for section in about.values())} with {machine['threads']} thread(s) on "
+    f"{environment['cores']} cores of {machine['device']} ({machine['instructions']}), load average between "
     f"{min(loads):.1f} and {max(loads):.1f}; {versions}."
 )
 

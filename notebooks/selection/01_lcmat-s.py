@@ -578,7 +578,7 @@ for label, radius in (("LCMat-S, ρ = 0.1", 0.1), ("LCMat-S, ρ = 0.5", 0.5)):
         **{
             "digits": "digits",
             "fashion-mnist": "Fashion-MNIST",
-            "cifar10": "JPEG q75 CIFAR-10",
+            "cifar10": "CIFAR-10",
         }
     )
 )

@@ -24,8 +24,8 @@
 #
 # ## What is compared
 #
-# A run counts as in {doc}`table-1`, with the radius of the row. The published numbers were read off the vector
-# graphics and are taken as exact.
+# A run counts as in {doc}`table-1`, in both arms with the radius of the row. The published numbers were read off the
+# vector graphics; they have no spread and are taken as exact.
 #
 # - {doc}`../report/reproducibility` tests the claim that a positive radius is better, paired by seed.
 #
@@ -45,7 +45,8 @@ describe(accounts.of(TABLE))
 # %% [markdown]
 # ## Number by number
 #
-# A dash means that there is nothing to show. *Reduced protocol* is the same question on a smaller network or a shorter
+# A dash means that there is nothing to show. *Ours* is the method as its official code does it, with the verdict, *As
+# defined* the method by its definition where that is something else. *Reduced protocol* is the same question on a smaller network or a shorter
 # schedule; it never enters a verdict. The drawer of a row holds the command that checks it and, once it was run, every
 # seed's value with its record and what made it.
 

@@ -25,10 +25,10 @@
 # ## What is compared
 #
 # A run of the continual experiment counts if its data set, method, stages and memory are the paper's. Each of the
-# five stages of a run checks one number of its row. The network and its schedule are not stated; they are our
-# defaults.
+# five stages of a run measures one number of its row. The network and its schedule are not stated; ours are guesses, so
+# runs are shown beside the published numbers and not judged.
 #
-# - The numbers were read off the vector graphics and are taken as exact.
+# - The numbers were read off the vector graphics.
 #
 # **What would count as failing** to reproduce is fixed in {doc}`../report/reproducibility`, together with the words
 # of the verdicts.

@@ -24,7 +24,8 @@
 # ## What is compared
 #
 # A run of the condensation experiment counts if its data set, method, images per class and network are the paper's.
-# What the paper leaves open about condensation, its $\rho$ among it, is our default, fixed beforehand.
+# What the paper leaves open about condensation, its $\rho$ and the numbers of steps and batches among it, is a guess of
+# ours. So runs are shown beside the published numbers and not judged.
 #
 # - *KIP* is quoted by the paper from its own publication and not run here.
 #

@@ -23,7 +23,7 @@
 #
 # ## What is compared
 #
-# A run counts as in {doc}`table-4`, with the trained network named in the row.
+# A run counts as in {doc}`table-4`, with the trained network named in the row, and is not judged either.
 #
 # - ResNet-10 is ours: ResNet-18 for small images without the second block of each stage. Which variant the paper tests
 #   with is not stated.

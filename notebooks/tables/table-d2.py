@@ -24,9 +24,8 @@
 # ## What is compared
 #
 # Our number is the sum of the seconds that a run's record states for the selecting network and for the selection;
-# for *Uniform* that of the selection alone, as in the paper. The paper does not name its hardware, so the rule,
-# fixed before any of our seconds was seen, is that **they are shown and never judged**: the verdict is *not
-# comparable*, whatever they are.
+# for *Uniform* that of the selection alone, as in the paper. The paper does not name its hardware, so **they are shown
+# and never judged**: the verdict is *not comparable*, whatever they are. Methods are as defined.
 #
 # - The unit is not printed; seconds fit the text around the table.
 #

@@ -16,7 +16,7 @@ from lcmat.experiments.evidence.boundary import boundary_distances
 from lcmat.experiments.evidence.forgetting import forgetting_events
 from lcmat.experiments.evidence.networks import Gathered, Progresses, Provider
 from lcmat.experiments.evidence.norms import error_norms, gradient_norms
-from lcmat.experiments.evidence.validation import held_out_rows, validation
+from lcmat.experiments.evidence.validation import validation
 
 PROVIDERS: Mapping[str, Provider] = MappingProxyType(
     {
@@ -46,13 +46,6 @@ def gather(
 def gathering_seconds(parameters: SelectionParameters, splits: Splits, device: str) -> float:
     """How long it took to compute what `gather` returns, whenever that was; 0 without evidence."""
     return sum(found.seconds for found in _provide(parameters, splits, device, None).values())
-
-
-def held_out(parameters: SelectionParameters, splits: Splits) -> Tensor | None:
-    """Rows of the training images kept for validation, None where the method needs no validation set."""
-    if "validation" not in METHOD_EVIDENCE.get(parameters.method, ()):
-        return None
-    return held_out_rows(splits.train.labels, parameters.seed)
 
 
 def _provide(

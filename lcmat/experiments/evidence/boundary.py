@@ -6,7 +6,8 @@ from torch import Tensor
 from lcmat.config import SelectionParameters
 from lcmat.data import Splits
 from lcmat.deepfool import deepfool_distances
-from lcmat.experiments.evidence.networks import Gathered, Progresses, kept, trained_network
+from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
+from lcmat.experiments.selecting import selecting_network
 from lcmat.training.evaluation import evaluation_mode, on_device
 
 BATCH_SIZE = 256
@@ -21,7 +22,7 @@ def boundary_distances(
     """
 
     def compute() -> dict[str, Tensor]:
-        network = trained_network(parameters, splits, "selector", device, progress)
+        network = selecting_network(parameters, splits, device, progress and progress("selector")).network.to(device)
         data = on_device(splits.train, device)
         with evaluation_mode(network):
             parts = [

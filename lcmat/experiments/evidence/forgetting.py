@@ -5,8 +5,11 @@ from torch import Tensor
 
 from lcmat.config import SelectionParameters
 from lcmat.data import Splits
-from lcmat.experiments.evidence.networks import Gathered, Progresses, kept, trained_network
+from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
+from lcmat.experiments.seeds import derived_seed
+from lcmat.experiments.selecting import PURPOSE, make_network, selector_recipe
 from lcmat.models import Network
+from lcmat.training import train
 from lcmat.training.evaluation import predict
 
 
@@ -30,14 +33,23 @@ def forgetting_events(
 def watched_training(
     parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None = None
 ) -> tuple[Network, Tensor]:
-    """The selecting network, and which images it had right after each epoch: bool ``(epochs, n)``."""
-    history: list[Tensor] = []
+    """Train the selecting network once more, and see which images it has right after each epoch: bool ``(epochs, n)``.
 
-    def watch(network: Network) -> None:
+    On the CPU it is the network that the cache keeps, bit for bit.
+    """
+    history: list[Tensor] = []
+    network = make_network(parameters, splits.train, PURPOSE)
+    report = progress and progress("forgetting")
+
+    def watch(epoch: float, epochs: int, loss: float, accuracy: float | None) -> None:
         logits = predict(network, splits.train, batch_size=512, device=device)
         history.append(logits.argmax(dim=1).cpu() == splits.train.labels)
+        if report:
+            report(epoch, epochs, loss, accuracy)
 
-    network = trained_network(parameters, splits, "selector", device, progress, watch)
+    generator = torch.Generator().manual_seed(derived_seed(parameters.seed, f"{PURPOSE}: draws"))
+    recipe = selector_recipe(parameters)
+    train(network, splits.train, recipe=recipe, generator=generator, device=device, progress=watch)
     return network, torch.stack(history)
 
 

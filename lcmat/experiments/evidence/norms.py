@@ -6,7 +6,9 @@ from torch import Tensor
 from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer, augmented_features, residuals
 from lcmat.data import Splits
-from lcmat.experiments.evidence.networks import Gathered, Progresses, kept, trained_network
+from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
+from lcmat.experiments.selecting import selecting_network
+from lcmat.models.last_layer import last_linear
 from lcmat.training import embed
 
 NUM_NETWORKS = 3
@@ -25,19 +27,20 @@ def gradient_norms(
 ) -> Gathered:
     """Mean over the networks of the gradient's norm, float64 ``(n,)`` (Paul et al. 2021, definition 2.1, GraNd).
 
-    Of the last layer's gradient, as in DeepCore: ``||p - y||_2 ||[h; 1]||_2``.
+    Of the last layer's gradient, as in DeepCore: ``||p - y||_2 ||[h; 1]||_2``, or ``||h||_2`` in a layer without bias.
     """
     return _mean_norms("gradient_norms", parameters, splits, device, progress)
 
 
-def norms(sample: LastLayer) -> dict[str, Tensor]:
-    """Error and gradient norms of single samples for one network, ``(n,)`` each.
+def norms(sample: LastLayer, *, bias: bool = True) -> dict[str, Tensor]:
+    """Error and gradient norms of single samples for one network, whose last layer may lack a bias; ``(n,)`` each.
 
     >>> norms(LastLayer(torch.tensor([[3.0**0.5]]), torch.zeros(1, 2), torch.tensor([0])))
     {'error_norms': tensor([0.7071]), 'gradient_norms': tensor([1.4142])}
     """
     errors = residuals(sample.logits, sample.labels).norm(dim=1)
-    return {"error_norms": errors, "gradient_norms": errors * augmented_features(sample.features).norm(dim=1)}
+    lengths = augmented_features(sample.features, bias=bias).norm(dim=1)
+    return {"error_norms": errors, "gradient_norms": errors * lengths}
 
 
 def _mean_norms(
@@ -46,9 +49,12 @@ def _mean_norms(
     def compute() -> dict[str, Tensor]:
         found = []
         for number in range(1, NUM_NETWORKS + 1):
-            network = trained_network(parameters, splits, f"scoring network {number}", device, progress)
+            purpose = f"scoring network {number}"
+            report = progress and progress(purpose)
+            network = selecting_network(parameters, splits, device, report, purpose=purpose).network
             view = embed(network, splits.train, device=device)
-            found.append(norms(LastLayer(view.features.double(), view.logits.double(), splits.train.labels)))
+            sample = LastLayer(view.features.double(), view.logits.double(), splits.train.labels)
+            found.append(norms(sample, bias=last_linear(network).bias is not None))
         return {key: torch.stack([one[key] for one in found]).mean(dim=0) for key in found[0]}
 
     tensors, details = kept(__name__, parameters, splits, device, compute)

@@ -16,6 +16,7 @@ from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.memory.stage import Filled, Progress, identity, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import build
+from lcmat.models.last_layer import last_linear
 from lcmat.selection.selector import select
 from lcmat.training.evaluation import embed
 from lcmat.training.loop import train
@@ -23,11 +24,12 @@ from lcmat.training.recipe import Recipe
 
 
 class StageView(NamedTuple):
-    """Features (n, d) and logits (n, k) of a stage's images, float32, and the seconds that they took."""
+    """Features (n, d) and logits (n, k) of a stage's images, float32, their seconds, and whether there is a bias."""
 
     features: Tensor
     logits: Tensor
     seconds: float
+    bias: bool = True
 
 
 def selected_memory(
@@ -65,7 +67,8 @@ def stage_view(
         )
         train(network, data, recipe=recipe, generator=generator, device=device, progress=progress)
         embedding = embed(network, data, device=device)
-        return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started})
+        bias = last_linear(network).bias is not None
+        return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started, "bias": bias})
 
     known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network))}
     tensors, details = cached(
@@ -86,7 +89,7 @@ def _chosen(parameters: ContinualParameters, view: StageView, data: ImageDataset
     if len(members) < parameters.ipc:
         name = data.class_names[label]
         raise ValueError(f"class {name!r} of {data.name} has {len(members)} images, ipc={parameters.ipc}: lower ipc")
-    options: dict[str, Any] = {} if parameters.rho is None else {"rho": parameters.rho}
+    options: dict[str, Any] = {"bias": view.bias} | ({} if parameters.rho is None else {"rho": parameters.rho})
     seed = derived_seed(parameters.seed, f"selection: stage {stage}, class {label}")
     samples = (view.features[members], view.logits[members], data.labels[members])
     return members[select(parameters.method, *samples, size=parameters.ipc, seed=seed, **options).indices]

@@ -12,7 +12,7 @@ from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments.seeds import derived_seed
 
-Progress = Callable[[int, int, float, float | None], None]
+Progress = Callable[[float, int, float, float | None], None]
 
 
 class Filled(NamedTuple):

@@ -1,0 +1,185 @@
+"""The selecting network: trained once for what its training depends on; every view of it is taken from its weights."""
+
+import hashlib
+import warnings
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from lcmat import checkpoints
+from lcmat.config import SelectionParameters
+from lcmat.data import ImageDataset, Splits
+from lcmat.experiments import training_fingerprint
+from lcmat.experiments.caching import Stored, cached
+from lcmat.experiments.seeds import derived_seed
+from lcmat.models import Network, build
+from lcmat.training import CheckpointMismatchError, Recipe, TrainingResult, train
+
+Progress = Callable[[float, int, float, float | None], None]
+
+PURPOSE = "selector"
+"""Names the random draws of the selecting network itself."""
+
+PROGRESS_SECONDS = 2.0
+"""Between two calls of a progress callback within an epoch."""
+
+
+class SelectingNetwork(NamedTuple):
+    """A trained network on the CPU, its accuracy on the test images in percent, and the seconds its training took."""
+
+    network: Network
+    test_accuracy_percent: float
+    seconds: float
+
+
+def selecting_network(
+    parameters: SelectionParameters,
+    splits: Splits,
+    device: str,
+    progress: Progress | None = None,
+    *,
+    held_out: Tensor | None = None,
+    purpose: str = PURPOSE,
+) -> SelectingNetwork:
+    """Train the selecting network on the training images, or take its weights from the cache.
+
+    Of several processes that need the same network at once, one trains it while the others wait; a training that was
+    killed is gone on with. A damaged file is made again, with a warning.
+
+    Args:
+        parameters: of the run; method, fraction and what else concerns the coreset alone do not matter.
+        splits: of the data set.
+        device: where to train.
+        progress: called as by `lcmat.training.train`, also within an epoch.
+        held_out: rows of the training images that the network is not trained on; None: it is trained on all.
+        purpose: another name gives a network of another seed, trained likewise.
+    """
+
+    def compute(checkpoint: Path) -> Stored:
+        network, result = train_resumable(
+            lambda: make_network(parameters, splits.train, purpose),
+            parameters,
+            purpose,
+            splits.train if held_out is None else splits.train.subset(remaining_rows(splits.train, held_out)),
+            checkpoint,
+            recipe=selector_recipe(parameters),
+            test=splits.test,
+            evaluate_every=parameters.selection_epochs,
+            device=device,
+            progress=progress,
+        )
+        details = {"test_accuracy_percent": result.last_accuracy_percent, "seconds": result.wall_seconds}
+        return Stored(network.state_dict(), details)
+
+    identity = selector_identity(parameters, splits, device, held_out, purpose)
+    weights, details = cached("selecting-networks", parameters.dataset, identity, compute)
+    network = make_network(parameters, splits.train, purpose)
+    network.load_state_dict(weights)
+    return SelectingNetwork(network, **details)
+
+
+def selector_recipe(parameters: SelectionParameters) -> Recipe:
+    """The selecting network is trained at a constant rate on images as they are."""
+    assert parameters.selection_epochs is not None
+    decay, rate = parameters.selection_weight_decay, parameters.selection_learning_rate
+    return Recipe(
+        epochs=parameters.selection_epochs,
+        weight_decay=Recipe(epochs=1).weight_decay if decay is None else decay,
+        optimizer=parameters.selection_optimizer or "sgd",
+        batch_size=parameters.batch_size,
+        learning_rate=parameters.learning_rate if rate is None else rate,
+        schedule="constant",
+        crop_padding=0,
+        flip=False,
+        precision=parameters.precision,
+        compile=parameters.compile,
+    )
+
+
+def make_network(parameters: SelectionParameters, data: ImageDataset, purpose: str) -> Network:
+    """The untrained network for these images, its initial weights drawn from a stream of their own.
+
+    Args:
+        parameters: of the run.
+        data: for the shape of the images and the number of classes.
+        purpose: names the stream; "learner" is the network trained on the coreset, which may be another architecture.
+    """
+    network, width = parameters.network, parameters.width
+    if purpose == "learner" and parameters.learner is not None:
+        network, width = parameters.learner, parameters.learner_width
+    assert network is not None
+    return build(
+        network,
+        num_classes=data.num_classes,
+        in_channels=data.images.shape[1],
+        image_size=data.images.shape[2],
+        width=width,
+        seed=derived_seed(parameters.seed, f"{purpose}: initial weights"),
+    )
+
+
+def train_resumable(
+    make: Callable[[], Network],
+    parameters: SelectionParameters,
+    purpose: str,
+    data: ImageDataset,
+    checkpoint: Path,
+    **options: Any,
+) -> tuple[Network, TrainingResult]:
+    """Train from the checkpoint where there is a good one, else from the start; the checkpoint stays for the caller.
+
+    Args:
+        make: gives the untrained network.
+        parameters: for their seed.
+        purpose: names the stream of random draws.
+        data: training images.
+        checkpoint: its file.
+        options: of `lcmat.training.train`.
+    """
+    seed = derived_seed(parameters.seed, f"{purpose}: draws")
+    options = {"checkpoint": checkpoint, "progress_seconds": PROGRESS_SECONDS, **options}
+    try:
+        network = make()
+        return network, train(network, data, generator=torch.Generator().manual_seed(seed), **options)
+    except (checkpoints.CorruptArtifactError, CheckpointMismatchError) as error:
+        warnings.warn(f"{error} Starting again from the first epoch.", stacklevel=2)
+        checkpoint.unlink()
+    network = make()
+    return network, train(network, data, generator=torch.Generator().manual_seed(seed), **options)
+
+
+def selector_identity(
+    parameters: SelectionParameters,
+    splits: Splits,
+    device: str,
+    held_out: Tensor | None = None,
+    purpose: str = PURPOSE,
+) -> dict[str, Any]:
+    """All that the bits of the selecting network depend on."""
+    assert parameters.network is not None
+    rows = {} if held_out is None else {"held_out": hashlib.sha256(held_out.numpy().tobytes()).hexdigest()}
+    return {
+        "data": [split.content_hash for split in splits],
+        "network": parameters.network,
+        "width": parameters.width,
+        "recipe": asdict(selector_recipe(parameters)),
+        "seed": parameters.seed,
+        "purpose": purpose,
+        "code": training_fingerprint(parameters.network),
+        "device": torch.device(device).type,
+        "threads": torch.get_num_threads(),
+        "versions": [np.__version__, torch.__version__],
+        **rows,
+    }
+
+
+def remaining_rows(data: ImageDataset, held_out: Tensor) -> Tensor:
+    """Rows of the images that are not held out, int64, ascending."""
+    remaining = torch.ones(len(data), dtype=torch.bool)
+    remaining[held_out] = False
+    return remaining.nonzero().flatten()
