@@ -33,6 +33,7 @@ _TABLE_1 = UNIFORM + _DEFINED + _OFFICIAL + official("craig", *_OTHERS)
 _TABLE_2 = UNIFORM + _DEFINED + _OFFICIAL + official("craig", "gradmatch", "glister", "adacore")
 _TABLE_3 = _TABLE_2 + methods("k-center")
 _RADII = (0.0, 0.025, 0.05, 0.075, 0.125, 0.15, 0.175, 0.2, 0.25, 0.35)  # of Figure 4
+_ADAM: Values = {"selection_optimizer": "adam", "selection_learning_rate": 1e-3}  # the paper states no rate
 _FIGURE_3 = methods("uniform", "k-center", "craig", "gradmatch", "glister", "adacore", "lcmat-s")
 
 
@@ -180,8 +181,10 @@ def rest() -> tuple[Study, ...]:
             QUESTIONS["pretraining-robustness"],
             tuple(
                 run
-                for epochs, decay in itertools.product((2, 5, 10, 20, 100), (1e-4, 5e-4, 1e-3))
-                for run in _by_seed(THREE, [0.005], _FIGURE_3, selection_epochs=epochs, selection_weight_decay=decay)
+                for optimizer, epochs, decay in itertools.product(({}, _ADAM), (2, 5, 10, 20, 100), (1e-4, 5e-4, 1e-3))
+                for run in _by_seed(
+                    THREE, [0.005], _FIGURE_3, selection_epochs=epochs, selection_weight_decay=decay, **optimizer
+                )
             ),
             ("figure 3",),
         ),
