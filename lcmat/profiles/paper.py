@@ -109,7 +109,7 @@ def lines() -> tuple[Study, ...]:
             _by_seed(THREE, SMALL, official(*_UNPUBLISHED) + methods(*_UNPUBLISHED)),
         ),
         condensation.paper_random(),
-        continual.paper(),
+        continual.paper_selected(),
         Study(
             "controls",
             "Do precision, or choosing the best epoch by the test set, change what is found?",
@@ -193,6 +193,7 @@ def rest() -> tuple[Study, ...]:
             "Do methods do better that the paper does not compare?",
             _by_cell(FIVE, SMALL, methods("moderate", "cal", "forgetting", "el2n", "grand", "deepfool")),
         ),
+        continual.paper(),
         *condensation.paper(),
     )
 
