@@ -6,8 +6,8 @@ from lcmat.config.official import OFFICIAL
 
 @pytest.mark.parametrize("method", OFFICIAL)
 def test_an_official_configuration_is_another_run_than_the_definition(method):
-    official = SelectionParameters(method=method, **OFFICIAL[method])
-    assert official.key != SelectionParameters(method=method).key
+    official = SelectionParameters(dataset="cifar10", method=method, **OFFICIAL[method])
+    assert official.key != SelectionParameters(dataset="cifar10", method=method).key
 
 
 @pytest.mark.parametrize("method", ["uniform", "k-center", "contextual-diversity", "entropy", "margin"])
