@@ -19,11 +19,11 @@ from lcmat.data import ImageDataset, Splits, load
 from lcmat.data.corruption import long_tailed, with_label_noise
 from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.experiments import embedding
+from lcmat.experiments.caching import unfinished
 from lcmat.experiments.embedding import Progress, SelectorView, make_network, remaining_rows, train_resumable
 from lcmat.experiments.evidence import gather, gathering_seconds, held_out
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
-from lcmat.paths import cache_folder
 from lcmat.records import Record
 from lcmat.selection import Coreset, select
 from lcmat.selection.budgets import class_budgets
@@ -224,5 +224,5 @@ def _evidence_seconds(session: Session, splits: Splits) -> dict[str, float]:
 
 
 def _checkpoint(session: Session) -> Path:
-    """The state of an unfinished training; other code must not go on with it."""
-    return cache_folder() / "checkpoints" / f"{session.parameters.key}-{session.fingerprint}.safetensors"
+    """The state of an unfinished training."""
+    return unfinished(session.parameters.key, session.fingerprint)

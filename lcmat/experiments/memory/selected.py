@@ -67,7 +67,7 @@ def stage_view(
         embedding = embed(network, data, device=device)
         return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started})
 
-    known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network))}
+    known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network), __name__)}
     tensors, details = cached(
         "stage-views", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
     )
