@@ -56,18 +56,23 @@ def texts(*modules: str, without: Collection[str] = (), entries: Entries = _ALL,
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found or any(fnmatchcase(name, pattern) for pattern in without):
+        if name in found or _matches(name, tuple(without)):
             continue
         found[name] = _counting(name, _source(name, root), entries)
         waiting.extend(_imports(name, found[name], root))
     return dict(sorted(found.items()))
 
 
+@cache
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
 def _counting(name: str, source: str, entries: Entries) -> str:
     """The normalised source of a module, its registries cut down to the entries that count."""
-    own = {registry.rpartition(".")[2]: tuple(sorted(kept)) for registry, kept in entries.items()
-           if registry.rpartition(".")[0] == name}  # fmt: skip
-    return _cut_down(name, normalized(source), tuple(own.items())) if own else normalized(source)
+    split = {tuple(registry.rsplit(".", 1)): tuple(sorted(kept)) for registry, kept in entries.items()}
+    own = tuple((registry, kept) for (module, registry), kept in split.items() if module == name)
+    return _cut_down(name, normalized(source), own) if own else normalized(source)
 
 
 @cache

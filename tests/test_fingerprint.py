@@ -76,7 +76,9 @@ def test_of_a_registry_the_entries_in_use_count(tmp_path):
     assert with_registry(tmp_path / "4", REGISTRY.replace('"one": (one, x)', '"one": (second, x)')) != first
     assert with_registry(tmp_path / "5", REGISTRY.replace("lcmat.a import one", "lcmat.b import two as one")) != first
     assert with_registry(tmp_path / "6", REGISTRY.replace("THINGS[name]", "THINGS['one']")) != first
-    assert list(texts("lcmat.registry", entries={"lcmat.registry.THINGS": []}, root=tmp_path / "0")) == ["lcmat.registry"]
+    assert list(texts("lcmat.registry", entries={"lcmat.registry.THINGS": []}, root=tmp_path / "0")) == [
+        "lcmat.registry"
+    ]
 
 
 def test_a_registry_that_is_not_there_is_named(package):
