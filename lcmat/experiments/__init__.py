@@ -81,7 +81,7 @@ def stale_keys(records: Iterable[Record]) -> set[str]:
     return {
         record.key
         for record, code in zip(found, codes, strict=True)
-        if record.fingerprint not in ledger.lineage(code, adoptions) or _has_other_images(record)
+        if record.fingerprint not in ledger.lineage(code, adoptions) or has_other_images(record)
     }
 
 
@@ -102,7 +102,7 @@ def measurement_fingerprint(module: str, *methods: str, networks: Iterable[str] 
     return Code(module, methods, tuple(sorted(networks))).fingerprint()
 
 
-def _has_other_images(record: Record) -> bool:
+def has_other_images(record: Record) -> bool:
     """Whether the images were others than the data set has; those made worse on purpose have no hash to compare."""
     known = getattr(DATASETS.get(record.parameters["dataset"]), "content", {})
     worse = any(name in record.parameters for name in _WORSE)
