@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lcmat import records
 from lcmat.adoption import ledger
-from lcmat.adoption.stages import Scale, Task, comparison
+from lcmat.adoption.stages import FULL, Scale, Task, comparison
 from lcmat.adoption.trees import Results, check_out, git, run
 from lcmat.config import Experiment, parse
 from lcmat.experiments import code_of, has_other_images
@@ -53,7 +53,7 @@ def adopt(
     *,
     planned: Sequence[Experiment] = (),
     rerun: bool = True,
-    scale: Scale = Scale(),
+    scale: Scale = FULL,
     repository: Path = ROOT,
 ) -> Outcome:
     """Run the code of stale records beside that of the last commit, and adopt the records if nothing differs.

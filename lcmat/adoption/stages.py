@@ -49,6 +49,9 @@ class Scale:
     condensed_images: int = 1000
 
 
+FULL = Scale()
+
+
 @dataclass(frozen=True)
 class Stage:
     """A part of an experiment.
@@ -122,7 +125,7 @@ class Task:
     stage: str
     name: str
     run: Experiment
-    scale: Scale = Scale()
+    scale: Scale = FULL
 
     def words(self) -> dict[str, Any]:
         """For `lcmat.adoption.driven`."""

@@ -1,4 +1,4 @@
-"""The stages of the experiments in small: each takes the parameters of a run and the scale, and gives values by name."""
+"""The stages of the experiments in small: each takes a run's parameters and the scale, and gives values by name."""
 
 import tempfile
 from collections.abc import Callable
@@ -44,7 +44,7 @@ def _stage_view_fingerprint(network: str) -> str:
 
 def data(run: Any, scale: Values) -> Values:
     """The images themselves, made worse where the run asks for it, and how they are normalised."""
-    found = {}
+    found: Values = {}
     for split in _experiment(run).load_data(run):
         found |= {f"{split.split} images": split.images, f"{split.split} labels": split.labels}
         found[f"{split.split} normalised"] = split.normalized(slice(0, 100))
@@ -108,7 +108,7 @@ def evidence(run: Any, scale: Values) -> Values:
 
 def selection(run: Any, scale: Values) -> Values:
     """What is chosen from drawn features, for each size of a class."""
-    found = {}
+    found: Values = {}
     for size in scale["class_sizes"]:
         splits = drawn.labelled(torch.arange(2 * size) % 2)
         view, told = drawn.view(run, splits, scale["features"])
