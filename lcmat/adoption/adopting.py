@@ -115,7 +115,7 @@ def _judge(
     """Run both sides, compare, and write the adoption down if there is one."""
     runs = [*map(_run_of, origin.made), *planned]
     needed = comparison(runs, origin.tree, new, scale)
-    before, after = (run(tree, needed.tasks) for tree in (origin.tree, new))
+    before, after = run(origin.tree, needed.tasks), run(new, (*needed.tasks, *_asking(runs)))
     compared = {task.name: difference(before[task.name], after[task.name]) for task in needed.tasks}
     reasons = [f"{name} has changed, and no stage executes it" for name in sorted(needed.missed)]
     repeated = None
@@ -131,7 +131,7 @@ def _judge(
         processor=describe("cpu"),
         stages=dict(Counter(task.stage for task in needed.tasks)),
         repeated=repeated,
-        fingerprints=_pairs(origin.fingerprints, run(new, _asking(runs)), [each.key for each in runs]),
+        fingerprints=_pairs(origin.fingerprints, after, [each.key for each in runs]),
     )
     ledger.add(adoption)
     return Outcome(adoption, compared, (), others)

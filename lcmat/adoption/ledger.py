@@ -53,7 +53,9 @@ def read() -> list[Adoption]:
     except FileNotFoundError:
         return []
     except ValidationError as error:
-        raise ValueError(f"{path()} is no list of adoptions ({error}): take it from version control") from None
+        first = error.errors()[0]
+        where = ".".join(map(str, first["loc"]))
+        raise ValueError(f"{path()} is damaged ({where}: {first['msg']}): take it from version control") from None
 
 
 def add(adoption: Adoption) -> None:

@@ -83,8 +83,7 @@ class Stage:
     def kind(self, run: Experiment) -> str:
         """What runs have in common that this stage need see but once: numbers only differ in being zero or not."""
         values = {name: value for name, value in self._used(run).items() if name not in self.alike}
-        shown = {name: "0" if not value else "some" for name, value in values.items() if _is_number(value)}
-        return " ".join(f"{name}={value}" for name, value in (values | shown).items())
+        return " ".join(name if _is_some(value) else f"{name}={value}" for name, value in values.items())
 
     def _used(self, run: Experiment) -> dict[str, Any]:
         return {name: value for name, value in run.canonical().items() if name not in self.unused}
@@ -177,5 +176,6 @@ def _texts(run: Experiment, root: Path, apart: tuple[str, ...]) -> dict[str, str
         return {}
 
 
-def _is_number(value: Any) -> bool:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+def _is_some(value: Any) -> bool:
+    """Whether it is a number but not 0."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and value != 0

@@ -30,9 +30,8 @@ def execute(options: argparse.Namespace) -> int:
     from lcmat.profiles.study import distinct
 
     studies = PROFILES[options.profile].studies if options.profile else ()
-    return report(
-        adopt(options.old, planned=distinct(run for study in studies for run in study.runs), rerun=options.rerun)
-    )
+    planned = distinct(run for study in studies for run in study.runs)
+    return report(adopt(options.old, planned=planned, rerun=options.rerun))
 
 
 def report(outcome: "Outcome") -> int:
@@ -45,7 +44,6 @@ def report(outcome: "Outcome") -> int:
         for reason in (*outcome.reasons, "nothing was adopted: the records stay stale"):
             print(f"lcmat: {reason}", file=sys.stderr)
         return 1
-    print(
-        f"adopted: {len(outcome.adoption.fingerprints)} fingerprints; repeated: {outcome.adoption.repeated or 'none'}"
-    )
+    count, repeated = len(outcome.adoption.fingerprints), outcome.adoption.repeated
+    print(f"adopted: {count} fingerprints; repeated as a whole: {repeated or 'none'}")
     return 0

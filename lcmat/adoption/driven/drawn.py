@@ -48,7 +48,10 @@ def labelled(labels: Tensor) -> Any:
 
 
 def view(run: Any, data: Any, dimensions: int) -> tuple[Any, dict[str, Any]]:
-    """What a selecting network that has learnt something might see, and the evidence that the run's method needs."""
+    """What a selecting network that has learnt something might see, and the evidence that the run's method needs.
+
+    Each sample is there twice, so that the rule for ties shows.
+    """
     from lcmat.curvature import LastLayer
     from lcmat.defaults import METHOD_EVIDENCE
     from lcmat.experiments.embedding import SelectorView
@@ -59,11 +62,12 @@ def view(run: Any, data: Any, dimensions: int) -> tuple[Any, dict[str, Any]]:
     features[:, 0] += labels
     logits = features @ torch.randn(dimensions, data.train.num_classes, generator=numbers) / dimensions**0.5
     logits[torch.arange(len(labels)), labels] += 2
+    features, logits = (torch.cat([each[: len(labels) // 2]] * 2) for each in (features, logits))
     known = {"features": features, "logits": logits}
     seen = SelectorView(**{name: known.get(name, 0.0) for name in SelectorView._fields})
     told: dict[str, Any] = {}
     for name in METHOD_EVIDENCE.get(run.method, ()):
-        told[name] = torch.rand(len(labels), generator=numbers, dtype=torch.float64)
+        told[name] = torch.rand(len(labels) // 2, generator=numbers, dtype=torch.float64).repeat(2)
         if name == "validation":
             rows = held_out(run, data)
             told[name] = LastLayer(features[rows], logits[rows], labels[rows])
