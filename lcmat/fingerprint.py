@@ -11,24 +11,24 @@ from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 
 _PACKAGE = __name__.partition(".")[0]
 ROOT = Path(__file__).resolve().parent.parent
 """Folder of this package; a fingerprint can also be taken of another copy of it."""
 
 Entries = Mapping[str, Collection[str]]
-_ALL: Entries = MappingProxyType({})
 
 
-def fingerprint(*modules: str, without: Collection[str] = (), entries: Entries = _ALL, root: Path = ROOT) -> str:
+def fingerprint(
+    *modules: str, without: Collection[str] = (), entries: Entries | None = None, root: Path | None = None
+) -> str:
     """16 hexadecimal digits of the SHA-256 over the named modules and all they import from this package.
 
     Args:
         modules: dotted names, for instance `"lcmat.training"`.
         without: patterns of dotted names that are left out, together with what only they import.
-        entries: registry, such as `"lcmat.models.MODELS"` -> its entries that count; of other registries all do.
-        root: folder of the package.
+        entries: registry, such as `"lcmat.models.MODELS"` -> its entries that count; of any other all do.
+        root: folder of the package; None: where this module is.
 
     Raises:
         ModuleNotFoundError: a named module is not in this package.
@@ -43,7 +43,9 @@ def fingerprint(*modules: str, without: Collection[str] = (), entries: Entries =
     return digest.hexdigest()[:16]
 
 
-def texts(*modules: str, without: Collection[str] = (), entries: Entries = _ALL, root: Path = ROOT) -> dict[str, str]:
+def texts(
+    *modules: str, without: Collection[str] = (), entries: Entries | None = None, root: Path | None = None
+) -> dict[str, str]:
     """The named modules and, transitively, the modules that they import, sorted -> what of their source counts.
 
     A module stands for itself alone: its packages' `__init__` count only where they are imported from. Args and Raises
@@ -52,13 +54,13 @@ def texts(*modules: str, without: Collection[str] = (), entries: Entries = _ALL,
     >>> list(texts("lcmat.checkpoints"))
     ['lcmat.checkpoints', 'lcmat.paths']
     """
-    found: dict[str, str] = {}
+    root, found = root or ROOT, dict[str, str]()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
         if name in found or _matches(name, tuple(without)):
             continue
-        found[name] = _counting(name, _source(name, root), entries)
+        found[name] = _counting(name, _source(name, root), entries or {})
         waiting.extend(_imports(name, found[name], root))
     return dict(sorted(found.items()))
 

@@ -75,7 +75,7 @@ def adopt(
         new = check_out(repository, "HEAD", Path(folder, "new"))
         stale = _stale(new)
         commits = [old] if old else sorted({record.commit for record in stale if record.commit})
-        origins = [_origin(commit, stale, planned, repository, Path(folder)) for commit in commits]
+        origins = [_origin(commit, stale, planned, repository, new) for commit in commits]
         origin = max(origins, key=lambda each: len(each.made), default=None)
         if origin is None or not (origin.made or planned):
             raise ValueError(f"nothing to adopt: of {len(stale)} stale records, no commit named by them made any")
@@ -91,10 +91,10 @@ def _stale(new: Path) -> list[Record]:
 
 
 def _origin(
-    commit: str, stale: Sequence[Record], planned: Sequence[Experiment], repository: Path, folder: Path
+    commit: str, stale: Sequence[Record], planned: Sequence[Experiment], repository: Path, new: Path
 ) -> _Origin:
-    tree = check_out(repository, commit, folder / commit)
-    found = run(tree, _asking([*map(_run_of, stale), *planned]))
+    tree = check_out(repository, commit, new.with_name(f"old-{commit}"))
+    found = run(tree, _asking([*map(_run_of, stale), *planned]), new)
     return _Origin(commit, tree, found, [r for r in stale if found[r.key].get("run") == r.fingerprint])
 
 
@@ -115,7 +115,7 @@ def _judge(
     """Run both sides, compare, and write the adoption down if there is one."""
     runs = [*map(_run_of, origin.made), *planned]
     needed = comparison(runs, origin.tree, new, scale)
-    before, after = run(origin.tree, needed.tasks), run(new, (*needed.tasks, *_asking(runs)))
+    before, after = run(origin.tree, needed.tasks, new), run(new, (*needed.tasks, *_asking(runs)), new)
     compared = {task.name: difference(before[task.name], after[task.name]) for task in needed.tasks}
     reasons = [f"{name} has changed, and no stage executes it" for name in sorted(needed.missed)]
     repeated = None
@@ -158,7 +158,7 @@ def _repeat(made: Sequence[Record], new: Path) -> tuple[str, bool]:
     cheapest = sorted((r for r in made if r.status == "done"), key=lambda r: (sum(r.seconds.values()), r.key))
     record = random.SystemRandom().choice(cheapest[:_CHEAPEST])
     task = Task("repeat", f"repeating {record.experiment} {record.key}", _run_of(record))
-    found = run(new, [task])[task.name]
+    found = run(new, [task], new)[task.name]
     name = f"{record.experiment} {record.key}"
     if "error" in found:
         return f"{name} fails: {found['error'].strip().splitlines()[-1]}", True

@@ -70,7 +70,7 @@ class Stage:
     experiment: str
     apart: tuple[str, ...] = ()
     unused: Collection[str] = ()
-    alike: Collection[str] = ("dataset", "seed")
+    alike: Collection[str] = ("dataset", "seed", "class_order_seed")
     most: Mapping[str, int] = field(default_factory=dict)
     instead: Mapping[str, Any] = field(default_factory=dict)
 
@@ -97,13 +97,13 @@ _NOT_OF_DATA = {name for model in EXPERIMENTS.values() for name in model.model_f
 STAGES = (
     *(Stage("data", name, _COMPUTING, unused=_NOT_OF_DATA, alike=("seed",)) for name in EXPERIMENTS),
     Stage(
-        *("training", "selection", (*_CHOOSING, *_EVIDENCE)),
+        *("training", "selection", _CHOOSING),
         unused=_CHOICE | _LEARNER | _WORSE,
         instead=_ANY_METHOD,
     ),
     Stage("evidence", "selection", _CHOOSING, unused=(_CHOICE - {"method"}) | _LEARNER | _WORSE),
     Stage(
-        *("selection", "selection", _TRAINING),
+        *("selection", "selection", ("lcmat.training*", "lcmat.models*", "lcmat.experiments.batch_statistics")),
         unused=_SELECTOR | _LEARNER | _BOTH | _WORSE,
         instead={"fraction": 0.02},
     ),

@@ -39,19 +39,20 @@ def check_out(repository: Path, commit: str, folder: Path) -> Path:
     return folder
 
 
-def run(tree: Path, tasks: Iterable[Task]) -> Results:
+def run(tree: Path, tasks: Iterable[Task], tools: Path) -> Results:
     """What a tree gives for tasks, by their names: on one thread of the processor, with caches and records of its own.
 
     Args:
         tree: folder of the package; what is written lies beside it, in folders named after it.
-        tasks: names their stages on the standard error as it goes along.
+        tasks: their names appear on the standard error as it goes along.
+        tools: folder of the package whose `lcmat.adoption.driven` does them.
 
     Raises:
         RuntimeError: the process died.
     """
     written, results = tree.with_name(f"{tree.name}-tasks.json"), tree.with_name(f"{tree.name}-results.json")
     written.write_text(json.dumps([task.words() for task in tasks]))
-    command = [sys.executable, "-P", "-c", _START, *map(str, (Path(__file__).parent, tree, written, results))]
+    command = [sys.executable, "-P", "-c", _START, *map(str, (tools / "lcmat" / "adoption", tree, written, results))]
     if subprocess.run(command, env=_environment(tree), check=False).returncode:
         raise RuntimeError(f"the process that ran {tree.name} code died; its message is above")
     found: Results = json.loads(results.read_bytes())

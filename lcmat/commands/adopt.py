@@ -4,7 +4,7 @@ import argparse
 import sys
 from typing import TYPE_CHECKING, Any
 
-from lcmat.profiles import PROFILES
+from lcmat.commands.arguments import add_selection, selected
 
 if TYPE_CHECKING:
     from lcmat.adoption.adopting import Outcome
@@ -14,7 +14,8 @@ def add(commands: Any) -> None:
     """Declare the command."""
     parser = commands.add_parser("adopt", help="keep records of older code that gives the same numbers as today's")
     parser.add_argument("--from", dest="old", metavar="COMMIT", help="the older code; by default that of most records")
-    parser.add_argument("--profile", choices=list(PROFILES), help="also for what the cache keeps of these runs")
+    also = parser.add_argument_group("runs without a record, of which the cache may keep something")
+    add_selection(also, required=False)
     parser.add_argument(
         "--rerun",
         action=argparse.BooleanOptionalAction,
@@ -29,8 +30,7 @@ def execute(options: argparse.Namespace) -> int:
     from lcmat.adoption.adopting import adopt
     from lcmat.profiles.study import distinct
 
-    studies = PROFILES[options.profile].studies if options.profile else ()
-    planned = distinct(run for study in studies for run in study.runs)
+    planned = distinct(run for study in selected(options) for run in study.runs) if options.profile else []
     return report(adopt(options.old, planned=planned, rerun=options.rerun))
 
 
