@@ -152,7 +152,8 @@ def test_a_record_is_repeated_by_lot(base, monkeypatch, tmp_path):
     other = record.model_copy(update={"metrics": {**record.metrics, "test_accuracy_percent": 1.0}})
     assert adopting._repeat([record], base) == (f"selection {RUN.key}: equal", False)
     assert adopting._repeat([other], base) == (f"selection {RUN.key}: other metrics", True)
-    text, contradicts = adopting._repeat([other.model_copy(update={"device": "Another"})], base)
+    machine = record.machine.model_copy(update={"device": "Another"})
+    text, contradicts = adopting._repeat([other.model_copy(update={"machine": machine})], base)
     assert text.startswith(f"selection {RUN.key}: other metrics, made with Another") and not contradicts
 
 
@@ -217,7 +218,7 @@ def test_records_of_other_images_are_stale(monkeypatch):
     )
 
     def catalogue(content):
-        monkeypatch.setattr(experiments, "DATASETS", {"digits": SimpleNamespace(content=content)})
+        monkeypatch.setattr(experiments, "DATASETS", {"digits": SimpleNamespace(content=content, unproven={})})
         return stale_keys([fresh, noisy])
 
     assert catalogue(hashes) == catalogue({}) == set()

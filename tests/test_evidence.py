@@ -199,7 +199,7 @@ def test_the_code_of_evidence_counts_for_the_methods_that_need_it_alone(method):
     room = "lcmat.experiments.evidence"
     own = {name for name in code_of(SelectionParameters(method=method)).texts() if name.startswith(room)}
     needed = {PROVIDERS[name].__module__ for name in METHOD_EVIDENCE.get(method, ())}
-    assert own == {room, f"{room}.networks", f"{room}.validation"} | needed
+    assert own == {room, f"{room}.networks"} | needed
 
 
 @pytest.mark.parametrize("method", METHOD_EVIDENCE)

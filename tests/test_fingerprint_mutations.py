@@ -29,7 +29,16 @@ PACKAGE = Path(lcmat.__file__).parent
 # What a record states by value (parameters, images) or what only writes, reads, plans and shows.
 WORDS_AND_FILES = (
     *("lcmat", "lcmat.adoption*", "lcmat.cli", "lcmat.commands*", "lcmat.config*", "lcmat.defaults", "lcmat.profiles*"),
-    *("lcmat.checkpoints", "lcmat.paths", "lcmat.records", "lcmat.machine", "lcmat.measurements", "lcmat.fingerprint"),
+    *(
+        "lcmat.circumstances",
+        "lcmat.memory",
+        "lcmat.checkpoints",
+        "lcmat.paths",
+        "lcmat.records",
+        "lcmat.machine",
+        "lcmat.measurements",
+        "lcmat.fingerprint",
+    ),
     *("lcmat.experiments", "lcmat.experiments.caching", "lcmat.experiments.session", "lcmat.report*", "lcmat.sweep*"),
     *("lcmat.data.canonical", "lcmat.data.catalogue", "lcmat.data.digits", "lcmat.data.errors"),
     *("lcmat.data.parquet", "lcmat.data.source"),
