@@ -5,7 +5,7 @@ A test keeps these tables in agreement with the registries.
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 Values = Mapping[str, Any]
 
@@ -89,7 +89,10 @@ NETWORK_WIDTHS: Mapping[str, int] = MappingProxyType(
     {"digits-net": 32, "convnet": 128, "resnet18": 64, "resnet10": 64, "vgg16": 64, "wrn16-8": 128, "inception-v3": 32},
 )
 
-_PAPER = {"network": "resnet18", "selection_epochs": 10, "epochs": 200, "evaluate_every": 1, "crop_padding": 4}
+NETWORKS_WITHOUT_BATCH_NORM = ("digits-net", "convnet")
+"""Of `NETWORK_WIDTHS`; what torchvision's have, nobody knows before they are built."""
+
+_PAPER = {"network": "resnet18", "selection_epochs": 10, "epochs": 200, "evaluate_every": 20, "crop_padding": 4}
 _DIGITS = {"network": "digits-net", "selection_epochs": 5, "epochs": 40, "evaluate_every": 5, "crop_padding": 1}
 
 DATASET_DEFAULTS: Mapping[str, Values] = MappingProxyType(
@@ -103,5 +106,29 @@ DATASET_DEFAULTS: Mapping[str, Values] = MappingProxyType(
         "tiny-imagenet-32": {**_PAPER, "flip": True},
     }
 )
+
+
+class Pictures(NamedTuple):
+    """What the images of a data set are like: channels, height and width, and how many each class has to train on."""
+
+    channels: int
+    image_size: int
+    class_sizes: tuple[int, ...]
+
+
+DATASET_PICTURES: Mapping[str, Pictures] = MappingProxyType(
+    {
+        "digits": Pictures(1, 8, (142, 146, 142, 146, 145, 145, 145, 143, 139, 144)),
+        "mnist": Pictures(1, 28, (5923, 6742, 5958, 6131, 5842, 5421, 5918, 6265, 5851, 5949)),
+        "fashion-mnist": Pictures(1, 28, (6000,) * 10),
+        "cifar10": Pictures(3, 32, (5000,) * 10),
+        "cifar100": Pictures(3, 32, (500,) * 100),
+        "svhn": Pictures(3, 32, (4948, 13861, 10585, 8497, 7458, 6882, 5727, 5595, 5045, 4659)),
+        "tiny-imagenet-32": Pictures(3, 32, (500,) * 200),
+    }
+)
+
+AUGMENTATIONS = ("color", "crop", "cutout", "flip", "scale", "rotate")
+"""Operations of which condensation's augmentations are made, joined by underscores."""
 
 ZOO_PREFIX = "torchvision:"

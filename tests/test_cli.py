@@ -65,8 +65,8 @@ def test_run_leaves_a_record_once(capsys):
 def test_run_with_a_number_in_scientific_notation(monkeypatch):
     started = []
     monkeypatch.setattr(runner, "run_notebook", lambda p: started.append(p) or records.write(make_record(p)))
-    assert cli.main(["run", "selection", "-p", "fraction=1e-3"]) == 0
-    assert [parameters.fraction for parameters in started] == [0.001]
+    assert cli.main(["run", "selection", "-p", "fraction=5e-3"]) == 0
+    assert [parameters.fraction for parameters in started] == [0.005]
 
 
 def test_a_record_of_other_code_is_kept_and_said_to_be(capsys):
@@ -164,6 +164,8 @@ def small_profile(monkeypatch, *runs):
     [
         (["plan", *SMOKE, "--study", "label-nose"], "did you mean 'label-noise'"),
         (["sweep", *SMOKE, "--table", "17"], "'17' is no table of this profile"),
+        (["plan", *SMOKE, "--only", "seed=9"], "none of the runs has seed=9"),
+        (["run", "selection", "--dry-run", "-p", "learner=vgg16"], "'vgg16' cannot take 8x8 images"),
         (["sweep", *SMOKE, "--in-process", "--executor", "slurm"], "leave out --executor"),
     ],
 )
@@ -176,10 +178,19 @@ def test_a_dry_run_says_what_is_done_and_what_the_rest_would_take(monkeypatch, c
     monkeypatch.setattr(runner, "run_notebook", lambda _: pytest.fail("a run was started"))
     words = ["run", "selection", "--dry-run", *WORDS]
     assert cli.main(words) == 0
-    assert "unknown: there is no record of a run like it" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert lines[1] == "selecting network: none of its own" and "timed just now" in lines[-1]
+    monkeypatch.setattr(commands.run, "this_device", lambda: "CPU")
     records.write(make_record(SelectionParameters(method="uniform", epochs=4, seed=3), seconds={"training": 24.0}))
     assert cli.main(words) == 0  # 2 epochs of 72 images instead of 4, and one test on 360
-    assert "expected to take 16 s (one run like it, measured on CPU)" in capsys.readouterr().out
+    lines = capsys.readouterr().out.splitlines()
+    assert "expected to take 16 s, until " in lines[0]
+    assert lines[1:] == [
+        "selecting network: none of its own",
+        "own training and choice: 8.5 s",  # 144 of 264 images, 120 being a third of 360
+        "evaluations: 7.1 s",
+        "by the record of a run like it on this machine",
+    ]
     records.write(make_record(QUICK))
     assert cli.main(words) == 0
     assert "already done" in capsys.readouterr().out
@@ -188,6 +199,7 @@ def test_a_dry_run_says_what_is_done_and_what_the_rest_would_take(monkeypatch, c
 def test_a_plan_for_readers_and_for_programs(monkeypatch, capsys):
     runs = [SelectionParameters(seed=seed) for seed in range(4)]
     small_profile(monkeypatch, *runs)
+    monkeypatch.setattr(commands.plan, "this_device", lambda: "CPU")
     records.write(make_record(runs[0], fingerprint=code_fingerprint(runs[0]), seconds={"training": 3.0}))
     records.write(make_record(runs[1]))
     records.path_of(runs[2]).write_text("{")
@@ -262,7 +274,7 @@ def test_notebooks_are_exported_unexecuted(project, tmp_path, capsys):
 
 def test_a_fraction_too_small_for_the_data_is_named_without_a_traceback(capsys):
     words = ["-p", "fraction=1e-3", "-p", "selection_epochs=1", "-p", "epochs=1"]
-    assert cli.main(["run", "selection", "--no-notebook", *words]) == 1
+    assert cli.main(["run", "selection", "--no-notebook", *words]) == 2
     assert "rounds to 0 samples: use a fraction above" in capsys.readouterr().err
 
 

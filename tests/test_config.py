@@ -8,10 +8,22 @@ from lcmat.config import (
     ParameterError,
     SelectionParameters,
     expected,
+    having,
     parse,
     parse_assignments,
 )
-from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, METHOD_TITLES, NETWORK_WIDTHS
+from lcmat.config.feasibility import class_sizes
+from lcmat.defaults import (
+    AUGMENTATIONS,
+    DATASET_DEFAULTS,
+    DATASET_PICTURES,
+    METHOD_EVIDENCE,
+    METHOD_OPTIONS,
+    METHOD_TITLES,
+    METHODS_WITHOUT_VIEW,
+    NETWORK_WIDTHS,
+    NETWORKS_WITHOUT_BATCH_NORM,
+)
 
 
 @pytest.mark.parametrize(
@@ -43,6 +55,8 @@ from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, ME
         ("precision=float16", r"expected one of 'float32', 'bfloat16'"),
         ("batch_norm=eval", r"batch_norm=eval: expected 'batch' or none"),
         ("loss_reduction=mean", r"expected 'mean-per-batch' or none"),
+        ("across_classes=false", r"across_classes=False: expected True or none"),
+        ("across_classes=1", r"across_classes=1: expected True or none"),
         ("fraction", r"'fraction' is no assignment; expected NAME=VALUE"),
         ("=0.1", r"is no assignment"),
     ],
@@ -55,7 +69,7 @@ def test_refused_with_a_remedy(assignment, message):
 @pytest.mark.parametrize(
     ("assignment", "value"),
     [
-        ("fraction=1e-3", 0.001),
+        ("fraction=5e-3", 0.005),
         ("fraction=1", 1.0),
         ("fraction=.5", 0.5),
         ("seed=+7", 7),
@@ -64,7 +78,9 @@ def test_refused_with_a_remedy(assignment, message):
         ("rho=none", 0.1),
         ("rho=0", 0.0),
         ("width= 16", 16),
-        ("network=torchvision:inception_v3", "torchvision:inception_v3"),
+        ("network=resnet18", "resnet18"),
+        ("across_classes=True", True),
+        ("across_classes=true", True),
     ],
 )
 def test_understood(assignment, value):
@@ -105,7 +121,7 @@ def test_none_is_resolved_by_data_set_network_and_method():
     assert (parameters.width, parameters.epochs, parameters.selection_epochs) == (128, 200, 10)
     assert (parameters.rho, parameters.top_k) == (0.1, 100)
     assert SelectionParameters(dataset="cifar10", width=3, epochs=2).epochs == 2
-    assert SelectionParameters(network="torchvision:inception_v3").width is None
+    assert SelectionParameters(dataset="cifar10", network="torchvision:inception_v3").width is None
 
 
 def test_key_is_the_documented_hash():
@@ -158,10 +174,10 @@ def test_each_parameter_enters_the_key():
     keys = set()
     for name, value in different.items():
         method = {} if name == "method" else {"method": method_of.get(name, "lcmat-s")}
-        beside = {"learner": "vgg16"} if name == "learner_width" else {}
+        beside = {"learner_width": {"learner": "vgg16"}, "batch_norm": {"network": "resnet18"}}.get(name, {})
         keys |= {run.key for run in (SelectionParameters(**method), SelectionParameters(**method, **beside))}
         keys.add(SelectionParameters(**method, **beside, **{name: value}).key)
-    assert len(keys) == len(different) + len(set(method_of.values()) | {"lcmat-s"}) + len(["beside"])
+    assert len(keys) == len(different) + len(set(method_of.values()) | {"lcmat-s"}) + len(["learner", "network"])
 
 
 def test_a_learner_like_the_selecting_network_is_none():
@@ -200,3 +216,101 @@ def test_tables_agree_with_the_registries():
     assert list(DATASETS) == list(DATASET_DEFAULTS)
     options = {option for known in METHOD_OPTIONS.values() for option in known}
     assert options <= SelectionParameters.model_fields.keys()
+    assert set(METHODS_WITHOUT_VIEW) < METHODS.keys()
+    pictures = {n: (spec.channels, spec.image_size, spec.counts["train"]) for n, spec in DATASETS.items()}
+    assert pictures == DATASET_PICTURES
+
+
+def test_networks_without_batch_norm_are_those_that_have_none():
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    from lcmat.models import MODELS, build
+
+    built = {name: build(name, num_classes=2, image_size=32, width=8) for name in MODELS}
+    without = {name for name, net in built.items() if not any(isinstance(part, _BatchNorm) for part in net.modules())}
+    assert without == set(NETWORKS_WITHOUT_BATCH_NORM)
+
+
+def test_augmentations_are_those_that_can_be_done():
+    from lcmat.augmentation.siamese import DSA_STRATEGY, operations
+
+    assert operations("_".join(AUGMENTATIONS)) == AUGMENTATIONS
+    assert DSA_STRATEGY.split("_") == list(AUGMENTATIONS)
+
+
+@pytest.mark.parametrize("ratio", [1.5, 10.0, 200.0])
+def test_classes_of_a_long_tail_are_as_large_as_foreseen(ratio):
+    import torch
+
+    from lcmat.data import load
+    from lcmat.data.corruption import long_tailed
+
+    tailed = long_tailed(load("digits").train, ratio, torch.Generator().manual_seed(0))
+    assert torch.bincount(tailed.labels).tolist() == class_sizes("digits", ratio)
+
+
+@pytest.mark.parametrize(
+    ("experiment", "words", "message"),
+    [
+        ("selection", "fraction=0.003", "fraction: 0.003 of the 139 images of a class rounds to 0 samples"),
+        ("selection", "dataset=cifar100 fraction=0.001", "use a fraction above 0.001"),
+        ("selection", "imbalance=100 fraction=0.05", "of the 1 images of a class"),
+        ("selection", "batch_norm=batch", "batch_norm: the network 'digits-net' has no batch norm"),
+        ("selection", "batch_norm=batch network=convnet", "'convnet' has no batch norm"),
+        ("selection", "method=glister-val fraction=0.95", "142 of 1437 images are held out"),
+        ("selection", "rho_choice=held-out fraction=0.95", "142 of 1437 images are held out"),
+        ("selection", "method=gradmatch-val imbalance=200 fraction=0.6", "one has but one image"),
+        ("selection", "crop_padding=8", "crop_padding: only less than 8 pixels of a 8x8 image"),
+        ("selection", "batch_size=1 network=resnet18", "batch_size: batch norm has no variance"),
+        ("selection", "batch_size=1 learner=resnet18", "batch_size: batch norm has no variance"),
+        ("selection", "network=torchvision:resnet18", "network: 'torchvision:resnet18' takes three channels"),
+        ("selection", "learner=torchvision:resnet18", "learner: 'torchvision:resnet18' takes three channels"),
+        ("selection", "dataset=svhn network=torchvision:resnet18 width=3", "width: 'torchvision:resnet18' has its own"),
+        ("condensation", "evaluation_augmentation=colr", "'colr' is no operation; did you mean 'color'"),
+        ("condensation", "augmentation=crop_colour", "augmentation: 'colour' is no operation"),
+        ("condensation", "network_augmentation=x", "network_augmentation: 'x' is no operation; known: color, crop"),
+        ("condensation", "method=herding ipc=140", "ipc: a class of digits has only 139 images"),
+        ("condensation", "compile=true", "compile: it works on one class at a time"),
+        ("condensation", "test_network=torchvision:vgg11", "takes three channels, and digits has 1"),
+        ("continual", "num_stages=3", "num_stages: 10 classes cannot be cut into 3"),
+        ("continual", "method=craig ipc=200", "ipc: a class of digits has only 139 images"),
+    ],
+)
+def test_what_cannot_work_is_refused_before_anything_is_trained(experiment, words, message):
+    with pytest.raises(ParameterError, match=message):
+        parse_assignments(experiment, words.split())
+
+
+def test_what_just_works_is_not_refused():
+    for words in (
+        "fraction=0.0036",
+        "fraction=0.001 across_classes=true",
+        "method=glister-val fraction=0.9",
+        "batch_size=1",
+        "network=resnet18 batch_norm=batch",
+        "crop_padding=7",
+    ):
+        parse_assignments("selection", words.split())
+    parse_assignments("condensation", ["method=random", "ipc=139"])
+    parse_assignments("condensation", ["augmentation=none"])
+
+
+def test_as_many_images_are_held_out_as_is_foreseen():
+    from lcmat.data import load
+    from lcmat.experiments.held_out import held_out_rows
+
+    assert len(held_out_rows(load("digits").train.labels, 0)) == 142
+
+
+def test_runs_are_chosen_by_values():
+    runs = [parse("selection", {"seed": seed, "rho": rho}) for seed in range(3) for rho in (0.0, 0.5)]
+    runs += [parse("selection", {"method": "uniform", "seed": 1}), parse("condensation", {"seed": 1})]
+    assert having(runs, []) == runs
+    assert having(runs, ["seed=1", "rho=0"]) == [runs[2]]
+    assert having(runs, ["seed=2", "seed=0", "rho=0.5"]) == [runs[1], runs[5]]
+    assert having(runs, ["rho=none"]) == [runs[6]]
+    assert having(runs, ["ipc=10"]) == [runs[7]]
+    with pytest.raises(ParameterError, match="none of the runs has seed=7; there are: 0, 1, 2"):
+        having(runs, ["seed=7"])
+    with pytest.raises(ParameterError, match="sed is no parameter of these runs; did you mean 'seed'"):
+        having(runs, ["sed=1"])

@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lcmat import paths, select
-from lcmat.config.official import official_parameters
+from lcmat.config.official import OFFICIAL
 from lcmat.defaults import METHOD_OPTIONS
 
 FOLDER = paths.data_folder().parent / "official"
@@ -32,7 +32,7 @@ def picks():
 
 def chosen(trained, mode, method, fraction, **options):
     """Class -> our rows in the canonical order and their weights."""
-    official = {name: value for name, value in official_parameters(method).items() if name in METHOD_OPTIONS[method]}
+    official = {name: value for name, value in OFFICIAL[method].items() if name in METHOD_OPTIONS[method]}
     labels, options = trained["labels"].long(), official | options
     coreset = select(
         method, trained[f"features_{mode}"], trained[f"logits_{mode}"], labels, fraction=fraction, **options

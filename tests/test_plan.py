@@ -4,8 +4,10 @@ from lcmat import records
 from lcmat.config import ParameterError, SelectionParameters
 from lcmat.experiments import code_fingerprint
 from lcmat.profiles import PROFILES, Profile, Study
-from lcmat.sweep.costs import by_kind, estimate, in_order
-from lcmat.sweep.plan import plan, select_studies, share_of, total_seconds, varying, within
+from lcmat.sweep import costs
+from lcmat.sweep.costs import Estimate, by_kind, estimate, in_order, network_of, within
+from lcmat.sweep.plan import plan, select_studies, share_of, total_seconds, varying
+from lcmat.sweep.timing import Pace
 from tests.test_records import make_record
 
 RUN = SelectionParameters(method="craig", fraction=0.1, epochs=40, selection_epochs=5)
@@ -32,7 +34,7 @@ def test_stages_grow_with_epochs_and_images():
     assert expected(record) == (3 * training + 0.5, 2 * selector, 1)
 
 
-def test_records_at_the_same_fraction_and_on_the_same_device_are_preferred():
+def test_records_at_the_same_fraction_are_preferred_and_those_of_another_device_say_nothing(monkeypatch):
     same = [measured({"training": float(s)}, seed=s) for s in (1, 2, 9)]
     elsewhere = measured({"training": 50.0}, device="GPU")
     other_fraction = measured({"training": 70.0}, fraction=0.2, device="GPU")
@@ -40,7 +42,26 @@ def test_records_at_the_same_fraction_and_on_the_same_device_are_preferred():
     assert expected(*same, elsewhere, other_fraction, device="GPU") == (50.0, 0.0, 1)
     half = (40 * 143.7 + 8 * 120) / (40 * 287.4 + 8 * 120)
     assert expected(other_fraction, device="GPU") == (70 * half, 0.0, 1)
-    assert expected(*same, device="never seen") == (2.0, 0.0, 3)
+    monkeypatch.setattr(costs, "pace_of", lambda kind: Pace(1e-3, 1e-4))
+    timed = (40 * 143.7e-3 + 8 * 360e-4, 5 * 1437e-3 + (1437 + 360) * 1e-4, 0)
+    assert expected(*same, device="never seen") == expected(device="never seen") == timed
+    monkeypatch.setattr(costs, "pace_of", lambda kind: None)
+    assert expected(device="never seen") is None
+
+
+def test_testing_is_a_part_of_the_training(monkeypatch):
+    cost = estimate(RUN, by_kind([measured({"training": 6.0, "selection": 1.0})]))
+    assert cost.evaluating == pytest.approx(6 * 8 * 120 / (40 * 143.7 + 8 * 120))
+    monkeypatch.setattr(costs, "pace_of", lambda kind: Pace(0.0, 1e-4))
+    assert estimate(RUN, {}, "CPU").evaluating == pytest.approx(8 * 360e-4)
+
+
+def test_uniform_selection_trains_no_network():
+    old = SelectionParameters(method="uniform", seed=3)
+    measured_then = by_kind([make_record(old, seconds={"selector": 100.0, "training": 2.0})])
+    uniform, craig = SelectionParameters(method="uniform"), SelectionParameters(method="craig")
+    assert (estimate(uniform, measured_then).shared, estimate(uniform, measured_then).own) == (0.0, 2.0)
+    assert in_order([uniform, craig, craig], [Estimate(1.0), Estimate(1.0, 9.0), Estimate(1.0, 9.0)]) == [1, 10, 1]
 
 
 def test_of_other_fractions_the_nearest_counts():
@@ -50,7 +71,7 @@ def test_of_other_fractions_the_nearest_counts():
 
 def test_a_run_that_has_a_record_is_expected_to_take_what_it_took():
     others = [measured({"training": 9.0}, seed=seed) for seed in (1, 2, 3)]
-    own = make_record(RUN, seconds={"selector": 2.0, "training": 4.0}, device="GPU")
+    own = make_record(RUN, seconds={"selector": 2.0, "training": 4.0}, device="CPU")
     assert expected(*others, own, device="CPU") == (4.0, 2.0, 1)
 
 
@@ -103,12 +124,21 @@ def test_shares_are_everything_once_and_keep_networks_together(count):
     runs = PROFILES["smoke"].studies[0].runs
     shares = [share_of(runs, number, count) for number in range(1, count + 1)]
     assert sorted(run.key for share in shares for run in share) == sorted(run.key for run in runs)
-    seeds = [{run.seed for run in share} for share in shares]
-    assert sum(map(len, seeds)) == 5
+    networks = [{network_of(run) for run in share} for share in shares]
+    assert sum(map(len, networks)) == 2 * 5  # for each seed one, and one that spares images for validation
 
 
 def test_totals_and_budgets():
     assert total_seconds([]) == (0, 0)
-    assert within([5.0, 5.0, 5.0, 5.0], budget=10.0, jobs=1) == [True, True, False, False]
-    assert within([5.0, 5.0, 5.0, 5.0], budget=10.0, jobs=2) == [True] * 4
-    assert within([11.0, None, 10.0], budget=10.0, jobs=2) == [False, True, True]
+    runs = [SelectionParameters(rho=radius) for radius in (0.0, 0.1, 0.2, 0.3)]
+    fives = [Estimate(5.0)] * 4
+    assert within(runs, fives, budget=10.0, jobs=1) == [True, True, False, False]
+    assert within(runs, fives, budget=10.0, jobs=2) == [True] * 4
+    assert within(runs[:3], [Estimate(11.0), None, Estimate(10.0)], budget=10.0, jobs=2) == [False, True, True]
+
+
+def test_a_network_whose_run_is_passed_over_is_not_there_for_the_next():
+    runs = [SelectionParameters(rho=radius) for radius in (0.0, 0.1, 0.2)]
+    costs_of = [Estimate(own=2.0, shared=9.0), Estimate(own=1.0, shared=9.0), Estimate(own=2.0, shared=9.0)]
+    assert within(runs, costs_of, budget=10.0, jobs=1) == [False, True, False]
+    assert within(runs, costs_of, budget=12.0, jobs=1) == [True, True, False]

@@ -1,10 +1,18 @@
+import itertools
+
 import pandas as pd
 import pytest
 
+from lcmat import report
+from lcmat.config import parse, parse_assignments
+from lcmat.config.official import OFFICIAL
+from lcmat.defaults import METHOD_TITLES
 from lcmat.paths import project_folder
-from lcmat.profiles import PROFILES
+from lcmat.profiles import PROFILES, paper
 from lcmat.profiles.study import Profile, Study, grid
 from lcmat.selection import METHODS
+from lcmat.sweep.costs import network_of
+from lcmat.sweep.engine import assignments
 
 STUDIES = [(name, study) for name, profile in PROFILES.items() for study in profile.studies]
 
@@ -44,7 +52,8 @@ def test_a_study_asks_a_question_of_tables_that_exist(profile, study):
 def test_smoke_is_digits_with_every_method_and_each_radius_of_the_paper():
     runs = study_of("smoke", "selection").runs
     assert {run.method for run in runs} == set(METHODS) - {"lcmat-s-spectral"}
-    assert {run.rho for run in runs if run.method == "lcmat-s"} == {0.0, 0.01, 0.05, 0.1, 0.5}
+    defined = [run for run in runs if run.method == "lcmat-s" and run.loss_reduction is None]
+    assert {run.rho for run in defined} == {0.0, 0.01, 0.05, 0.1, 0.5}
     assert {run.seed for run in runs} == set(range(5))
     assert {run.dataset for run in PROFILES["smoke"].runs()} == {"digits"}
 
@@ -62,11 +71,107 @@ def test_every_configuration_of_the_cpu_profile_has_five_seeds_and_a_uniform_par
     assert {(run.dataset, run.fraction) for run in runs if run.method == "uniform"} == settings
 
 
+def test_every_radius_of_the_paper_is_tried_at_every_fraction_of_the_cpu_profile():
+    runs = [run for run in study_of("cpu", "selection").runs if run.method == "lcmat-s" and not run.loss_reduction]
+    found = {(run.dataset, run.fraction, run.rho, run.seed) for run in runs}
+    radii, fractions = (0.0, 0.01, 0.05, 0.1, 0.5), (0.001, 0.01, 0.05)
+    assert found == set(itertools.product(("cifar10", "fashion-mnist"), fractions, radii, range(5)))
+
+
+@pytest.mark.parametrize("name", PROFILES)
+def test_every_run_survives_the_way_through_words(name):
+    for run in PROFILES[name].runs():
+        words = {parameter: str(value) for parameter, value in run.canonical().items()}
+        assert parse(run.experiment, words).key == run.key
+        assert parse_assignments(run.experiment, assignments(run)[1::2]).key == run.key
+
+
+def test_every_command_of_the_report_is_understood():
+    """Each loops over the values of some parameters; each combination is the run that the check looks for."""
+    seen = 0
+    for row in report.read_published().to_dict("records"):
+        check = report.protocol.paper_parameters(row)
+        for values in check.combinations():
+            words = [f"{name}={value}" for name, value in values.items()]
+            assert all(word in check.command() or word.partition("=")[0] in check.axes for word in words)
+            assert parse_assignments(check.experiment, words).key == parse(check.experiment, values).key
+            seen += 1
+    assert seen > 1000
+
+
 @pytest.mark.parametrize("dataset", ["cifar10", "cifar100"])
 def test_paper_profile_is_the_papers_protocol(dataset):
     run = next(run for run in PROFILES["paper"].runs() if run.dataset == dataset)
     assert (run.network, run.width, run.epochs, run.selection_epochs) == ("resnet18", 64, 200, 10)
     assert (run.batch_size, run.learning_rate, run.crop_padding, run.flip) == (128, 0.1, 4, True)
+
+
+LINES = paper.lines()
+
+
+def selections(*numbers):
+    return [run for number in numbers for run in LINES[number].runs if run.experiment == "selection"]
+
+
+def test_lines_go_seed_by_seed_in_bfloat16_and_are_tested_seldom():
+    for line in LINES:
+        seeds = [run.seed for run in line.runs if run.experiment == "selection"]
+        if line.name not in ("table-3-vgg16", "table-1-five-percent-defined", "controls"):  # which have two parts
+            assert seeds == sorted(seeds)
+    for run in selections(*range(len(LINES) - 1)):
+        assert run.precision == "bfloat16"
+        assert run.evaluate_every == (50 if run.fraction <= 0.01 else 20)
+
+
+def test_the_first_five_lines_share_five_selecting_networks():
+    runs = selections(0, 1, 2, 3, 4)
+    assert len({network_of(run) for run in runs}) == 5
+    assert {(run.dataset, run.network, run.width, run.learner) for run in runs} == {("cifar10", "resnet18", 64, None)}
+
+
+def million_passes(runs, *, networks=0):
+    """Images that the runs train on, in 10^6, and half a million for each selecting network."""
+    return sum(run.epochs * run.fraction * 50_000 for run in runs) / 1e6 + networks * 0.5
+
+
+def test_lines_cost_what_was_foreseen_for_them():
+    """In million passes: four arms of five seeds at 160,000 a seed, nine of two; two of three at 500,000; ten radii."""
+    radii = [run for run in selections(3) if run.top_k == 100]
+    assert million_passes(selections(0), networks=5) == pytest.approx(5.7)
+    assert million_passes(selections(2)) == pytest.approx(3.0)
+    assert million_passes(radii) == pytest.approx(1.5)
+    assert million_passes(selections(4)) == pytest.approx(2.88)
+
+
+def test_the_lines_cover_the_published_cells():
+    """Table 1 up to 1 %, Table 2 at 1 % for two learners, and Table 3 without Tiny-ImageNet, each as its code does."""
+    runs = [run for run in selections(*range(len(LINES))) if is_official(run)]
+    done = {(run.dataset, run.network, run.learner or run.network, run.method, run.fraction) for run in runs}
+    methods = {title: name for name, title in METHOD_TITLES.items()}
+    published = pd.read_csv(project_folder() / "book" / "published.csv", dtype=str)
+    cells = published[published["table"].isin(["1", "2", "3"]) & (published["dataset"] != "tinyimagenet")]
+    cells = cells[(cells["budget"].astype(float) <= 0.01) & ~cells["test_network"].isin(["wrn16_8", "inception_v3"])]
+    asked = {
+        (c.dataset, c.reduction_network, c.test_network, methods[c.method], float(c.budget)) for c in cells.itertuples()
+    }
+    assert len(asked) == 14 * 3 + 14 * 2 + 6 + 2 * 7 * 2
+    validated = ("gradmatch-val", "glister-val")
+    assert asked - done == {("cifar100", "resnet18", "resnet18", m, f) for m in validated for f in (0.005, 0.01)}
+
+
+def is_official(run):
+    values = run.canonical()
+    return all(values.get(name) == value for name, value in OFFICIAL.get(run.method, {}).items())
+
+
+def test_controls_change_one_thing():
+    runs = selections(len(LINES) - 1)
+    usual = {run.key for run in selections(0)}
+    for run in runs:
+        assert run.key not in usual
+        back = {"precision": "bfloat16", "evaluate_every": 50}
+        assert type(run)(**{**run.canonical(), **back}).key in usual
+    assert len(runs) == 12
 
 
 def test_only_records_that_are_not_kept_are_disposable():

@@ -13,13 +13,14 @@ from lcmat.experiments import code_fingerprint
 from lcmat.profiles import PROFILES
 from lcmat.sweep import Engine, batches, discard_outdated, sweep, sweep_here
 from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
+from lcmat.sweep.costs import Estimate
 from lcmat.sweep.engine import first_of_each
 from lcmat.sweep.outcome import log_of
 from tests.test_records import make_record, signed
 
 TINY = {"selection_epochs": 1, "epochs": 1}
 GOOD = SelectionParameters(method="uniform", **TINY)
-IMPOSSIBLE = SelectionParameters(method="uniform", fraction=0.001, **TINY)
+IMPOSSIBLE = SelectionParameters(method="uniform", learner="vgg16", learner_width=4, **TINY)
 
 
 def task(run, **changes):
@@ -33,7 +34,7 @@ def reproducible(record):
 def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monkeypatch):
     """Two batches at once and a notebook; then all in this process; equal bit for bit. A record that was there stays.
 
-    One run asks for a share of a class that is less than an image.
+    One run asks for a network that cannot take images so small.
     """
     present = SelectionParameters(seed=5)
     runs = [SelectionParameters(method=m, seed=s, **TINY) for s in (0, 1) for m in ("uniform", "lcmat-s", "el2n")]
@@ -41,7 +42,7 @@ def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monk
     outcome = sweep([*runs[:3], IMPOSSIBLE, present, *runs[3:]], Engine(jobs=2), notebooks="first")
     assert (outcome.found, outcome.computed, outcome.over_budget) == (1, 6, [])
     assert [failure.run for failure in outcome.failures] == [IMPOSSIBLE]
-    assert "rounds to 0 samples" in outcome.failures[0].log.read_text()
+    assert "cannot take 8x8 images" in outcome.failures[0].log.read_text()
     assert records.path_of(present).read_bytes() == kept
     assert [path.stem for path in (tmp_path / "runs").rglob("*.ipynb")] == [runs[0].key]
     parallel = [reproducible(records.read(records.path_of(run))) for run in runs]
@@ -128,10 +129,10 @@ def test_no_run_starts_that_would_end_after_the_deadline(monkeypatch):
     started = []
     monkeypatch.setattr(batches, "run_directly", lambda run, progress: started.append(run.seed))
     runs = [SelectionParameters(seed=seed) for seed in range(4)]
-    seconds = [50.0, 500.0, None, 99.0]
-    perform(tasks_of(runs, seconds), time.time() + 100)
+    costs = [Estimate(40.0, 10.0), Estimate(500.0), None, Estimate(49.0, 50.0)]
+    perform(tasks_of(runs, costs), time.time() + 100)
     assert started == [0, 2, 3]
-    perform(tasks_of(runs, seconds), time.time() - 1)
+    perform(tasks_of(runs, costs), time.time() - 1)
     assert started == [0, 2, 3]
 
 
@@ -171,7 +172,7 @@ def test_files_that_are_no_batches_are_refused(tmp_path, content):
 def test_a_batch_survives_the_way_through_its_file(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(batches, "perform", lambda tasks, deadline, wanted: done.append((tasks, deadline)))
-    tasks = [task(GOOD, seconds=0.1 + 0.2), task(IMPOSSIBLE)]
+    tasks = [task(GOOD, cost=Estimate(0.1 + 0.2, 3.0, 0.01, "CPU", 2)), task(IMPOSSIBLE)]
     for deadline, expected in ((None, inf), (12.5, 12.5)):
         batches.write(tmp_path / "batch.json", tasks, deadline)
         perform_file(tmp_path / "batch.json")

@@ -5,9 +5,11 @@ import torch
 from torch import nn
 
 from lcmat.condensation import condense, published
-from lcmat.config import CondensationParameters, ContinualParameters
+from lcmat.config import CondensationParameters, ContinualParameters, SelectionParameters
 from lcmat.data import load
+from lcmat.defaults import METHODS_WITHOUT_VIEW
 from lcmat.experiments import continual
+from lcmat.experiments.evidence.norms import NUM_NETWORKS
 from lcmat.sweep.costs import by_kind, estimate
 from lcmat.sweep.work import passes, work_of
 from tests.test_records import make_record
@@ -91,7 +93,7 @@ def test_replay_grows_with_the_memory(seen):
     tested = sum(count for count in seen if count > 20)  # the memory's largest batch has 20 images
     trained = sum(seen) - tested
     assert trained == 3 * 2 * (2 + 4 + 6 + 8 + 10)
-    assert work_of(run) == {"memory": 0, "training": pytest.approx(trained + tested / 3, rel=0.01)}
+    assert work_of(run) == {"memory": (0, 0), "training": (trained, pytest.approx(tested, rel=0.01))}
 
 
 def test_the_memory_grows_with_the_steps_of_condensation_or_the_epochs_of_the_selecting_network():
@@ -100,6 +102,22 @@ def test_the_memory_grows_with_the_steps_of_condensation_or_the_epochs_of_the_se
     assert seconds(long, short, memory=5.0, training=1.0) == pytest.approx(16)
     one, ten = (ContinualParameters(method="herding", selection_epochs=epochs) for epochs in (1, 10))
     assert seconds(ten, one, memory=4.0, training=1.0) == pytest.approx(4 * (10 + 1 / 3) / (1 + 1 / 3) + 1)
+
+
+def test_networks_are_trained_for_methods_that_look_at_some():
+    """The digits have 1437 images to train on and 360 to test on; five epochs."""
+    stages = {m: work_of(SelectionParameters(method=m)) for m in ("uniform", "craig", "el2n", "forgetting")}
+    assert {m for m in stages if "selector" not in stages[m]} == set(METHODS_WITHOUT_VIEW)
+    assert stages["craig"]["selector"] == (5 * 1437, 1437 + 360)
+    assert stages["el2n"]["evidence"] == (NUM_NETWORKS * 5 * 1437, NUM_NETWORKS * 1437)
+    assert "evidence" in stages["forgetting"] and "evidence" not in stages["craig"]
+
+
+def test_equal_steps_and_the_choice_of_a_radius_are_counted():
+    """A tenth of the digits is two batches of 128: 30 epochs. Four radii are tried, as many images each."""
+    run = SelectionParameters(fraction=0.1, training_steps=60, rho_choice="held-out")
+    assert work_of(run)["training"] == pytest.approx((30 * 143.7, 360))
+    assert work_of(run)["radii"] == pytest.approx((4 * 30 * 143.7, 0))
 
 
 def test_nothing_is_said_of_another_tested_network():

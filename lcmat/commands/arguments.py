@@ -3,7 +3,9 @@
 import argparse
 import re
 from collections.abc import Sequence
+from dataclasses import replace
 
+from lcmat.config import having
 from lcmat.profiles import PROFILES
 from lcmat.profiles.study import Study
 
@@ -57,20 +59,30 @@ def in_words(seconds: float) -> str:
 
 
 def add_selection(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
-    """The words that choose studies of a profile."""
+    """The words that choose runs of a profile."""
     described = "; ".join(f"{name}: {profile.description}" for name, profile in PROFILES.items())
     parser.add_argument("--profile", choices=list(PROFILES), required=required, help=described)
     parser.add_argument("--study", action="append", default=[], help="only this one; may be repeated")
     parser.add_argument(
         "--table", action="append", default=[], help="only studies of this table or figure of the paper"
     )
+    parser.add_argument(
+        "--only",
+        metavar="NAME=VALUE",
+        action="append",
+        default=[],
+        help="only runs with this value of a parameter; may be repeated, values of one parameter are alternatives",
+    )
 
 
 def selected(options: argparse.Namespace) -> list[Study]:
-    """The studies that the words choose."""
+    """The studies that the words choose, with the runs that they choose."""
     from lcmat.sweep.plan import select_studies
 
-    return select_studies(PROFILES[options.profile], options.study, options.table)
+    studies = select_studies(PROFILES[options.profile], options.study, options.table)
+    keys = {run.key for run in having((run for study in studies for run in study.runs), options.only)}
+    parts = (replace(study, runs=tuple(run for run in study.runs if run.key in keys)) for study in studies)
+    return [study for study in parts if study.runs]
 
 
 def this_device() -> str:

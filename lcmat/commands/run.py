@@ -1,10 +1,14 @@
 """`lcmat run`: do one run and write its record."""
 
 import argparse
-from typing import Any
+from datetime import datetime, timedelta
+from typing import TYPE_CHECKING, Any
 
 from lcmat.commands.arguments import in_words, this_device
 from lcmat.config import EXPERIMENTS, Experiment, parse_assignments
+
+if TYPE_CHECKING:
+    from lcmat.sweep.costs import Estimate
 
 
 def add(commands: Any) -> None:
@@ -22,13 +26,14 @@ def add(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Do the run, unless its record exists."""
     from lcmat import records
-    from lcmat.runner import run_directly, run_notebook
+    from lcmat.runner import check_built_networks, run_directly, run_notebook
 
     parameters = parse_assignments(options.experiment, options.assignments)
     if records.is_done(parameters):
         print(f"already done: {records.path_of(parameters)}{_stale_note(parameters)}")
         return 0
     if options.dry_run:
+        check_built_networks(parameters)
         print(f"not done: {parameters.key}; {_expected(parameters)}")
         return 0
     path = run_directly(parameters) if options.no_notebook else run_notebook(parameters)
@@ -48,13 +53,25 @@ def _stale_note(parameters: Experiment) -> str:
 
 
 def _expected(parameters: Experiment) -> str:
-    """How long it would take, and on what that was measured."""
+    """How long it would take, stage by stage, until when, and on what that was measured."""
     from lcmat.sweep.costs import estimate
     from lcmat.sweep.plan import measurements
 
     cost = estimate(parameters, measurements(), this_device())
     if cost is None:
-        return "expected duration unknown: there is no record of a run like it"
-    where = "this machine" if cost.device == this_device() else cost.device
-    like = "one run" if cost.count == 1 else f"{cost.count} runs"
-    return f"expected to take {in_words(cost.seconds)} ({like} like it, measured on {where})"
+        return "expected duration unknown: its networks cannot be timed here"
+    end = datetime.now() + timedelta(seconds=cost.seconds)
+    shared = f"{in_words(cost.shared)} (trained once for all runs that share it)" if cost.shared else "none of its own"
+    return (
+        f"expected to take {in_words(cost.seconds)}, until {end:%Y-%m-%d %H:%M} if it starts now\n"
+        f"selecting network: {shared}\n"
+        f"own training and choice: {in_words(cost.own - cost.evaluating)}\n"
+        f"evaluations: {in_words(cost.evaluating)}\n"
+        f"by {_source(cost)} on this machine"
+    )
+
+
+def _source(cost: "Estimate") -> str:
+    if not cost.count:
+        return "a few steps of its networks, timed just now"
+    return "the record of a run like it" if cost.count == 1 else f"the records of {cost.count} runs like it"

@@ -7,7 +7,7 @@ of `lcmat.defaults` repeat what the registries of data sets, networks and method
 from lcmat.config.base import Experiment, ParameterError, nearest
 from lcmat.config.condensation import CondensationParameters
 from lcmat.config.continual import ContinualParameters
-from lcmat.config.parsing import expected, from_namespace, parse, parse_assignments
+from lcmat.config.parsing import expected, from_namespace, having, parse, parse_assignments
 from lcmat.config.registry import EXPERIMENTS
 from lcmat.config.selection import SelectionParameters
 
@@ -20,6 +20,7 @@ __all__ = [
     "SelectionParameters",
     "expected",
     "from_namespace",
+    "having",
     "nearest",
     "parse",
     "parse_assignments",

@@ -10,10 +10,12 @@ from lcmat.config.condensation_defaults import (
     DATASET_SETTINGS,
     FEWEST_IMAGES,
     METHOD_PARAMETERS,
+    REAL_METHODS,
     SCALED_RATES,
     fitting,
     method_defaults,
 )
+from lcmat.config.feasibility import check_augmentations, check_images_per_class, check_networks
 from lcmat.defaults import NETWORK_WIDTHS, ZOO_PREFIX
 
 EVALUATION = (
@@ -132,6 +134,18 @@ class CondensationParameters(Experiment):
         if self.ipc < fewest and self.rho:
             instead = "strength_at=nowhere" if compared else "rho=0"
             raise ValueError(f"ipc: the variance of one image per class is undefined; take {fewest}, or {instead}")
+        return self
+
+    @model_validator(mode="after")
+    def _feasible(self) -> Self:
+        """Refuse what would fail after images have been learnt or a network trained."""
+        values = self.canonical()
+        check_networks(values, ("network", "width"), ("test_network", "test_width"))
+        check_augmentations(values, "augmentation", "network_augmentation", "evaluation_augmentation")
+        if self.method in REAL_METHODS:
+            check_images_per_class(values)
+        if self.compile and (self.classes_per_pass or 1) > 1:
+            raise ValueError("compile: it works on one class at a time; take classes_per_pass=1")
         return self
 
 

@@ -7,7 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lcmat.config.base import Experiment, recognised
-from lcmat.defaults import DATASET_DEFAULTS, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
+from lcmat.config.feasibility import check_images_per_class
+from lcmat.defaults import DATASET_DEFAULTS, DATASET_PICTURES, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
 
 OBJECTIVE_RADII: Mapping[str, float | None] = MappingProxyType(
     {
@@ -130,6 +131,16 @@ class ContinualParameters(Experiment):
                 raise ValueError(f"{name}: method {self.method!r} has none; leave it out")
         if self.condenses and self.rho and self.ipc < 2:
             raise ValueError(f"ipc: {self.method!r} compares variances, for which it takes two images of each class")
+        return self
+
+    @model_validator(mode="after")
+    def _feasible(self) -> Self:
+        """Refuse what would fail in the midst of the stages."""
+        num_classes = len(DATASET_PICTURES[self.dataset].class_sizes)
+        if num_classes % self.num_stages:
+            raise ValueError(f"num_stages: {num_classes} classes cannot be cut into {self.num_stages} equal ones")
+        if not self.condenses:
+            check_images_per_class(self.canonical())
         return self
 
 

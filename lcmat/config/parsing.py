@@ -2,6 +2,7 @@
 
 import math
 import re
+from collections.abc import Iterable
 from types import ModuleType, NoneType
 from typing import Any, Literal, get_args, get_origin
 
@@ -26,8 +27,8 @@ def parse(experiment: str, values: Values) -> Experiment:
     Raises:
         ParameterError: a name or value is not acceptable; the message says what would be.
 
-    >>> parse("selection", {"fraction": "1e-3"}).fraction
-    0.001
+    >>> parse("selection", {"fraction": "1e-2"}).fraction
+    0.01
     >>> parse("selection", {"fracton": "0.1"})
     Traceback (most recent call last):
     lcmat.config.base.ParameterError: fracton is no parameter of 'selection'; did you mean 'fraction'?
@@ -52,14 +53,38 @@ def parse_assignments(experiment: str, assignments: list[str]) -> Experiment:
         ParameterError: as for `parse`; also a text without `=`, or a name given twice.
     """
     values: dict[str, str] = {}
-    for text in assignments:
-        name, separator, value = text.partition("=")
-        if not separator or not name:
-            raise ParameterError(f"{text!r} is no assignment; expected NAME=VALUE, for instance fraction=0.05")
+    for name, value in map(_split, assignments):
         if name in values:
             raise ParameterError(f"{name} is given twice ({values[name]!r} and {value!r}); give it once")
         values[name] = value
     return parse(experiment, values)
+
+
+def having(runs: Iterable[Experiment], assignments: Iterable[str]) -> list[Experiment]:
+    """The runs with these values of parameters, in their order.
+
+    Args:
+        runs: of any experiments.
+        assignments: `name=value` texts; several of one name are alternatives.
+
+    Raises:
+        ParameterError: as for `parse_assignments`; also a name or a value that none of the runs has.
+
+    >>> [run.seed for run in having([parse("selection", {"seed": n}) for n in range(4)], ["seed=1", "seed=3"])]
+    [1, 3]
+    """
+    left, wanted = list(runs), [_split(text) for text in assignments]
+    known = {name: None for run in left for name in type(run).model_fields}
+    for name in dict.fromkeys(name for name, _ in wanted):
+        if name not in known:
+            raise ParameterError(f"{name} is no parameter of these runs; {nearest(name, known)}")
+        texts = [text for other, text in wanted if other == name]
+        found = [run for run in left if any(_has(run, name, text) for text in texts)]
+        if not found:
+            there = dict.fromkeys(str(getattr(run, name, None)) for run in left)
+            raise ParameterError(f"none of the runs has {name}={' or '.join(texts)}; there are: {', '.join(there)}")
+        left = found
+    return left
 
 
 def from_namespace(experiment: str, namespace: Values) -> Experiment:
@@ -84,8 +109,7 @@ def expected(field: FieldInfo) -> str:
     >>> expected(EXPERIMENTS["selection"].model_fields["fraction"])
     'a number > 0 and <= 1'
     """
-    kinds = _kinds(field)
-    choices = [choice for kind in kinds if get_origin(kind) is Literal for choice in get_args(kind)]
+    kinds, choices = _kinds(field), _choices(field)
     if choices:
         return "one of " + ", ".join(map(repr, choices)) if len(choices) > 1 else f"{choices[0]!r} or none"
     word = {bool: "true or false", int: "a whole number", float: "a number", str: "a name"}
@@ -94,10 +118,26 @@ def expected(field: FieldInfo) -> str:
     return next(word[kind] for kind in word if kind in kinds) + (" " + " and ".join(limits) if limits else "")
 
 
+def _split(text: str) -> tuple[str, str]:
+    name, separator, value = text.partition("=")
+    if not separator or not name:
+        raise ParameterError(f"{text!r} is no assignment; expected NAME=VALUE, for instance fraction=0.05")
+    return name, value
+
+
+def _has(run: Experiment, name: str, text: str) -> bool:
+    field = type(run).model_fields.get(name)
+    return field is not None and getattr(run, name) == _convert(name, text, field)
+
+
 def _kinds(field: FieldInfo) -> set[Any]:
     """The alternatives of its annotation; a `Literal` is one."""
     annotation = field.annotation
     return {annotation} if get_origin(annotation) is Literal else set(get_args(annotation)) or {annotation}
+
+
+def _choices(field: FieldInfo) -> list[Any]:
+    return [choice for kind in _kinds(field) if get_origin(kind) is Literal for choice in get_args(kind)]
 
 
 def _convert(name: str, value: Any, field: FieldInfo) -> Any:
@@ -106,6 +146,7 @@ def _convert(name: str, value: Any, field: FieldInfo) -> Any:
     if not isinstance(value, str) or str in kinds:
         return value
     text = value.strip()
+    kinds |= {type(choice) for choice in _choices(field)} - {str}
     if text.lower() == "none" and NoneType in kinds:
         return None
     if bool in kinds and text.lower() in ("true", "false"):

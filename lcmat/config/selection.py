@@ -6,6 +6,7 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lcmat.config.base import Experiment, recognised, without_repetition
+from lcmat.config.feasibility import check_selection
 from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, NETWORK_WIDTHS, ZOO_PREFIX
 
 USUAL_WEIGHT_DECAY = 5e-4
@@ -146,6 +147,12 @@ class SelectionParameters(Experiment):
             if getattr(self, name) is not None and name not in options:
                 has = ", ".join(options) or "no options"
                 raise ValueError(f"{name}: method {self.method!r} has none ({self.method}: {has}); leave it out")
+        return self
+
+    @model_validator(mode="after")
+    def _feasible(self) -> Self:
+        """Refuse what would fail after a network has been trained."""
+        check_selection(self.canonical())
         return self
 
 

@@ -3,7 +3,7 @@
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from lcmat.profiles import condensation, continual, selection
+from lcmat.profiles import condensation, continual, paper, selection
 from lcmat.profiles.study import Profile, Study
 
 __all__ = ["PROFILES", "Profile", "Study"]
@@ -20,8 +20,8 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
             (*selection.cpu(), *condensation.cpu(), continual.cpu()),
         ),
         "paper": Profile(
-            "the paper's networks and schedules; for GPUs",
-            (*selection.paper(), *condensation.paper(), continual.paper()),
+            "the paper's networks and schedules; days on two cores, then what needs GPUs",
+            paper.studies(),
         ),
     }
 )

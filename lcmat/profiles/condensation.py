@@ -105,6 +105,14 @@ def paper() -> tuple[Study, ...]:
     )
 
 
+def paper_random() -> Study:
+    """Random images alone, on which networks only have to be trained: what a core can do of Tables 4 and 5."""
+    random, networks = methods("random"), {"test_network": ("resnet10", "torchvision:densenet121")}
+    runs = grid("condensation", random, {}, dataset=("cifar10", "cifar100"), **_PAPER_AXES)
+    runs += grid("condensation", random, {}, dataset=["cifar10"], **networks, **_PAPER_AXES)
+    return Study("random-images", "Does training on random images reach what is published?", runs, ("4", "5"))
+
+
 def small(dataset: str, variants: Variants, **axes: Iterable[Any]) -> tuple[Experiment, ...]:
     """The variants with the small settings of a data set; the last axis changes fastest, after the variants.
 

@@ -6,6 +6,7 @@ from lcmat.profiles.variants import methods
 
 _QUESTION = "Which memory keeps most of what was learnt when classes arrive in stages?"
 _TABLES = ("figure 5",)
+_SELECTED = ("uniform", "craig", "gradmatch", "glister", "adacore", "lcmat-s")
 
 
 def smoke() -> Study:
@@ -29,8 +30,16 @@ def cpu() -> Study:
 
 def paper() -> Study:
     """CIFAR-100, five stages of twenty classes, ten images each, ConvNet-3; for GPUs."""
-    selection = methods("uniform", "craig", "gradmatch", "glister", "adacore", "lcmat-s")
-    return _study(grid("continual", selection + methods("dsa", "dm", "lcmat-c"), dataset=["cifar100"], seed=range(3)))
+    return _study(_figure_5(*_SELECTED, "dsa", "dm", "lcmat-c"))
+
+
+def paper_selected() -> Study:
+    """Those of them whose memory is selected, which a core can do."""
+    return Study("replay-of-selected-images", "Which selection makes the best memory?", _figure_5(*_SELECTED), _TABLES)
+
+
+def _figure_5(*names: str) -> tuple[Experiment, ...]:
+    return grid("continual", methods(*names), dataset=["cifar100"], seed=range(3))
 
 
 def _study(runs: tuple[Experiment, ...]) -> Study:

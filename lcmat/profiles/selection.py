@@ -1,7 +1,7 @@
-"""Studies of selection, in three sizes."""
+"""Studies of selection in two sizes; the third, the paper's own, is `lcmat.profiles.paper`."""
 
 from lcmat.profiles.study import Study, grid
-from lcmat.profiles.variants import DEFINED, PAPER_RADII, SHIPPED, UNIFORM, Variants, lcmat_s, methods
+from lcmat.profiles.variants import DEFINED, PAPER_RADII, SHIPPED, UNIFORM, Variants, lcmat_s, methods, official
 
 SELECTOR_EPOCHS = (1, 2, 20)
 """Ages of the selecting network beside the default one at which the smoke profile repeats one fraction."""
@@ -21,7 +21,6 @@ _TABLES = {
     "pretraining-robustness": ("figure 3",),
     "sensitivity": ("figure 4",),
 }
-_FRACTIONS = (0.001, 0.005, 0.01, 0.05, 0.1, 0.2, 0.3)  # of Table 1
 _CORE = (*UNIFORM, *lcmat_s(0.1, 0.0))
 
 
@@ -54,7 +53,10 @@ def smoke() -> tuple[Study, ...]:
         _study("sensitivity", _sensitivity(), dataset=["digits"], seed=seeds),
         _study(
             "batch-norm",
-            _CORE + tuple({**variant, "batch_norm": "batch"} for variant in _CORE[1:]),
+            _CORE
+            + tuple({**variant, "batch_norm": "batch"} for variant in _CORE[1:])
+            + methods("adacore")
+            + official("lcmat-s", "adacore"),
             dataset=["digits"],
             seed=seeds,
             network=["resnet18"],
@@ -92,51 +94,12 @@ def cpu() -> tuple[Study, ...]:
         "compile": True,
     }
     axes = {"dataset": ("cifar10", "fashion-mnist"), "seed": range(5)}
-    others = methods("craig", "graph-cut", "herding", "k-center") + SHIPPED[:2]
-    others += methods("adacore", "gradmatch") + lcmat_s(0.5)
-    runs = grid("selection", _CORE, settings, **axes, fraction=(0.001, 0.01, 0.05))
+    radii = _CORE + lcmat_s(*PAPER_RADII)
+    others = methods("craig", "graph-cut", "herding", "k-center", "adacore", "gradmatch")
+    others += tuple(variant for variant in SHIPPED if variant["method"] in ("lcmat-s", "craig"))
+    runs = grid("selection", radii, settings, **axes, fraction=(0.001, 0.01, 0.05))
     runs += grid("selection", others, settings, **axes, fraction=(0.001, 0.01))
     return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]),)
-
-
-def paper() -> tuple[Study, ...]:
-    """The paper's networks and schedules."""
-    seeds, main = range(5), lcmat_s(*PAPER_RADII, 0.0) + UNIFORM + DEFINED + SHIPPED
-    table_1 = grid("selection", main, dataset=["cifar10"], fraction=_FRACTIONS, seed=seeds)
-    # 0.1 % of CIFAR-100's 500 images a class rounds to none.
-    table_1 += grid("selection", main, dataset=["cifar100"], fraction=_FRACTIONS[1:], seed=seeds)
-    low = _FRACTIONS[1:3]
-    table_3 = grid("selection", main, dataset=("cifar10", "cifar100"), network=["vgg16"], fraction=low, seed=seeds)
-    table_3 += grid("selection", main, dataset=["tiny-imagenet-32"], fraction=low, seed=seeds)
-    table_6 = grid("selection", main, dataset=["cifar10"], network=["inception-v3"], fraction=_FRACTIONS, seed=seeds)
-    robustness = methods("uniform", "k-center", "craig", "gradmatch", "glister", "adacore", "lcmat-s")
-    return (
-        Study("selection", QUESTIONS["selection"], table_1 + table_3 + table_6, _TABLES["selection"]),
-        _study(
-            "cross-architecture",
-            main,
-            dataset=["cifar100"],
-            learner=("vgg16", "wrn16-8", "inception-v3"),
-            fraction=(0.01, 0.05),
-            seed=range(3),
-        ),
-        _study(
-            "pretraining-robustness",
-            robustness,
-            dataset=["cifar10"],
-            selection_epochs=(2, 5, 10, 20, 100),
-            selection_weight_decay=(1e-4, 5e-4, 1e-3),
-            fraction=[0.005],
-            seed=range(3),
-        ),
-        _study(
-            "sensitivity",
-            lcmat_s(*(step / 40 for step in range(15))),
-            dataset=["cifar10"],
-            fraction=(0.005, 0.05),
-            seed=seeds,
-        ),
-    )
 
 
 def _crossed(variants: Variants, *learners: tuple[str, int]) -> Variants:

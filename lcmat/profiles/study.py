@@ -3,9 +3,11 @@
 import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 from lcmat.config import EXPERIMENTS, Experiment
+
+Run = TypeVar("Run", bound=Experiment)
 
 
 @dataclass(frozen=True)
@@ -67,6 +69,6 @@ def grid(
     return tuple(distinct(model(**{**(common or {}), **p, **v}) for p, v in itertools.product(points, variants)))
 
 
-def distinct(runs: Iterable[Experiment]) -> list[Experiment]:
+def distinct(runs: Iterable[Run]) -> list[Run]:
     """The runs in their order, each once."""
     return list({run.key: run for run in runs}.values())

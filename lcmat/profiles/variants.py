@@ -3,12 +3,13 @@
 from collections.abc import Mapping
 from typing import Any
 
+from lcmat.config.official import OFFICIAL
+from lcmat.config.selection import PAPER_RADII
 from lcmat.defaults import METHOD_OPTIONS
 
-Variants = tuple[Mapping[str, Any], ...]
+__all__ = ["DEFINED", "PAPER_RADII", "SHIPPED", "UNIFORM", "Variants", "lcmat_s", "methods", "official"]
 
-PAPER_RADII = (0.01, 0.05, 0.1, 0.5)
-"""The values of rho among which the paper chooses (Sec. 4.1)."""
+Variants = tuple[Mapping[str, Any], ...]
 
 UNIFORM: Variants = ({"method": "uniform"},)
 
@@ -23,19 +24,15 @@ def methods(*names: str) -> Variants:
     return tuple({"method": name} for name in names)
 
 
+def official(*names: str) -> Variants:
+    """These methods as their official code does them."""
+    return tuple({"method": name, **OFFICIAL.get(name, {})} for name in names)
+
+
 DEFINED: Variants = methods(*(name for name in METHOD_OPTIONS if name != "lcmat-s-spectral"))
 """Every method of the registry by its definition, but for the exact spectral norm, which is too slow for large sets."""
 
-SHIPPED: Variants = (
-    {"method": "lcmat-s", "loss_reduction": "mean-per-batch"},
-    {"method": "craig", "gradients": "last-layer", "double_softmax": True, "loss_reduction": "mean-per-batch"},
-    {"method": "gradmatch", "double_softmax": True, "loss_reduction": "mean-per-batch"},
-    {"method": "glister", "double_softmax": True, "loss_reduction": "mean-per-batch"},
-    {"method": "adacore", "official_kernel": True},
-    {"method": "graph-cut", "double_softmax": True},
-    {"method": "facility-location", "double_softmax": True},
-    {"method": "herding", "official_order": True},
-    {"method": "cal", "official_order": True},
-    {"method": "least-confidence", "raw_logits": True},
+SHIPPED: Variants = tuple(
+    {name: value for name, value in variant.items() if name != "batch_norm"} for variant in official(*OFFICIAL)
 )
-"""The methods whose official code does something else, with its quirks."""
+"""The methods whose official code does something else, with its quirks, on networks without batch normalisation."""

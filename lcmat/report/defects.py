@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
 
 from lcmat.defaults import METHOD_OPTIONS
-from lcmat.profiles.variants import SHIPPED
+from lcmat.profiles.variants import SHIPPED, official
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, method_label, with_default_selector
@@ -27,6 +27,7 @@ QUIRKS: Mapping[str, str] = {
     "raw_logits": "compares logits, not probabilities",
     "batch_norm": "statistics of single-class batches",
     "weighted": "training with the weights of the coreset",
+    "rho": "a fifth of the radius",
     "ridge": "another ridge in the regression",
     "rounds": "gradient renewed for fewer choices",
 }
@@ -35,12 +36,10 @@ QUIRKS: Mapping[str, str] = {
 
 def shipped_pairs() -> dict[Pair, str]:
     """(label as shipped, label as defined) -> the difference in words, one for each defect that has a variant."""
-    variants = (
-        *SHIPPED,
-        {"method": "lcmat-s", "batch_norm": "batch"},
-        {"method": "lcmat-s", "rho": 0.0, "batch_norm": "batch"},
-    )
-    return {_labels(variant): _words(variant) for variant in variants}
+    radii = ({"method": "lcmat-s"}, {"method": "lcmat-s", "rho": 0.0})
+    pairs = [(variant, {"method": variant["method"]}) for variant in (*SHIPPED, *official("lcmat-s", "adacore"))]
+    pairs += [({**plain, "batch_norm": "batch"}, plain) for plain in radii]
+    return {(_label(variant), _label(plain)): _words(variant.keys() - plain.keys()) for variant, plain in pairs}
 
 
 def defect_differences(runs: pd.DataFrame) -> pd.DataFrame:
@@ -108,19 +107,14 @@ def recommendations_html(differences: pd.DataFrame, name: str) -> str:
     return table(name, ("Method", "As shipped", "Recommended"), plain_rows(rows), "What to use, by the rule above.")
 
 
-def _labels(variant: Mapping[str, Any]) -> Pair:
-    plain = {name: value for name, value in variant.items() if name in ("method", "rho")}
-    shipped, defined = (method_label(variant["method"], _with_radius(values)) for values in (variant, plain))
-    return shipped, defined
-
-
-def _with_radius(values: Mapping[str, Any]) -> dict[str, Any]:
+def _label(variant: Mapping[str, Any]) -> str:
     """A run's parameters always name the radius, so its label does."""
-    return {**({"rho": METHOD_OPTIONS["lcmat-s"]["rho"]} if values["method"] == "lcmat-s" else {}), **values}
+    radius = {"rho": METHOD_OPTIONS["lcmat-s"]["rho"]} if variant["method"] == "lcmat-s" else {}
+    return method_label(variant["method"], {**radius, **variant})
 
 
-def _words(variant: Mapping[str, Any]) -> str:
-    return "; ".join(QUIRKS[name] for name in variant if name in QUIRKS)
+def _words(options: Collection[str]) -> str:
+    return "; ".join(text for name, text in QUIRKS.items() if name in options)
 
 
 def _row(row: dict[str, Any], words: Mapping[Pair, str]) -> tuple[object, ...]:

@@ -3,8 +3,8 @@
 import json
 import time
 import traceback
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass
 from itertools import pairwise
 from math import ceil, inf
 from pathlib import Path
@@ -14,7 +14,7 @@ from lcmat.config import Experiment, parse
 from lcmat.experiments import code_fingerprint, code_fingerprints
 from lcmat.paths import atomic_write
 from lcmat.runner import RunError, run_directly
-from lcmat.sweep.costs import network_of
+from lcmat.sweep.costs import Estimate, Ledger, network_of
 from lcmat.sweep.outcome import log_of
 
 LARGEST = 100
@@ -23,17 +23,17 @@ LARGEST = 100
 
 @dataclass(frozen=True)
 class Task:
-    """A run, the code it was planned with, and the seconds it is expected to take if that is known."""
+    """A run, the code it was planned with, and what it is expected to take if that is known."""
 
     run: Experiment
     fingerprint: str
-    seconds: float | None = None
+    cost: Estimate | None = None
 
 
-def tasks_of(runs: Sequence[Experiment], seconds: Iterable[float | None]) -> list[Task]:
+def tasks_of(runs: Sequence[Experiment], costs: Iterable[Estimate | None]) -> list[Task]:
     """The runs with the fingerprint of the code as it is now."""
     current = code_fingerprints(runs)
-    return [Task(run, current[run.key], cost) for run, cost in zip(runs, seconds, strict=True)]
+    return [Task(run, current[run.key], cost) for run, cost in zip(runs, costs, strict=True)]
 
 
 def split(tasks: Sequence[Task], jobs: int, largest: int = LARGEST) -> list[list[Task]]:
@@ -70,10 +70,12 @@ def perform(
         wanted: asked before each run whether to go on.
         after_each: called after each task, also after one that was left out.
     """
+    ledger = Ledger()
     for task in tasks:
         if not wanted():
             return
-        if time.time() + (task.seconds or 0.0) < deadline:
+        if time.time() + (ledger.seconds(task.run, task.cost) or 0.0) < deadline:
+            ledger.enter(task.run)
             _attempt(task)
         after_each()
 
@@ -85,7 +87,7 @@ def write(path: Path, tasks: Sequence[Task], deadline: float | None) -> None:
             "experiment": task.run.experiment,
             "parameters": task.run.canonical(),
             "fingerprint": task.fingerprint,
-            "seconds": task.seconds,
+            "cost": task.cost and asdict(task.cost),
         }
         for task in tasks
     ]
@@ -101,14 +103,16 @@ def perform_file(path: Path) -> None:
     """
     content = json.loads(path.read_bytes())
     try:
-        tasks = [
-            Task(parse(row["experiment"], row["parameters"]), row["fingerprint"], row["seconds"])
-            for row in content["runs"]
-        ]
+        tasks = [_read(row) for row in content["runs"]]
         deadline = content["deadline"]
     except (KeyError, TypeError) as error:
         raise ValueError(f"{path} is no batch of runs ({error!r}); start the sweep again") from None
     perform(tasks, inf if deadline is None else deadline, wanted=path.exists)
+
+
+def _read(row: Mapping[str, Any]) -> Task:
+    cost = row["cost"]
+    return Task(parse(row["experiment"], row["parameters"]), row["fingerprint"], cost and Estimate(**cost))
 
 
 def _attempt(task: Task) -> None:

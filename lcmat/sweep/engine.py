@@ -26,9 +26,9 @@ from lcmat.paths import atomic_write, records_folder, runs_folder
 from lcmat.records import path_of
 from lcmat.sweep import batches
 from lcmat.sweep.batches import Task
-from lcmat.sweep.costs import expected_seconds
+from lcmat.sweep.costs import estimates, within
 from lcmat.sweep.outcome import Failure, Outcome, log_of
-from lcmat.sweep.plan import measurements, within
+from lcmat.sweep.plan import measurements
 from lcmat.sweep.states import is_done
 
 Notebooks = Literal["all", "first", "none"]
@@ -67,7 +67,7 @@ def sweep(
             batches without Jupyter, to the same records.
         budget: seconds until all should be done. Runs that do not fit are passed over, as far as is known how long
             they take, and none is started afterwards.
-        device: whose records tell how long a run takes, as records name it.
+        device: what computes here, as records name it, to tell how long a run takes.
     """
     deadline = None if budget is None else time.time() + budget
     missing = [run for run in runs if not path_of(run).exists()]
@@ -90,9 +90,9 @@ def first_of_each(runs: Sequence[Experiment], notebooks: Notebooks) -> set[str]:
 def _affordable(runs: Sequence[Experiment], jobs: int, budget: float | None, device: str | None) -> list[Task]:
     if budget is None:
         return batches.tasks_of(runs, [None] * len(runs))
-    seconds = expected_seconds(runs, measurements(), device)
-    fits = within(seconds, budget, jobs)
-    return [task for task, fit in zip(batches.tasks_of(runs, seconds), fits, strict=True) if fit]
+    costs = estimates(runs, measurements(), device)
+    fits = within(runs, costs, budget, jobs)
+    return [task for task, fit in zip(batches.tasks_of(runs, costs), fits, strict=True) if fit]
 
 
 def _prepare(folder: Path, tasks: Sequence[Task], executed: set[str], jobs: int, deadline: float | None) -> Path:
@@ -110,7 +110,7 @@ def _prepare(folder: Path, tasks: Sequence[Task], executed: set[str], jobs: int,
         "folder": str(folder),
         "records": str(records_folder()),
         "runs": str(runs_folder()),
-        "notebooks": {str(path_of(t.run)): _assignments(t.run) for t in tasks if t.run.key in executed},
+        "notebooks": {str(path_of(t.run)): assignments(t.run) for t in tasks if t.run.key in executed},
         "batches": {name: [task.run.key for task in part] for name, part in named.items()},
     }
     atomic_write(folder / "plan.json", json.dumps(plan, indent=1).encode())
@@ -163,7 +163,8 @@ def _follow(process: subprocess.Popen, done: Callable[[], int], total: int, dead
                 deadline = None
 
 
-def _assignments(run: Experiment) -> list[str]:
+def assignments(run: Experiment) -> list[str]:
+    """The words with which `lcmat run` does this run."""
     words = [f"{name}={value}" for name, value in run.canonical().items()]
     return [part for word in words for part in ("-p", word)]
 

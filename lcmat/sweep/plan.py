@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from lcmat import records
 from lcmat.config import Experiment, ParameterError, nearest
 from lcmat.profiles import Profile, Study
-from lcmat.sweep.costs import Estimate, Measured, by_kind, estimate, in_order, network_of
+from lcmat.sweep.costs import Estimate, Measured, by_kind, estimates, in_order, network_of
 from lcmat.sweep.states import Finding, find
 
 
@@ -42,15 +42,14 @@ def plan(studies: Iterable[Study], device: str | None = None) -> list[Planned]:
 
     Args:
         studies: of a profile.
-        device: whose records are preferred when the cost is estimated, as records name it.
+        device: what computes here, as records name it, to tell what a run will take.
     """
     first: dict[str, tuple[str, Experiment]] = {}
     for study in studies:
         for run in study.runs:
             first.setdefault(run.key, (study.name, run))
     runs = [run for _, run in first.values()]
-    measured = measurements()
-    costs = [estimate(run, measured, device) for run in runs]
+    costs = estimates(runs, measurements(), device)
     return [
         Planned(study, run, finding, cost)
         for (study, run), finding, cost in zip(first.values(), find(runs), costs, strict=True)
@@ -89,25 +88,6 @@ def total_seconds(costs: Iterable[float | None]) -> tuple[float, int]:
     """
     known = list(costs)
     return sum(cost for cost in known if cost is not None), known.count(None)
-
-
-def within(costs: Sequence[float | None], budget: float, jobs: int) -> list[bool]:
-    """Whether each run fits, taken in their order; one that does not is passed over. Unknown costs count nothing.
-
-    Args:
-        costs: expected seconds of each run.
-        budget: seconds until all must be done.
-        jobs: how many run at a time.
-
-    >>> within([3.0, 9.0, None, 4.0, 2.0], budget=4.0, jobs=2)
-    [True, False, True, True, False]
-    """
-    left, fits = budget * jobs, []
-    for cost in costs:
-        spent = cost or 0.0
-        fits.append(spent <= min(left, budget))
-        left -= spent if fits[-1] else 0.0
-    return fits
 
 
 def waiting_seconds(planned: Sequence[Planned]) -> list[float | None]:

@@ -10,7 +10,7 @@ from tqdm import tqdm
 from lcmat.config import Experiment
 from lcmat.records import path_of
 from lcmat.sweep.batches import perform, tasks_of
-from lcmat.sweep.costs import expected_seconds
+from lcmat.sweep.costs import estimates
 from lcmat.sweep.outcome import Failure, Outcome, log_of
 from lcmat.sweep.plan import measurements
 from lcmat.sweep.states import is_done
@@ -22,15 +22,15 @@ def sweep_here(runs: Sequence[Experiment], *, budget: float | None = None, devic
     Args:
         runs: those with a record are left alone.
         budget: seconds after which none is started; a run that is known to take longer than is left is passed over.
-        device: whose records tell how long a run takes, as records name it.
+        device: what computes here, as records name it, to tell how long a run takes.
     """
     deadline = inf if budget is None else time.time() + budget
     missing = [run for run in runs if not path_of(run).exists()]
     for run in missing:
         log_of(run).unlink(missing_ok=True)
-    seconds = [None] * len(missing) if budget is None else expected_seconds(missing, measurements(), device)
+    costs = [None] * len(missing) if budget is None else estimates(missing, measurements(), device)
     with tqdm(total=len(missing), desc="runs", file=sys.stderr, mininterval=5) as bar:
-        perform(tasks_of(missing, seconds), deadline, after_each=bar.update)
+        perform(tasks_of(missing, costs), deadline, after_each=bar.update)
     return _outcome(runs, missing)
 
 

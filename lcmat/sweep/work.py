@@ -1,30 +1,50 @@
-"""How much there is to do in each stage of a run, counted in images that go through a network and back.
+"""How much there is to do in each stage of a run, counted in images that go through a network.
 
-An image that is only looked at goes forward alone, a third of that. A synthetic image whose gradient is differentiated
-once more counts three times. What a step costs whatever its size is left out, so that a run with larger batches is
-judged too long on networks as small as those of the digits.
+A synthetic image whose gradient is differentiated once more counts three times. What a step costs whatever its size is
+left out, so that a run with larger batches is judged too long on networks as small as those of the digits.
 """
 
 from math import ceil
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.config.selection import PAPER_RADII
 from lcmat.data import DATASETS
+from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 
 if TYPE_CHECKING:
     from lcmat.condensation.recipe import CondensationRecipe
 
-Work = dict[str, float]
-
 _FORWARD = 1 / 3
 _TWICE = 3
+_SCORING_NETWORKS = {"error_norms": 3, "gradient_norms": 3, "forgetting_events": 1}
+"""Evidence -> networks that are trained for it, each like the selecting one."""
+
+
+class Images(NamedTuple):
+    """Images that go through a network and back, and images that are only looked at, which takes a third of that.
+
+    >>> Images(10.0, 6.0).passes
+    12.0
+    """
+
+    trained: float
+    seen: float = 0.0
+
+    @property
+    def passes(self) -> float:
+        """Both, in images that go through and back."""
+        return self.trained + _FORWARD * self.seen
+
+
+Work = dict[str, Images]
 
 
 def work_of(run: Experiment) -> Work:
     """Stage -> images; a stage that is missing takes as long whatever the parameters say.
 
-    >>> work_of(SelectionParameters(epochs=200, selection_epochs=1))["training"]
-    19170.0
+    >>> work_of(SelectionParameters(fraction=1.0, epochs=2))["training"]
+    Images(trained=2874.0, seen=360)
     """
     counts = DATASETS[run.canonical()["dataset"]].counts
     train, test, classes = sum(counts["train"]), sum(counts["test"]), len(counts["train"])
@@ -36,6 +56,12 @@ def work_of(run: Experiment) -> Work:
         case ContinualParameters():
             return _of_replay(run, train, test, classes)
     raise TypeError(f"nothing is known of the stages of {run.experiment!r}: describe them in {__name__}")
+
+
+def needs_view(run: Experiment) -> bool:
+    """Whether a network must be trained on all images before the run can choose some."""
+    values = run.canonical()
+    return "selection_epochs" in values and values["method"] not in METHODS_WITHOUT_VIEW
 
 
 def passes(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> tuple[int, int]:
@@ -58,16 +84,22 @@ def passes(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> t
 
 
 def _of_selection(run: SelectionParameters, train: int, test: int) -> Work:
-    assert run.selection_epochs and run.epochs and run.evaluate_every
-    return {
-        "selector": _training(run.selection_epochs, train, train + test),
-        "training": _training(run.epochs, run.fraction * train, ceil(run.epochs / run.evaluate_every) * test),
-    }
+    assert run.selection_epochs
+    size = run.fraction * train
+    epochs = run.epochs or max(1, round((run.training_steps or 0) / ceil(size / run.batch_size)))
+    evaluations = ceil(epochs / (run.evaluate_every or epochs))
+    tuning = {"radii": _training(len(PAPER_RADII) * epochs, size, 0)} if run.rho_choice else {}
+    networks = sum(_SCORING_NETWORKS.get(name, 0) for name in METHOD_EVIDENCE.get(run.method, ()))
+    scoring = {"evidence": _training(networks * run.selection_epochs, train, networks * train)} if networks else {}
+    # The selecting network is tested once, and looks at all images.
+    viewing = {"selector": _training(run.selection_epochs, train, train + test)} if needs_view(run) else {}
+    return {**viewing, **scoring, **tuning, "training": _training(epochs, size, evaluations * test)}
 
 
 def _of_condensation(run: CondensationParameters, train: int, test: int, classes: int) -> Work:
     assert run.evaluation_epochs
-    evaluation = run.evaluations * _training(run.evaluation_epochs, classes * run.ipc, test)
+    times = run.evaluations
+    evaluation = _training(times * run.evaluation_epochs, classes * run.ipc, times * test)
     if run.outer_iterations is not None:
         from lcmat.experiments.condensing import recipe  # imports torch
 
@@ -86,14 +118,15 @@ def _of_replay(run: ContinualParameters, train: int, test: int, classes: int) ->
     from lcmat.experiments.memory.condensed import condensation_recipe  # imports torch
 
     new, images = max(1, classes // run.num_stages), train // run.num_stages
-    return {"memory": run.num_stages * _condensing(condensation_recipe(run), new, images), "training": training}
+    condensing = _condensing(condensation_recipe(run), new, images)
+    return {"memory": Images(run.num_stages * condensing.trained), "training": training}
 
 
-def _training(epochs: int, images: float, seen: float) -> float:
+def _training(epochs: int, images: float, seen: float) -> Images:
     """Training on so many images, and looking at others."""
-    return epochs * images + _FORWARD * seen
+    return Images(epochs * images, seen)
 
 
-def _condensing(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> float:
+def _condensing(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> Images:
     once, twice = passes(recipe, num_classes, num_images)
-    return once + _TWICE * twice
+    return Images(once + _TWICE * twice)

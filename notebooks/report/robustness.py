@@ -142,6 +142,5 @@ report.provenance_table(used, "provenance", SWEEP)
 #
 # - **Shown:** whether a coreset serves another network, and how often each method wins as the selecting network changes,
 #   on the digits.
-# - **Not shown:** the paper's architectures and CIFAR-100; `lcmat sweep --profile paper --study cross-architecture`
-#   would run them.
+# - **Not shown:** the paper's architectures and CIFAR-100; `lcmat sweep --profile paper --table 2` would run them.
 # - **Differs from the paper:** the last epoch counts; Adam and 100 epochs are missing from the configurations.
