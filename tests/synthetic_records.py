@@ -3,12 +3,14 @@
 import numpy as np
 
 from lcmat.config import parse
+from lcmat.data import DATASETS
 from lcmat.records import Record
 
 
 def make_record(accuracy=50.0, *, status="done", **parameters):
     """A valid record of the selection benchmark with the given last-epoch accuracy, in percent."""
     resolved = parse("selection", parameters)
+    images = getattr(DATASETS[resolved.dataset], "content", {}).get("train", "0")
     metrics = {"test_accuracy_percent": accuracy, "best_test_accuracy_percent": min(accuracy + 1, 100.0)}
     return Record(
         experiment="selection",
@@ -28,7 +30,7 @@ def make_record(accuracy=50.0, *, status="done", **parameters):
         commit="0" * 40,
         dirty=False,
         fingerprint="f" * 16,
-        data={"train": {"content_hash": "0", "provenance": "made up"}},
+        data={"train": {"content_hash": images, "provenance": "made up"}},
         error=None if status == "done" else "diverged at epoch 3",
     )
 

@@ -12,11 +12,13 @@ from pydantic import ValidationError
 
 from lcmat import records
 from lcmat.config import SelectionParameters
+from lcmat.data import DATASETS
 from lcmat.records import DataSource, Determinism, Record, RecordError
 
 
 def make_record(parameters=None, /, **changes):
     parameters = parameters or SelectionParameters()
+    images = getattr(DATASETS[parameters.dataset], "content", {}).get("train", "ab")
     fields = {
         "experiment": "selection",
         "key": parameters.key,
@@ -35,7 +37,7 @@ def make_record(parameters=None, /, **changes):
         "commit": None,
         "dirty": None,
         "fingerprint": "0" * 16,
-        "data": {"train": DataSource(content_hash="ab", provenance="digits of scikit-learn")},
+        "data": {"train": DataSource(content_hash=images, provenance="digits of scikit-learn")},
     }
     return Record(**{**fields, **changes})
 
@@ -189,6 +191,7 @@ sys.path.insert(0, sys.argv[2])
 from test_records import make_record
 from lcmat import records
 from lcmat.config import SelectionParameters
+from lcmat.data import DATASETS
 folder = Path(sys.argv[1])
 print("ready", flush=True)
 for seed in itertools.count():
