@@ -24,7 +24,7 @@ from tests.test_records import make_record
 
 PACKAGE = Path(lcmat.__file__).parent
 RUN = SelectionParameters(method="margin", selection_epochs=1, epochs=2, width=4)
-TINY = Scale(40, 2, 20, (200, 100), 4, 10, 2, 40)
+TINY = Scale(200, 2, 20, (200, 100), 4, 10, 2, 40)
 SEED = ("lcmat/models/__init__.py", "manual_seed(seed)", "manual_seed(seed + 1)")
 TIES = ("lcmat/selection/scores.py", "rank * len(order) + order", "rank * len(order) - order")
 NETWORK = ("lcmat/models/__init__.py", "Model(digits_net,", "Model(convnet,")

@@ -74,7 +74,7 @@ def adopt(
     with tempfile.TemporaryDirectory() as folder:
         new = check_out(repository, "HEAD", Path(folder, "new"))
         stale = _stale(new)
-        commits = [old] if old else sorted({record.commit for record in stale if record.commit})
+        commits = [_full(repository, old)] if old else sorted({record.commit for record in stale if record.commit})
         origins = [_origin(commit, stale, planned, repository, new) for commit in commits]
         origin = max(origins, key=lambda each: len(each.made), default=None)
         if origin is None or not (origin.made or planned):
@@ -126,7 +126,7 @@ def _judge(
         return Outcome(None, compared, reasons, others)
     adoption = ledger.Adoption(
         day=datetime.now(UTC).date(),
-        old=_full(repository, origin.commit),
+        old=origin.commit,
         new=_full(repository, "HEAD"),
         processor=describe("cpu"),
         stages=dict(Counter(task.stage for task in needed.tasks)),

@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from lcmat.config import EXPERIMENTS, Experiment, parse
-from lcmat.defaults import METHOD_OPTIONS
+from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.experiments import code_of
 
 _CHOICE = {
@@ -47,14 +47,14 @@ class Scale:
     """How small the stages are made.
 
     Attributes:
-        images: of a training.
+        images: of a training; a tenth of them where evidence is gathered.
         epochs: of it.
         test_images: on which networks are evaluated.
         class_sizes: samples of a class to select from.
         features: of each of them.
         coreset: images that a learner is trained on.
         learner_epochs: of it; None: as recorded.
-        condensed_images: original images where some are condensed, replayed or looked at.
+        condensed_images: original images where some are condensed or replayed.
     """
 
     images: int = 2000
@@ -80,6 +80,7 @@ class Stage:
         apart: patterns of the experiment's modules that it does not execute.
         unused: parameters that it does not look at.
         alike: parameters whose values do not matter to the code.
+        standing_for: method -> another that is the same to this stage.
         most: parameter -> largest value, so that it is done soon.
         instead: parameter -> value.
     """
@@ -89,6 +90,7 @@ class Stage:
     apart: tuple[str, ...] = ()
     unused: Collection[str] = ()
     alike: Collection[str] = ("dataset", "seed", "class_order_seed")
+    standing_for: Mapping[str, str] = field(default_factory=dict)
     most: Mapping[str, int] = field(default_factory=dict)
     instead: Mapping[str, Any] = field(default_factory=dict)
 
@@ -104,7 +106,10 @@ class Stage:
         return " ".join(name if _is_some(value) else f"{name}={value}" for name, value in values.items())
 
     def _used(self, run: Experiment) -> dict[str, Any]:
-        return {name: value for name, value in run.canonical().items() if name not in self.unused}
+        values = {name: value for name, value in run.canonical().items() if name not in self.unused}
+        if values.get("method") in self.standing_for:
+            values["method"] = self.standing_for[values["method"]]
+        return values
 
 
 _STEPS = {"outer_iterations": 2, "inner_steps": 3, "network_images": 500, "selection_epochs": 1, "ipc": 5}
@@ -119,7 +124,11 @@ STAGES = (
         unused=_CHOICE | _LEARNER | _WORSE,
         instead=_ANY_METHOD,
     ),
-    Stage("evidence", "selection", _CHOOSING, unused=(_CHOICE - {"method"}) | _LEARNER | _WORSE),
+    Stage(
+        *("evidence", "selection", _CHOOSING),
+        unused=(_CHOICE - {"method"}) | _LEARNER | _WORSE,
+        standing_for={name: "margin" for name in METHOD_OPTIONS if name not in METHOD_EVIDENCE},
+    ),
     Stage(
         *("selection", "selection", ("lcmat.training*", "lcmat.models*", "lcmat.experiments.batch_statistics")),
         unused=_SELECTOR | _LEARNER | _BOTH | _WORSE | {"rho_choice"},

@@ -90,7 +90,7 @@ def evidence(run: Any, scale: Values) -> Values:
     from lcmat.experiments.held_out import held_out
 
     run = run.model_copy(update={"selection_epochs": scale["epochs"]})
-    splits = drawn.splits(run.dataset, scale["condensed_images"], scale["test_images"])
+    splits = drawn.splits(run.dataset, scale["images"] // 10, scale["test_images"])
     found: Values = {"held out": held_out(run, splits)}
     for name, value in _experiment(run).gather(run, splits, "cpu").items():
         parts = {"": value} if isinstance(value, Tensor) else value._asdict()
