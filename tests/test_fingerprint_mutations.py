@@ -169,15 +169,14 @@ def imported() -> set[str]:
 
 
 def changed(source: str) -> str:
-    """The source with its first number changed, in a function if there is one there (a registry's line is only its
-    entry's); without a number its first text, without a text with a number more.
+    """The source with its first number changed, in a function if there is one there; without a number the first text
+    of a function (a registry's line is only its entry's), without a text with a number more.
     """
     tree = ast.parse(source)
     functions = [node for node in ast.walk(tree) if isinstance(node, ast.FunctionDef)]
-    constants = [node for part in (*functions, tree) for node in meant(part) if isinstance(node, ast.Constant)]
-    for kind in (int | float, str):
-        for node in constants:
-            if isinstance(node.value, kind):
+    for kind, parts in ((int | float, (*functions, tree)), (str, functions)):
+        for node in (node for part in parts for node in meant(part)):
+            if isinstance(node, ast.Constant) and isinstance(node.value, kind):
                 node.value = not node.value if isinstance(node.value, bool) else node.value + type(node.value)(1)
                 return ast.unparse(tree)
     return f"{source}\nADDED = 1\n"
