@@ -114,7 +114,8 @@ def test_a_move_is_adopted_and_caches_honour_it(repository, tmp_path, capsys):
     assert set(adoption.stages) == {"training", "evidence", "selection", "learner"}
     new = code_of(RUN).fingerprint(repository)
     assert ledger.lineage(new) == [new, code_of(RUN).fingerprint(PACKAGE.parent)]
-    assert training_fingerprint("digits-net", "lcmat.experiments.selecting") in {before for before, _ in adoption.fingerprints}
+    selecting = training_fingerprint("digits-net", "lcmat.experiments.selecting")
+    assert selecting in {before for before, _ in adoption.fingerprints}
     with pytest.raises(ValueError, match="nothing to adopt: of 0 stale records"):
         adopting.adopt(repository=repository, scale=TINY)
 
