@@ -47,7 +47,8 @@ class Scale:
     """How small the stages are made.
 
     Attributes:
-        images: of a training; a tenth of them where evidence is gathered.
+        images: of a training; a quarter of them where it is killed and where batch norm sees single classes, a tenth
+            where evidence is gathered.
         epochs: of it.
         test_images: on which networks are evaluated.
         class_sizes: samples of a class to select from.

@@ -46,9 +46,9 @@ def data(run: Any, scale: Values) -> Values:
 def training(run: Any, scale: Values) -> Values:
     """The selecting network's view in both modes of batch norm, and a training that is killed and resumed."""
     run = run.model_copy(update={"selection_epochs": scale["epochs"]})
-    splits = drawn.splits(run.dataset, scale["images"], scale["test_images"])
-    found = _resumed(run, splits.train.subset(torch.arange(scale["images"] // 4)))
-    for mode in (None, "batch"):
+    whole, part = (drawn.splits(run.dataset, scale["images"] // by, scale["test_images"]) for by in (1, 4))
+    found = _resumed(run, part.train)
+    for mode, splits in ((None, whole), ("batch", part)):
         try:
             view = _experiment(run).selector_view(run.model_copy(update={"batch_norm": mode}), splits, "cpu")
         except ValueError as error:  # a network without batch norm
