@@ -1,55 +1,112 @@
 """Which code made a number: a hash of the modules involved, blind to comments, docstrings and layout.
 
 Imports are followed by reading the source (nothing is executed), wherever they stand in a module. Only modules of this
-package count; the versions of the others are part of a record anyway.
+package count; the versions of the others are part of a record anyway. Of a registry, a mapping that names everything of
+its kind, only those entries count that a run uses, and what these import.
 """
 
 import ast
 import hashlib
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
+from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
 
 _PACKAGE = __name__.partition(".")[0]
-_ROOT = Path(__file__).resolve().parent.parent
+ROOT = Path(__file__).resolve().parent.parent
+"""Folder of this package; a fingerprint can also be taken of another copy of it."""
+
+Entries = Mapping[str, Collection[str]]
 
 
-def fingerprint(*modules: str, without: Collection[str] = ()) -> str:
+def fingerprint(
+    *modules: str, without: Collection[str] = (), entries: Entries | None = None, root: Path | None = None
+) -> str:
     """16 hexadecimal digits of the SHA-256 over the named modules and all they import from this package.
 
     Args:
         modules: dotted names, for instance `"lcmat.training"`.
-        without: dotted names that are left out, together with what only they import.
+        without: patterns of dotted names that are left out, together with what only they import.
+        entries: registry, such as `"lcmat.models.MODELS"` -> its entries that count; of any other all do.
+        root: folder of the package; None: where this module is.
 
     Raises:
         ModuleNotFoundError: a named module is not in this package.
+        LookupError: a module has no such registry.
 
     >>> fingerprint("lcmat.paths") == fingerprint("lcmat.paths", "lcmat.paths")
     True
     """
     digest = hashlib.sha256()
-    for name in dependencies(*modules, without=without):
-        digest.update(f"{name}\n{normalized(_source(name))}\n".encode())
+    for name, text in texts(*modules, without=without, entries=entries, root=root).items():
+        digest.update(f"{name}\n{text}\n".encode())
     return digest.hexdigest()[:16]
 
 
-def dependencies(*modules: str, without: Collection[str] = ()) -> list[str]:
-    """The named modules and, transitively, the modules of this package that they import; sorted.
+def texts(
+    *modules: str, without: Collection[str] = (), entries: Entries | None = None, root: Path | None = None
+) -> dict[str, str]:
+    """The named modules and, transitively, the modules that they import, sorted -> what of their source counts.
 
-    A module stands for itself alone: its packages' `__init__` count only where they are imported from.
+    A module stands for itself alone: its packages' `__init__` count only where they are imported from. Args and Raises
+    as for `fingerprint`.
 
-    >>> dependencies("lcmat.checkpoints")
+    >>> list(texts("lcmat.checkpoints"))
     ['lcmat.checkpoints', 'lcmat.paths']
     """
-    found: set[str] = set()
+    root, found = root or ROOT, dict[str, str]()
     waiting = list(modules)
     while waiting:
         name = waiting.pop()
-        if name in found or name in without:
+        if name in found or _matches(name, tuple(without)):
             continue
-        found.add(name)
-        waiting.extend(_imports(name, _source(name)))
-    return sorted(found)
+        found[name] = _counting(name, _source(name, root), entries or {})
+        waiting.extend(_imports(name, found[name], root))
+    return dict(sorted(found.items()))
+
+
+@cache
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)
+
+
+def _counting(name: str, source: str, entries: Entries) -> str:
+    """The normalised source of a module, its registries cut down to the entries that count."""
+    split = {tuple(registry.rsplit(".", 1)): tuple(sorted(kept)) for registry, kept in entries.items()}
+    own = tuple((registry, kept) for (module, registry), kept in split.items() if module == name)
+    return _cut_down(name, normalized(source), own) if own else normalized(source)
+
+
+@cache
+def _cut_down(name: str, source: str, registries: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
+    tree = ast.parse(source)
+    removed: set[str] = set()
+    for registry, kept in registries:
+        removed |= _keep(_mapping(name, tree, registry), kept)
+    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.ImportFrom):
+            node.names = [alias for alias in node.names if (alias.asname or alias.name) not in removed - used]
+    tree.body = [node for node in tree.body if not isinstance(node, ast.ImportFrom) or node.names]
+    return ast.unparse(tree)
+
+
+def _mapping(name: str, tree: ast.Module, registry: str) -> ast.Dict:
+    """The literal that a registry of a module is made from."""
+    for node in tree.body:
+        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
+        if any(isinstance(target, ast.Name) and target.id == registry for target in targets):
+            return next(part for part in ast.walk(node) if isinstance(part, ast.Dict))
+    raise LookupError(f"{name} has no registry {registry}: name it in lcmat.experiments as it is called now")
+
+
+def _keep(mapping: ast.Dict, kept: Collection[str]) -> set[str]:
+    """Remove the other entries; return the names that they use."""
+    items = list(zip(mapping.keys, mapping.values, strict=True))
+    stay = [(key, value) for key, value in items if isinstance(key, ast.Constant) and key.value in kept]
+    mapping.keys, mapping.values = [key for key, _ in stay], [value for _, value in stay]
+    gone = [value for key, value in items if (key, value) not in stay]
+    return {node.id for value in gone for node in ast.walk(value) if isinstance(node, ast.Name)}
 
 
 @cache  # the same source text, read for every run of a sweep, is parsed once
@@ -87,45 +144,45 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
 
 
 @cache
-def _file(name: str) -> Path | None:
+def _file(name: str, root: Path) -> Path | None:
     """The source file of a module of this package, None for anything else."""
     if name.partition(".")[0] != _PACKAGE:
         return None
-    path = _ROOT.joinpath(*name.split("."))
+    path = root.joinpath(*name.split("."))
     candidates = (path / "__init__.py", path.with_suffix(".py"))
     return next((candidate for candidate in candidates if candidate.is_file()), None)
 
 
-def _source(name: str) -> str:
-    path = _file(name)
+def _source(name: str, root: Path) -> str:
+    path = _file(name, root)
     if path is None:
-        raise ModuleNotFoundError(f"{name} is no module of {_PACKAGE}; looked in {_ROOT / _PACKAGE}")
+        raise ModuleNotFoundError(f"{name} is no module of {_PACKAGE}; looked in {root / _PACKAGE}")
     return path.read_text(encoding="utf-8")
 
 
 @cache
-def _imports(name: str, source: str) -> list[str]:
+def _imports(name: str, source: str, root: Path) -> list[str]:
     """Modules of this package that the source imports; of `from a import b` it is `a.b` where that is a module."""
-    return list(_imported(name, ast.parse(source)))
+    return list(_imported(name, ast.parse(source), root))
 
 
-def _imported(name: str, tree: ast.AST) -> Iterator[str]:
+def _imported(name: str, tree: ast.AST, root: Path) -> Iterator[str]:
     for node in ast.walk(tree):
         if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _file(alias.name))
+            yield from (alias.name for alias in node.names if _file(alias.name, root))
         elif isinstance(node, ast.ImportFrom):
-            base = _absolute(name, node)
+            base = _absolute(name, node, root)
             members = [f"{base}.{alias.name}" for alias in node.names]
-            yield from (member for member in members if _file(member))
-            if _file(base) and not all(_file(member) for member in members):
+            yield from (member for member in members if _file(member, root))
+            if _file(base, root) and not all(_file(member, root) for member in members):
                 yield base
 
 
-def _absolute(name: str, node: ast.ImportFrom) -> str:
+def _absolute(name: str, node: ast.ImportFrom, root: Path) -> str:
     """The module named by a `from` clause, relative ones resolved against the importing module."""
     if not node.level:
         return node.module or ""
-    path = _file(name)
+    path = _file(name, root)
     package = name.split(".") if path and path.name == "__init__.py" else name.split(".")[:-1]
     parents = package[: len(package) - (node.level - 1)]
     return ".".join([*parents, node.module] if node.module else parents)

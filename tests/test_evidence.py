@@ -7,16 +7,14 @@ from types import MappingProxyType
 import pytest
 import torch
 
-from lcmat import experiments
 from lcmat.config import SelectionParameters
 from lcmat.data import Splits
 from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
-from lcmat.experiments import EVIDENCE_MODULES, code_fingerprint, embedding, evidence, held_out, selecting, selection
+from lcmat.experiments import code_of, embedding, evidence, held_out, selecting, selection
 from lcmat.experiments.evidence import PROVIDERS, forgetting, norms
 from lcmat.experiments.evidence.forgetting import count_forgetting
 from lcmat.experiments.held_out import held_out_rows
 from lcmat.experiments.selecting import selecting_network
-from lcmat.fingerprint import dependencies
 from lcmat.training import embed
 from tests.test_curvature import dense_by_autograd
 from tests.test_deepfool import published
@@ -51,7 +49,7 @@ def needing_validation(monkeypatch):
 def test_tables_agree_with_the_providers_and_the_registry():
     from lcmat.selection import METHODS
 
-    assert {name: provider.__module__ for name, provider in PROVIDERS.items()} == EVIDENCE_MODULES
+    assert set(PROVIDERS) == {name for names in METHOD_EVIDENCE.values() for name in names}
     needed = {name: method.evidence for name, method in METHODS.items() if method.evidence}
     assert needed == METHOD_EVIDENCE
     assert {name for names in needed.values() for name in names} <= PROVIDERS.keys()
@@ -196,21 +194,12 @@ def test_methods_without_evidence_gather_nothing(splits):
     assert evidence.gathering_seconds(QUICK, splits, "cpu") == 0
 
 
-def behind(method, monkeypatch):
-    """The modules behind a run with this method."""
-    modules = []
-    monkeypatch.setattr(
-        experiments, "fingerprint", lambda *m, without: modules.extend(dependencies(*m, without=without))
-    )
-    code_fingerprint(SelectionParameters(method=method))
-    return modules
-
-
 @pytest.mark.parametrize("method", METHOD_OPTIONS)
-def test_the_code_of_evidence_counts_for_the_methods_that_need_it_alone(method, monkeypatch):
-    own = {module for module in behind(method, monkeypatch) if module.startswith("lcmat.experiments.evidence")}
-    needed = {EVIDENCE_MODULES[name] for name in METHOD_EVIDENCE.get(method, ())}
-    assert own == (needed | {"lcmat.experiments.evidence.networks"} if needed else set())
+def test_the_code_of_evidence_counts_for_the_methods_that_need_it_alone(method):
+    room = "lcmat.experiments.evidence"
+    own = {name for name in code_of(SelectionParameters(method=method)).texts() if name.startswith(room)}
+    needed = {PROVIDERS[name].__module__ for name in METHOD_EVIDENCE.get(method, ())}
+    assert own == {room, f"{room}.networks"} | needed
 
 
 @pytest.mark.parametrize("method", METHOD_EVIDENCE)

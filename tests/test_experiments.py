@@ -9,13 +9,11 @@ import torch
 
 from lcmat import machine, records
 from lcmat.config import SelectionParameters
-from lcmat.defaults import METHOD_OPTIONS, NETWORK_WIDTHS
+from lcmat.defaults import METHOD_OPTIONS
 from lcmat.experiments import (
     code_fingerprint,
     embedding,
     learner,
-    method_module,
-    network_module,
     selecting,
     selection,
     session,
@@ -23,8 +21,7 @@ from lcmat.experiments import (
 )
 from lcmat.experiments.held_out import held_out_rows
 from lcmat.experiments.seeds import derived_seed
-from lcmat.models import MODELS
-from lcmat.selection import METHODS, select
+from lcmat.selection import select
 from lcmat.training import DivergedError, accuracy_percent, embed, train
 from tests.test_records import make_record
 
@@ -251,14 +248,6 @@ def test_streams_of_random_numbers_are_independent():
     seeds = {derived_seed(seed, purpose) for seed in range(50) for purpose in ("a", "b")}
     assert len(seeds) == 100
     assert all(0 <= seed < 2**63 for seed in seeds)
-
-
-def test_modules_named_for_the_fingerprint_define_methods_and_networks():
-    for name, method in METHODS.items():
-        assert method.function.__module__ == f"lcmat.selection.{method_module(name)}"
-    for name, model in MODELS.items():
-        assert model.features.__module__ == network_module(name)
-    assert {*METHOD_OPTIONS, *NETWORK_WIDTHS} == {*METHODS, *MODELS}
 
 
 def test_fingerprint_depends_on_method_and_network_alone():

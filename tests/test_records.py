@@ -16,6 +16,7 @@ from pydantic import ValidationError
 from lcmat import records
 from lcmat.circumstances import Environment, Machine
 from lcmat.config import SelectionParameters
+from lcmat.data import DATASETS
 from lcmat.records import DataSource, Record, RecordError
 
 MACHINE = Machine(
@@ -26,6 +27,7 @@ ENVIRONMENT = Environment(python="3.11.7", lcmat="0.1.0", numpy="2.4.6", torch="
 
 def make_record(parameters=None, /, *, device="CPU", **changes):
     parameters = parameters or SelectionParameters()
+    images = DATASETS[parameters.dataset].content
     fields = {
         "experiment": "selection",
         "key": parameters.key,
@@ -44,7 +46,7 @@ def make_record(parameters=None, /, *, device="CPU", **changes):
         "commit": None,
         "dirty": None,
         "fingerprint": "0" * 16,
-        "data": {"train": DataSource(content_hash="ab", provenance="digits of scikit-learn")},
+        "data": {"train": DataSource(content_hash=images.get("train", "ab"), provenance="digits of scikit-learn")},
     }
     return Record(**{**fields, **changes})
 

@@ -58,10 +58,10 @@ def in_words(seconds: float) -> str:
     return f"{seconds / 60:.0f} min" if seconds < 7200 else f"{seconds / 3600:.1f} h"
 
 
-def add_selection(parser: argparse.ArgumentParser) -> None:
+def add_selection(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
     """The words that choose runs of a profile."""
     described = "; ".join(f"{name}: {profile.description}" for name, profile in PROFILES.items())
-    parser.add_argument("--profile", choices=list(PROFILES), required=True, help=described)
+    parser.add_argument("--profile", choices=list(PROFILES), required=required, help=described)
     parser.add_argument("--study", action="append", default=[], help="only this one; may be repeated")
     parser.add_argument(
         "--table", action="append", default=[], help="only studies of this table or figure of the paper"

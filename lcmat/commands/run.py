@@ -45,11 +45,11 @@ def execute(options: argparse.Namespace) -> int:
 
 def _stale_note(parameters: Experiment) -> str:
     from lcmat import records
-    from lcmat.experiments import code_fingerprint
+    from lcmat.experiments import stale_keys
 
-    if records.read(records.path_of(parameters)).fingerprint == code_fingerprint(parameters):
+    if not stale_keys([records.read(records.path_of(parameters))]):
         return ""
-    return "\nIts code has changed since; delete the record to repeat the run."
+    return "\nIts code has changed since, or its data; delete the record to repeat the run."
 
 
 def _expected(parameters: Experiment) -> str:

@@ -3,7 +3,8 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from itertools import product
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -11,6 +12,7 @@ from filelock import FileLock
 from torch import Tensor
 
 from lcmat import checkpoints
+from lcmat.adoption import ledger
 from lcmat.paths import cache_folder
 
 
@@ -25,25 +27,54 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
     """Take tensors from the cache, or compute and keep them.
 
     Of several processes that need the same tensors at once, one computes them while the others wait. A damaged file
-    is made again, with a warning.
+    is made again, with a warning. What older code has made or begun is taken up if it was adopted.
 
     Args:
         kind: of the tensors, the folder's name.
         dataset: the folder in it.
-        identity: all that the bits of the tensors depend on, as JSON can express it.
+        identity: all that the bits of the tensors depend on, as JSON can express it. Fingerprints of code have names
+            that end in "code".
         compute: makes them; its argument is where to keep the state of an unfinished computation, which is removed
             afterwards.
     """
-    digest = hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
-    path = cache_folder() / kind / dataset / f"{digest}.safetensors"
-    path.parent.mkdir(parents=True, exist_ok=True)
+    folder = cache_folder() / kind / dataset
+    folder.mkdir(parents=True, exist_ok=True)
+    paths = {folder / f"{_digest(each)}.safetensors": each for each in _alternatives(identity)}
+    path = next(iter(paths))
     with FileLock(path.with_suffix(".lock")):
-        found = _load(path, identity)
-        if found is None:
-            found = compute(path.with_suffix(".training"))
-            checkpoints.save(path, found.tensors, {"identity": identity, **found.details})
-            path.with_suffix(".training").unlink(missing_ok=True)
+        for known, its_identity in paths.items():
+            if (found := _load(known, its_identity)) is not None:
+                return found
+        begun = [known.with_suffix(".training") for known in paths]
+        unfinished = next(filter(Path.exists, begun), begun[0])
+        found = compute(unfinished)
+        checkpoints.save(path, found.tensors, {"identity": identity, **found.details})
+        unfinished.unlink(missing_ok=True)
     return found
+
+
+def unfinished(key: str, code: str) -> Path:
+    """Where the state of an unfinished run is kept; other code must not go on with it, unless it was adopted.
+
+    Args:
+        key: of the run.
+        code: fingerprint of its code.
+    """
+    folder = cache_folder() / "checkpoints"
+    paths = [folder / f"{key}-{each}.safetensors" for each in ledger.lineage(code)]
+    return next(filter(Path.exists, paths), paths[0])
+
+
+def _alternatives(identity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
+    """The identity, then those of the same tensors made by adopted code."""
+    adoptions = ledger.read()
+    codes = {name: ledger.lineage(value, adoptions) for name, value in identity.items() if name.endswith("code")}
+    for values in product(*codes.values()):
+        yield {**identity, **dict(zip(codes, values, strict=True))}
+
+
+def _digest(identity: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
 def _load(path: Path, identity: Mapping[str, Any]) -> Stored | None:

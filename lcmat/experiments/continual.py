@@ -28,11 +28,11 @@ from lcmat.continual import (
     stage_accuracies,
 )
 from lcmat.data import ImageDataset, Splits, load
+from lcmat.experiments.caching import unfinished
 from lcmat.experiments.memory import fill
 from lcmat.experiments.memory.stage import Progress, strategy, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
-from lcmat.paths import cache_folder
 from lcmat.records import Record
 from lcmat.training.evaluation import predict
 from lcmat.training.loop import DivergedError
@@ -223,5 +223,5 @@ def _restore(session: Session[ContinualParameters]) -> _Done:
 
 
 def _checkpoint(session: Session[ContinualParameters]) -> Path:
-    """The rows of an unfinished run; other code must not go on with it."""
-    return cache_folder() / "checkpoints" / f"{session.parameters.key}-{session.fingerprint}.safetensors"
+    """The rows of an unfinished run."""
+    return unfinished(session.parameters.key, session.fingerprint)

@@ -9,6 +9,7 @@ from torch import Tensor
 
 from lcmat.config import SelectionParameters
 from lcmat.data import Splits
+from lcmat.experiments import training_fingerprint
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.selecting import Progress, selecting_network, selector_identity
@@ -58,7 +59,11 @@ def selector_view(
         details = {"test_accuracy_percent": selecting.test_accuracy_percent, "seconds": seconds, "bias": bias}
         return Stored({"features": embedding.features, "logits": embedding.logits}, details)
 
-    identity = {**selector_identity(parameters, splits, device, held_out), "batch_norm": parameters.batch_norm}
+    looking = {
+        "batch_norm": parameters.batch_norm,
+        "view code": training_fingerprint(str(parameters.network), __name__),
+    }
+    identity = {**selector_identity(parameters, splits, device, held_out), **looking}
     tensors, details = cached("embeddings", parameters.dataset, identity, compute)
     return SelectorView(tensors["features"], tensors["logits"], **details)
 

@@ -170,7 +170,7 @@ def selector_identity(
         "recipe": asdict(selector_recipe(parameters)),
         "seed": parameters.seed,
         "purpose": purpose,
-        "code": training_fingerprint(parameters.network),
+        "code": training_fingerprint(parameters.network, __name__),
         "device": torch.device(device).type,
         "threads": torch.get_num_threads(),
         "versions": [np.__version__, torch.__version__],

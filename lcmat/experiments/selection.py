@@ -14,6 +14,7 @@ from lcmat.data import Splits, load
 from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
 from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 from lcmat.experiments import embedding
+from lcmat.experiments.caching import unfinished
 from lcmat.experiments.choosing import Choice, choose
 from lcmat.experiments.embedding import SelectorView, no_view
 from lcmat.experiments.evidence import gather, gathering_seconds
@@ -22,7 +23,6 @@ from lcmat.experiments.learner import train_learner
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.selecting import Progress
 from lcmat.experiments.session import Session, begin
-from lcmat.paths import cache_folder
 from lcmat.records import Record
 from lcmat.selection import Coreset
 from lcmat.training import DivergedError, TrainingResult
@@ -185,5 +185,5 @@ def _evidence_seconds(session: Session[SelectionParameters], splits: Splits) -> 
 
 
 def _checkpoint(session: Session[SelectionParameters]) -> Path:
-    """The state of an unfinished training; other code must not go on with it."""
-    return cache_folder() / "checkpoints" / f"{session.parameters.key}-{session.fingerprint}.safetensors"
+    """The state of an unfinished training."""
+    return unfinished(session.parameters.key, session.fingerprint)

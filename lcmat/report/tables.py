@@ -15,6 +15,7 @@ import pandas as pd
 from great_tables import GT
 from IPython.display import HTML
 
+from lcmat.adoption import ledger
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, method_label
 from lcmat.statistics import Interval, mean_interval
 
@@ -85,6 +86,14 @@ def provenance_table(runs: pd.DataFrame, name: str, missing: str = "No run has b
     texts = runs.assign(**{column: runs[column].map(_text) for column in columns})
     rows = [_provenance_row(as_rows(group)) for _, group in texts.groupby(columns)]
     return _table(pd.DataFrame(rows), name, groupname_col="group")
+
+
+def adoptions_table(name: str) -> GT | HTML:
+    """Show each time that records of older code were adopted, or say that there was none."""
+    rows = ledger.rows()
+    if not rows:
+        return HTML("<p>No record was adopted: each counts for the code alone that made it.</p>")
+    return _table(pd.DataFrame(rows), name)
 
 
 def protocol_text(row: dict[str, Any]) -> str:

@@ -6,8 +6,8 @@ from typing import Literal
 
 from lcmat import records
 from lcmat.config import Experiment
-from lcmat.experiments import code_fingerprints
-from lcmat.records import RecordError
+from lcmat.experiments import stale_keys
+from lcmat.records import Record, RecordError
 
 State = Literal["done", "stale", "missing", "failed"]
 
@@ -17,8 +17,8 @@ class Finding:
     """What there is of a run.
 
     Attributes:
-        state: "done"; "stale" when other code made the record than today's; "failed" when the training diverged or the
-            file is no valid record; "missing".
+        state: "done"; "stale" when other code made the record than today's, or from other images; "failed" when the
+            training diverged or the file is no valid record; "missing".
         reason: why a run failed.
         unreadable: whether there is a file that is no valid record.
     """
@@ -30,15 +30,16 @@ class Finding:
 
 def find(runs: Sequence[Experiment]) -> list[Finding]:
     """What there is of each run."""
-    current = code_fingerprints(runs)
-    return [_find(run, current[run.key]) for run in runs]
+    found = [_read(run) for run in runs]
+    stale = stale_keys(each for each in found if isinstance(each, Record))
+    return [_finding(each, stale) for each in found]
 
 
 def discard_outdated(runs: Iterable[Experiment]) -> int:
-    """Remove the runs' records that are damaged or were made by other code than today's; return how many."""
+    """Remove the runs' records that are damaged or stale; return how many."""
     present = [run for run in runs if records.path_of(run).exists()]
-    current = code_fingerprints(present)
-    outdated = [run for run in present if _is_outdated(run, current[run.key])]
+    found = find(present)
+    outdated = [run for run, what in zip(present, found, strict=True) if what.unreadable or what.state == "stale"]
     for run in outdated:
         records.path_of(run).unlink()
     return len(outdated)
@@ -52,20 +53,18 @@ def is_done(run: Experiment) -> bool:
         return False
 
 
-def _find(run: Experiment, fingerprint: str) -> Finding:
+def _read(run: Experiment) -> Record | FileNotFoundError | RecordError:
     try:
-        record = records.read(records.path_of(run))
-    except FileNotFoundError:
+        return records.read(records.path_of(run))
+    except (FileNotFoundError, RecordError) as error:
+        return error
+
+
+def _finding(found: Record | FileNotFoundError | RecordError, stale: set[str]) -> Finding:
+    if isinstance(found, FileNotFoundError):
         return Finding("missing")
-    except RecordError as error:
-        return Finding("failed", str(error), unreadable=True)
-    if record.fingerprint != fingerprint:
+    if isinstance(found, RecordError):
+        return Finding("failed", str(found), unreadable=True)
+    if found.key in stale:
         return Finding("stale")
-    return Finding("done") if record.status == "done" else Finding("failed", record.error)
-
-
-def _is_outdated(run: Experiment, fingerprint: str) -> bool:
-    try:
-        return records.read(records.path_of(run)).fingerprint != fingerprint
-    except RecordError:
-        return True
+    return Finding("done") if found.status == "done" else Finding("failed", found.error)

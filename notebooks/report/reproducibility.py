@@ -92,6 +92,7 @@ from lcmat.report.claims_table import assess_claims, claims_html, describe_publi
 from lcmat.report.export import BADGE, REPORT
 from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES, sharing_cells
+from lcmat.report.tables import adoptions_table
 from lcmat.verdicts import MAX_MARGIN_PERCENT, MIN_MARGIN_PERCENT, RULES_OF, VERDICTS
 
 # %% tags=["hide-input"]
@@ -256,6 +257,13 @@ Markdown(describe_cost(accounts.records))
 
 # %% tags=["hide-input"]
 report.provenance_table(runs, "provenance")
+
+# %% [markdown]
+# Code that was changed without meaning to change a number is run beside the older code, stage by stage and on the same
+# processor (`lcmat adopt`). Only if all results agree in every bit do the older records count as made by the newer code.
+
+# %% tags=["hide-input"]
+adoptions_table("adoptions")
 
 # %% [markdown]
 # ## Check

@@ -1,6 +1,6 @@
 """What a selection method must be told beyond the view of one last layer, computed for a run and kept in the cache.
 
-One provider for each name in `lcmat.experiments.EVIDENCE_MODULES`. None of them sees a test image.
+One provider for each name in the values of `lcmat.defaults.METHOD_EVIDENCE`. None of them sees a test image.
 """
 
 from collections.abc import Mapping

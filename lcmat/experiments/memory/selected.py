@@ -70,7 +70,7 @@ def stage_view(
         bias = last_linear(network).bias is not None
         return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started, "bias": bias})
 
-    known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network))}
+    known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network), __name__)}
     tensors, details = cached(
         "stage-views", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
     )

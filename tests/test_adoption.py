@@ -1,0 +1,227 @@
+"""Records of older code are adopted if it gives the same bits as newer code, and never otherwise."""
+
+import re
+import shutil
+import subprocess
+from dataclasses import asdict
+from pathlib import Path
+from types import SimpleNamespace
+
+import pytest
+import torch
+
+import lcmat
+from lcmat import experiments, records
+from lcmat.adoption import adopting, ledger, stages, trees
+from lcmat.adoption.driven import stages as driven
+from lcmat.adoption.stages import Scale, comparison
+from lcmat.commands import adopt
+from lcmat.config import CondensationParameters, ContinualParameters, SelectionParameters
+from lcmat.experiments import caching, code_of, selection, stale_keys, training_fingerprint
+from lcmat.records import DataSource
+from tests.test_fingerprint_mutations import watched
+from tests.test_records import make_record
+
+PACKAGE = Path(lcmat.__file__).parent
+RUN = SelectionParameters(method="margin", selection_epochs=1, epochs=2, width=4)
+TINY = Scale(200, 2, 20, (200, 100), 4, 10, 2, 40)
+SEED = ("lcmat/models/__init__.py", "manual_seed(seed)", "manual_seed(seed + 1)")
+TIES = ("lcmat/selection/scores.py", "rank * len(order) + order", "rank * len(order) - order")
+NETWORK = ("lcmat/models/__init__.py", "Model(digits_net,", "Model(convnet,")
+
+
+def copy(folder: Path, *edits) -> Path:
+    """The package in a new folder, each (file, old text, new text) replaced."""
+    shutil.copytree(PACKAGE, folder / "lcmat", ignore=shutil.ignore_patterns("__pycache__"))
+    for name, old, new in edits:
+        text = (folder / name).read_text()
+        assert old in text
+        (folder / name).write_text(text.replace(old, new))
+    return folder
+
+
+def moved(folder: Path) -> None:
+    """Another name for a module that training executes, and for one that holds a method."""
+    for old, new in (("training.sgd", "models.descent"), ("selection.scores", "selection.by_score")):
+        (folder / "lcmat" / f"{old.replace('.', '/')}.py").rename(folder / "lcmat" / f"{new.replace('.', '/')}.py")
+        for file in (folder / "lcmat").rglob("*.py"):
+            file.write_text(re.sub(rf"\blcmat\.{re.escape(old)}\b", f"lcmat.{new}", file.read_text()))
+
+
+@pytest.fixture(scope="module")
+def base(tmp_path_factory):
+    return copy(tmp_path_factory.mktemp("base") / "old")
+
+
+def compared(base: Path, changed: Path) -> dict[str, str]:
+    """Stage -> what differs between two copies of the package."""
+    needed = comparison([RUN], base, changed, TINY)
+    assert not needed.missed
+    before, after = (trees.run(tree, needed.tasks, PACKAGE.parent) for tree in (base, changed))
+    return {task.stage: adopting.difference(before[task.name], after[task.name]) for task in needed.tasks}
+
+
+def test_another_seed_and_another_tie_rule_are_seen_each_in_its_stage(base, tmp_path):
+    found = compared(base, copy(tmp_path / "changed", SEED, TIES))
+    assert found["training"].startswith("losses, resumed features.0.weight") and "view None logits" in found["training"]
+    assert found["learner"].startswith("losses")
+    assert found["selection"] == "indices of 200, indices of 100"
+    assert found["evidence"] == ""
+    assert "data" not in found  # whose code is the same
+
+
+def test_a_network_that_is_another_one_is_seen(base, tmp_path):
+    found = compared(base, copy(tmp_path / "changed", NETWORK))
+    assert found["training"] and found["learner"]
+    assert "selection" not in found
+
+
+@pytest.fixture
+def repository(tmp_path):
+    """A repository with the package, whose head is as the package is, and a record that its code made."""
+    folder = copy(tmp_path / "repository")
+    git(folder, "init", "-q")
+    commit(folder)
+    made = head(folder)
+    records.write(make_record(RUN, fingerprint=code_of(RUN).fingerprint(folder), commit=made))
+    return folder
+
+
+def git(folder, *arguments):
+    author = ("-c", "user.name=a", "-c", "user.email=a@b.c")
+    return subprocess.run(["git", "-C", folder, *author, *arguments], check=True, capture_output=True, text=True).stdout
+
+
+def commit(folder):
+    git(folder, "add", ".")
+    git(folder, "commit", "-qm", "change")
+
+
+def head(folder):
+    return git(folder, "rev-parse", "HEAD").strip()
+
+
+def test_a_move_is_adopted_and_caches_honour_it(repository, tmp_path, capsys):
+    moved(repository)
+    with pytest.raises(ValueError, match=r"differs from the last commit"):
+        adopting.adopt(repository=repository, scale=TINY)
+    old = head(repository)
+    commit(repository)
+    outcome = adopting.adopt(repository=repository, scale=TINY, rerun=False)
+    assert adopt.report(outcome) == 0 and "training of selection: network=digits-net" in capsys.readouterr().out
+    (adoption,) = ledger.read()
+    assert (adoption.old, adoption.new) == (old, head(repository))
+    assert set(adoption.stages) == {"training", "evidence", "selection", "learner"}
+    new = code_of(RUN).fingerprint(repository)
+    assert ledger.lineage(new) == [new, code_of(RUN).fingerprint(PACKAGE.parent)]
+    selecting = training_fingerprint("digits-net", "lcmat.experiments.selecting")
+    assert selecting in {before for before, _ in adoption.fingerprints}
+    with pytest.raises(ValueError, match="nothing to adopt: of 0 stale records"):
+        adopting.adopt(repository=repository, scale=TINY)
+
+
+def test_what_no_stage_executes_keeps_records_stale(base, tmp_path, monkeypatch):
+    monkeypatch.setattr(stages, "STAGES", [stage for stage in stages.STAGES if stage.name == "training"])
+    needed = comparison([RUN], base, copy(tmp_path / "changed", SEED, TIES), TINY)
+    assert [task.stage for task in needed.tasks] == ["training"]
+    assert needed.missed == {"lcmat.selection.scores"}
+
+
+SELECTION = {"width": 4, "selection_epochs": 1, "epochs": 1, "label_noise": 0.1}
+SMALL = [
+    *(SelectionParameters(method=method, **SELECTION) for method in ("margin", "lcmat-s", "glister-val", "grand")),
+    CondensationParameters(method="lcmat-c", width=4, ipc=2),
+    ContinualParameters(method="dm", width=4, ipc=2),
+    ContinualParameters(method="margin", width=4, ipc=2),
+]
+
+
+@pytest.mark.parametrize("stage", stages.STAGES, ids=lambda stage: f"{stage.name} of {stage.experiment}")
+def test_no_stage_executes_what_it_is_said_to_leave_alone(stage, tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    runs = {stage.kind(run): stage.small(run) for run in SMALL if run.experiment == stage.experiment}
+    for run in runs.values():
+        executed = watched(lambda: driven.STAGES[stage.name](run, asdict(TINY)))  # noqa: B023
+        assert executed - {"lcmat.config"} <= code_of(run).texts(without=stage.apart).keys()
+
+
+def test_a_record_is_repeated_by_lot(base, monkeypatch, tmp_path):
+    monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path))
+    record = selection.run(RUN)
+    results = trees.run(base, [stages.Task("repeat", f"repeating selection {RUN.key}", RUN)], PACKAGE.parent)
+    monkeypatch.setattr(adopting, "run", lambda *_: results)
+    other = record.model_copy(update={"metrics": {**record.metrics, "test_accuracy_percent": 1.0}})
+    assert adopting._repeat([record], base) == (f"selection {RUN.key}: equal", False)
+    assert adopting._repeat([other], base) == (f"selection {RUN.key}: other metrics", True)
+    machine = record.machine.model_copy(update={"device": "Another"})
+    text, contradicts = adopting._repeat([other.model_copy(update={"machine": machine})], base)
+    assert text.startswith(f"selection {RUN.key}: other metrics, made with Another") and not contradicts
+
+
+def test_a_refusal_is_said_with_its_stage(capsys):
+    assert adopt.report(adopting.Outcome(None, {"training of x": "losses", "data of x": ""}, ["why"], 2)) == 1
+    said = capsys.readouterr()
+    assert "training of x: DIFFERS: losses\ndata of x: equal\n2 further stale records" in said.out
+    assert "lcmat: why\nlcmat: nothing was adopted" in said.err
+
+
+def entry(*pairs):
+    about = {"day": "2026-01-02", "old": "a", "new": "b", "processor": "Some", "stages": {"data": 2}, "repeated": None}
+    return ledger.Adoption(**about, fingerprints=pairs)
+
+
+A, B, C, D = (letter * 16 for letter in "abcd")
+
+
+def test_adoptions_compose_and_are_listed():
+    ledger.add(entry((A, B), (D, B)))
+    ledger.add(entry((B, C), (C, B)))  # back and forth ends, too
+    assert ledger.lineage(C) == [C, B, A, D]
+    assert ledger.lineage(A) == [A]
+    assert len(ledger.path().read_text().splitlines()) == 4
+    assert [row["Compared"] for row in ledger.rows()] == ["data (2)"] * 2
+
+
+def test_a_damaged_list_of_adoptions_is_named():
+    records.records_folder().mkdir(parents=True)
+    ledger.path().write_text('[{"day": "2026-01-02"}]')
+    with pytest.raises(ValueError, match=r"adoptions\.json is damaged \(0\.old: Field required\): take it"):
+        ledger.read()
+
+
+def test_adopted_records_and_what_is_in_the_cache_count_as_made_by_the_present_code(tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    new, record = code_of(RUN).fingerprint(), make_record(RUN, fingerprint=A)
+    kept = caching.Stored({"x": torch.ones(2)}, {})
+    caching.cached("kind", "digits", {"code": A, "evidence code": B}, lambda _: kept)
+    caching.unfinished("key", A).parent.mkdir()
+    caching.unfinished("key", A).touch()
+    wanted = {"code": new, "evidence code": C}
+    assert stale_keys([record]) == {record.key}
+    assert caching.unfinished("key", new).name == f"key-{new}.safetensors"
+    ledger.add(entry((A, new), (B, C)))
+    assert stale_keys([record]) == set()
+    assert caching.unfinished("key", new).name == f"key-{A}.safetensors"
+    found = caching.cached("kind", "digits", wanted, lambda _: pytest.fail("it is there"))
+    assert torch.equal(found.tensors["x"], kept.tensors["x"])
+    begun = next((tmp_path / "kind" / "digits").glob("*.safetensors")).with_suffix(".training")
+    begun.touch()
+    begun.with_suffix(".safetensors").unlink()
+    assert caching.cached("kind", "digits", wanted, lambda state: kept if state == begun else None) is kept
+
+
+def test_records_of_other_images_are_stale(monkeypatch):
+    hashes = {"train": "one", "test": "two"}
+    used = {split: DataSource(content_hash=value, provenance="here") for split, value in hashes.items()}
+    fresh, noisy = (
+        make_record(run, fingerprint=code_of(run).fingerprint(), data=used)
+        for run in (RUN, RUN.model_copy(update={"label_noise": 0.1}))
+    )
+
+    def catalogue(content):
+        monkeypatch.setattr(experiments, "DATASETS", {"digits": SimpleNamespace(content=content, unproven={})})
+        return stale_keys([fresh, noisy])
+
+    assert catalogue(hashes) == catalogue({}) == set()
+    assert catalogue({**hashes, "train": "other"}) == {fresh.key}
+    assert catalogue({**hashes, "test": "other"}) == {fresh.key, noisy.key}
