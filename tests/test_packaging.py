@@ -192,7 +192,7 @@ def test_the_badge_of_the_readme_reads_the_endpoint_of_the_published_site():
 
 def test_the_pictures_and_files_of_the_readme_exist():
     links = re.findall(r"\[[^\]]+\]\(([^):]+)\)", read("README.md"))
-    assert {"LICENSE", "CITATION.cff"} < set(links)
+    assert {"LICENSE", "CITATION.cff"} <= set(links)
     assert [link for link in links if not (ROOT / link).is_file()] == []
 
 
