@@ -2,13 +2,12 @@
 
 NO_HARDWARE = "The paper names no hardware for its seconds, so ours stand beside them and are not judged."
 HALF_OF_FIGURE_3 = (
-    "Half of the configurations train the selecting network by Adam, which ours does not offer, and the fraction is "
-    "not stated: ours are wins among the runs with SGD at our choice of fraction, shown and not judged."
+    "Half of the configurations train the selecting network by Adam, at a learning rate that is not stated, nor is the "
+    "fraction: ours are wins among the runs with SGD at our choice of fraction, shown and not judged."
 )
 NO_GAP_TERMS = (
-    "Neither data set nor fraction is stated, and no experiment records the two terms for a coreset of this network. "
-    "Needed: both terms on the last layer of the selecting network, as lcmat.experiments.curvature_gap measures them "
-    "on smaller networks."
+    "Neither data set nor fraction is stated, so there is no run to compare with. lcmat.experiments.explanation measures "
+    "both terms for the coresets of our records."
 )
 OTHER_DENSENET = (
     "Ours is torchvision's DenseNet-121, made for larger images; which variant the paper trains is not stated. Runs "

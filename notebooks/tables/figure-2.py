@@ -23,9 +23,9 @@
 #
 # ## What is compared
 #
-# The figure names neither data set nor fraction, and no experiment here records both terms for a coreset of
-# ResNet-18, so no run can check its numbers. {doc}`../derivation/03_upper_bound` and
-# {doc}`../derivation/04_diagonal` measure both terms on smaller networks; the rows below say what is missing.
+# The figure names neither data set nor fraction, so no run can check its numbers. {doc}`../derivation/03_upper_bound`
+# and {doc}`../derivation/04_diagonal` measure both terms on small networks, and
+# `python -m lcmat.experiments.explanation cifar10` those of the coresets of our records.
 #
 # - The numbers were read off the vector graphics.
 #

@@ -24,8 +24,8 @@
 # ## What is compared
 #
 # The paper varies epochs, weight decay, optimiser and seed of the selecting network. Half of its 90 networks are
-# trained by Adam, which our selecting network does not offer, and the fraction is not stated. Wins among the runs
-# by SGD are therefore **shown and never judged**: a count of other networks is no count of these.
+# trained by Adam, at a learning rate that is not stated, nor is the fraction. Wins among the runs by SGD are
+# therefore **shown and never judged**: a count of other networks is no count of these.
 #
 # - The paper's rows say how often the row's method wins over the one named; ties count for neither.
 #
