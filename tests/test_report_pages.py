@@ -173,6 +173,14 @@ def test_drawers_hold_every_seed_and_what_made_it():
         assert shown in text
 
 
+def test_a_number_says_that_it_stands_on_several_kinds_of_processor():
+    records = [make_record(20.0 + s, dataset="cifar10", method="uniform", fraction=0.001, seed=s) for s in range(5)]
+    assert "kinds of processor" not in accounts(*records).show("1").data
+    machine = records[0].machine.model_copy(update={"processor": "model 2"})
+    text = accounts(records[0].model_copy(update={"machine": machine}), *records[1:]).show("1").data
+    assert "2 kinds of processor" in text and "model 2" in text
+
+
 def test_every_number_is_on_one_page_once_and_the_sentences_add_up():
     shown = accounts(*make_sweep(dataset="cifar10", fractions=(0.01,), seeds=2))
     identifiers = Counter()

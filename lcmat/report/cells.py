@@ -149,13 +149,17 @@ def shared_provenance(records: Sequence[Record]) -> list[str]:
     """What made the records: each fact once, with all the values it has."""
     return [
         _fact("Data", (source.provenance for record in records for source in record.data.values())),
-        _fact("Device", (record.device for record in records)),
+        _fact("Device", (f"{record.device} ({_processor(record)})" for record in records)),
         _fact("Versions", (_pairs(record.versions) for record in records)),
         _fact("Commit", ((record.commit or "none") + (" (changed)" if record.dirty else "") for record in records)),
         _fact("Code", (record.fingerprint for record in records)),
         _fact("Determinism", (_pairs(record.determinism.model_dump()) for record in records)),
         _fact("Precision", (str(record.parameters.get("precision", "float32")) for record in records)),
     ]
+
+
+def _processor(record: Record) -> str:
+    return f"{record.machine.processor}; {record.machine.instructions}"
 
 
 def _fact(name: str, values: Iterable[str]) -> str:
@@ -200,9 +204,11 @@ def _ours(row: dict[str, Any]) -> str:
         return NOTHING
     if row["metric"] == "wins_of_90":
         return f"{sum(row['values']):.0f} of {row['n']}"
+    kinds = len({_processor(record) for record in row["counted"]})
+    mixed = f", {kinds} kinds of processor" if kinds > 1 else ""
     best = "" if math.isnan(row["best"]) else f" (best epoch {row['best']:.2f})"
     data = sorted({data_name(record) for record in row["counted"]})
-    return f"{row['ours']:.2f}{best} on {', '.join(data)}"
+    return f"{row['ours']:.2f}{best} on {', '.join(data)}{mixed}"
 
 
 def _difference(row: dict[str, Any]) -> str:

@@ -230,7 +230,10 @@ Markdown(
 # - The code of the condensation was never published and its settings are not printed.
 # - The rule by which $\rho$ was chosen, the meaning of the $\pm$, the hardware, and the data set and fraction of some
 #   figures are not stated.
-# - The paper's protocol takes a GPU; the reduced one does not.
+# - The paper's protocol takes a GPU at the larger fractions; at the small ones it takes hours of a processor core for each
+#   selecting network.
+# - The last bits of a training depend on the kind of processor, and a training enlarges them: {doc}`history` shows by how
+#   much single runs differed. The table says where a number stands on several kinds.
 #
 # ## Deviations
 #
@@ -241,7 +244,7 @@ Markdown(
 # - What each deviation of an official code is worth alone is measured in {doc}`defects`.
 # - Which variants of Inception-v3 and ResNet-10 for small images the paper trains is not stated; ours are described in
 #   {doc}`../tables/table-6` and {doc}`../tables/table-5`.
-# - The selecting network is trained by SGD alone.
+# - The selecting network is trained by SGD, but for half of those of Figure 3, which is not judged.
 #
 # ## Cost
 #
