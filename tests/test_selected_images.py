@@ -9,6 +9,7 @@ import torch
 from PIL import Image
 
 from lcmat import data, measurements
+from lcmat.data import DATASETS
 from lcmat.data.dataset import ImageDataset
 from lcmat.experiments import selected_images
 from lcmat.experiments.contact_sheet import GAP, NAMES_WIDTH, TITLE_HEIGHT, contact_sheet
@@ -117,10 +118,11 @@ def test_the_stored_picture_is_the_one_that_belongs_to_the_rows(dataset, content
 
 @stored
 def test_stored_labels_are_those_of_the_data_where_they_are_at_hand(dataset, content):
-    if not (data_folder() / f"{dataset}-train.parquet").is_file():
+    if not (data_folder() / DATASETS[dataset].parquet["train"].name).is_file():
         pytest.skip(f"{dataset} is not in {data_folder()}")
     train = data.load(dataset).train
     assert train.content_hash == content["content_hash"]
+    assert content["selector_test_accuracy_percent"] > 60 and content["mistakes"] < 0.4  # a network was trained
     rows = content["rows"]
     assert train.labels[[row["row"] for row in rows]].tolist() == [row["label"] for row in rows]
     pixels = distance_ranks(train.images.flatten(1).double(), train.labels)

@@ -21,6 +21,7 @@ from lcmat.config import SelectionParameters
 from lcmat.data.dataset import ImageDataset
 from lcmat.experiments import measurement_fingerprint, selection
 from lcmat.experiments.contact_sheet import contact_sheet
+from lcmat.experiments.embedding import selector_view
 from lcmat.experiments.session import begin
 from lcmat.paths import atomic_write, project_folder
 from lcmat.selection import Coreset
@@ -153,7 +154,7 @@ def measure(dataset: str) -> tuple[dict[str, Any], list[Row], bytes]:
     first = runs[CANDIDATES[0].title]
     device = begin(first).device
     splits = selection.load_data(first)
-    view = selection.selector_view(first, splits, device)
+    view = selector_view(first, splits, device)
     choices = {title: selection.choose(run, view, splits) for title, run in runs.items()}
     usual = typicality(splits.train, view.features, view.logits)
     labels = splits.train.labels
