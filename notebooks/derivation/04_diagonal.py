@@ -196,7 +196,7 @@ Markdown(
     f"{speed['ratio']:.0f} times as long, for the same "
     f"norm up to {speed['relative_difference']:.0e}. Measured by `python -m "
     "lcmat.benchmarks.spectral_norm` in one "
-    f"process, {where['threads']} thread, load {where['load_average_at_start']:.1f} at "
+    f"process, {where['machine']['threads']} thread, load {where['load_average_at_start']:.1f} at "
     "the start."
 )
 
