@@ -301,9 +301,6 @@ def test_the_headline_is_written_the_same_every_time_and_says_not_run_without_re
         write(record)
     first, second = (headline.write_headline(tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
     assert first == second
-    runs = headline.headline_runs(report.runs_frame(make_sweep(seeds=2)))
-    assert headline.is_current(tmp_path / "a.svg", runs)
-    assert not headline.is_current(tmp_path / "a.svg", runs.iloc[1:])
     assert b"from 12 records" in first
 
 

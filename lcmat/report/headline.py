@@ -1,4 +1,4 @@
-"""The picture of the landing page and the README: `python -m lcmat.report.headline` draws it from the records."""
+"""The picture of the landing page, drawn from the records by each build: `python -m lcmat.report.headline`."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from lcmat.report.plots import plot_setting
 from lcmat.report.runs import ACCURACY, as_defined, as_rows, group_seeds, runs_frame, with_default_selector
 
 RECOMPUTED = "digits"
-"""Its records are made anew by each build; the picture, which is kept, uses them only for want of others."""
+"""Its records are made anew by each build; the picture uses them only for want of others."""
 
 
 def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
@@ -47,11 +47,6 @@ def describe_runs(runs: pd.DataFrame) -> str:
     """
     content = "".join(sorted(f"{row['key']} {row[ACCURACY]};" for row in as_rows(runs[["key", ACCURACY]])))
     return f"from {len(runs)} records, {hashlib.sha256(content.encode()).hexdigest()[:16]}"
-
-
-def is_current(path: Path, runs: pd.DataFrame) -> bool:
-    """Whether the picture was drawn from exactly these runs, as `headline_runs` gives them."""
-    return describe_runs(runs) in path.read_text(encoding="utf-8")
 
 
 def write_headline(path: Path | None = None) -> Path:

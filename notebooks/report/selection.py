@@ -39,9 +39,7 @@ from IPython.display import Markdown, display
 
 from lcmat import figures, report
 from lcmat.defaults import METHOD_OPTIONS
-from lcmat.paths import project_folder
 from lcmat.records import load_all
-from lcmat.report import headline
 from lcmat.report.runs import ACCURACY
 
 figures.use_style()
@@ -127,14 +125,6 @@ if settings:
         at_default = setting["rho"].isna() | (setting["rho"] == DEFAULT_RHO)
         report.plot_setting(ax, setting[at_default & setting["method"].isin(DRAWN)])
     plt.show()
-
-# %% tags=["hide-input"]
-picture = project_folder() / "book" / "figures" / "headline.svg"
-Markdown(
-    "The picture of the front page shows the methods as they are defined, from these records."
-    if headline.is_current(picture, headline.headline_runs(report.runs_frame(records)))
-    else "**The picture of the front page is of other records than these**; `python -m lcmat.report.headline` draws it anew."
-)
 
 # %% [markdown]
 # ## Does a radius above zero help?

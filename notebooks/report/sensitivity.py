@@ -132,9 +132,10 @@ else:
 
 # %% tags=["hide-input"]
 batch = report.study_runs(runs, "batch-norm")
+alone = batch[(batch["method"] == "lcmat-s") & batch["loss_reduction"].isna()]
 pairs = [
     (rho, report.paired_to(rows, rows["batch_norm"].isna()))
-    for rho, rows in batch[batch["method"] == "lcmat-s"].groupby("rho")
+    for rho, rows in alone.groupby("rho")
 ]
 for rho, rows in pairs:
     interval = rows["interval"].iloc[0]

@@ -49,8 +49,8 @@ costs = stage_seconds(
 # ## Selection against the training of the selecting network
 #
 # *Selection* is the choice alone, *evidence* what some methods need beyond one view of the last layer (other networks,
-# training histories), *selecting network* its training and the pass over all images. The last column is the paper's
-# quantity, the sum, over the selecting network alone.
+# training histories), *selecting network* its training and the pass over all images, which uniform selection does
+# without. The last column is the paper's quantity, the sum, over the selecting network alone.
 
 # %% tags=["hide-input"]
 shown = costs.assign(
@@ -112,7 +112,7 @@ Markdown(
 assert costs["n"].sum() == len(
     {record.key for record in records if record.status == "done"} & keys
 )
-parts = shown["selector"] + shown["evidence"].fillna(0) + shown["selection"]
+parts = shown["selector"].fillna(0) + shown["evidence"].fillna(0) + shown["selection"]
 assert ((parts - shown["total"]).abs() < 1e-9).all()
 
 # %% [markdown]
