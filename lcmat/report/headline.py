@@ -13,22 +13,28 @@ from lcmat.defaults import METHOD_OPTIONS
 from lcmat.paths import project_folder
 from lcmat.report.plots import plot_setting
 from lcmat.report.runs import ACCURACY, as_defined, as_rows, group_seeds, runs_frame, with_default_selector
+from lcmat.report.studies import study_runs
 
 RECOMPUTED = "digits"
 """Its records are made anew by each build; the picture uses them only for want of others."""
 
 
+DRAWN = ("uniform", "lcmat-s", "craig", "herding")
+
+
 def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Choose the runs that the picture shows: each method as defined, at its default radius, kept data sets first."""
-    runs = as_defined(with_default_selector(runs))
+    """Choose the runs of the selection study that the picture shows: methods as defined, kept data sets first."""
+    runs = as_defined(with_default_selector(study_runs(runs, "selection")))
+    runs = runs[runs["method"].isin(DRAWN)]
     defaults = runs["rho"].isna() | (runs["rho"] == METHOD_OPTIONS["lcmat-s"]["rho"])
     kept = runs["dataset"] != RECOMPUTED
     return runs[defaults & (kept if kept.any() else True)]
 
 
 def draw_headline(runs: pd.DataFrame) -> Figure:
-    """Draw accuracy against the fraction kept, one panel per setting; without runs, the words "not run"."""
-    settings = [rows for _, rows in group_seeds(runs).groupby(["dataset", "network", "width", "epochs"], dropna=False)]
+    """Draw accuracy against the fraction, a panel for each setting with several; without any, the words "not run"."""
+    grouped = group_seeds(runs).groupby(["dataset", "network", "width", "epochs"], dropna=False)
+    settings = [rows for _, rows in grouped if rows["fraction"].nunique() > 1]
     figure = Figure(figsize=(figures.NARROW_INCHES * max(len(settings), 1.4), 2.9), layout="constrained")
     axes = figure.subplots(1, max(len(settings), 1), squeeze=False)[0]
     for ax, setting in zip(axes, settings, strict=False):
