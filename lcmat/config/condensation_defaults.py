@@ -154,10 +154,10 @@ TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
         },
         "cifar10": {
             "dm": {"init": "real", "image_learning_rate": 10.0},
-            "dc": {"init": "real", "image_learning_rate": 3.0},
-            "dsa": {"init": "real", "image_learning_rate": 3.0},
-            "idc-i": {"init": "real", "image_learning_rate": 1.0},
-            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
+            "dc": {"init": "real", "image_learning_rate": 10.0},
+            "dsa": {"init": "real", "image_learning_rate": 10.0},
+            "idc-i": {"init": "real", "image_learning_rate": 3.0},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 1.0, "rho": 0.0},
             "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 10.0},
         },
     }
