@@ -40,10 +40,11 @@ book: $(INSTALLED) ## Run the missing benchmarks, execute the chapters, build th
 	@echo
 	@echo "The book: file://$(CURDIR)/$(SITE)/index.html"
 
-test: $(INSTALLED) ## Lint, check the format and the types, run the tests with coverage
+test: $(INSTALLED) ## Lint, check the format, the types and the direction of imports, run the tests with coverage
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy lcmat
+	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --cov -m "not site and not slow"
 
 check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)

@@ -4,9 +4,9 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from lcmat.images import select_images
+    from lcmat.numerics.submodular import facility_location
     from lcmat.selection import METHODS, Coreset, select
-    from lcmat.submodular import facility_location
+    from lcmat.selection.images import select_images
 
 __all__ = ["METHODS", "Coreset", "facility_location", "select", "select_images"]
 
@@ -18,9 +18,9 @@ except PackageNotFoundError:  # a source tree on the path, not installed
 _HOME = {
     "METHODS": "lcmat.selection",
     "Coreset": "lcmat.selection",
-    "facility_location": "lcmat.submodular",
+    "facility_location": "lcmat.numerics.submodular",
     "select": "lcmat.selection",
-    "select_images": "lcmat.images",
+    "select_images": "lcmat.selection.images",
 }
 
 

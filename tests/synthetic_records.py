@@ -7,7 +7,7 @@ import numpy as np
 from lcmat.config import parse
 from lcmat.data import DATASETS
 from lcmat.experiments import code_fingerprint
-from lcmat.records import Record
+from lcmat.records.record import Record
 from tests.test_records import ENVIRONMENT, MACHINE
 
 

@@ -11,14 +11,17 @@ import pytest
 import torch
 
 import lcmat
-from lcmat import experiments, records
-from lcmat.adoption import adopting, ledger, stages, trees
-from lcmat.adoption.driven import stages as driven
-from lcmat.adoption.stages import Scale, comparison
-from lcmat.commands import adopt
+from lcmat import experiments
+from lcmat.cli import adopt
 from lcmat.config import CondensationParameters, ContinualParameters, SelectionParameters
-from lcmat.experiments import caching, code_of, selection, stale_keys, training_fingerprint
-from lcmat.records import DataSource
+from lcmat.experiments import code_of, selection, stale_keys, training_fingerprint
+from lcmat.records import adoptions as ledger
+from lcmat.records import caching
+from lcmat.records import record as records
+from lcmat.records.record import DataSource
+from lcmat.sweep.adoption import adopting, stages, trees
+from lcmat.sweep.adoption.driven import stages as driven
+from lcmat.sweep.adoption.stages import Scale, comparison
 from tests.test_fingerprint_mutations import watched
 from tests.test_records import make_record
 

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lcmat.augmentation import random_crop_flip
+from lcmat.data.augmentation import random_crop_flip
 
 
 def generator(seed=0):

@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from lcmat import memory
-from lcmat.benchmarks import measuring, peers, selection_speed
-from lcmat.benchmarks.inputs import random_class, structured_class
-from lcmat.benchmarks.naive import naive_distances, naive_greedy, naive_herding, naive_k_center, naive_pursuit
-from lcmat.curvature import hessian_diagonals, per_sample_gradients
-from lcmat.submodular import facility_location
+from lcmat.curvature.last_layer import hessian_diagonals, per_sample_gradients
+from lcmat.numerics.submodular import facility_location
+from lcmat.records import memory
+from lcmat.speed import measuring, peers, selection_speed
+from lcmat.speed.inputs import random_class, structured_class
+from lcmat.speed.naive import naive_distances, naive_greedy, naive_herding, naive_k_center, naive_pursuit
 from tests.test_selection import dense_lcmat_distances
 from tests.test_submodular import naive_greedy as plain_greedy
 

@@ -8,14 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcmat import bound
-from lcmat.curvature import (
+from lcmat.curvature.last_layer import (
     gradient_distances,
     hessian_diagonals,
     hessian_distances,
     per_sample_gradients,
     top_variance_dimensions,
 )
-from lcmat.submodular import cluster_sizes, facility_location
+from lcmat.numerics.submodular import cluster_sizes, facility_location
 
 RHO = 0.5
 

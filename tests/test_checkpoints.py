@@ -7,8 +7,8 @@ import pytest
 import safetensors.torch
 import torch
 
-from lcmat import checkpoints
-from lcmat.checkpoints import CorruptArtifactError
+from lcmat.files import checkpoints
+from lcmat.files.checkpoints import CorruptArtifactError
 
 TENSORS = {
     "weights": torch.linspace(0, 1, 6).reshape(2, 3),

@@ -5,12 +5,16 @@ from pathlib import Path
 
 import pytest
 
-from lcmat import chapters, cli, commands, records, runner
-from lcmat.commands import arguments
+from lcmat import cli as commands
+from lcmat.book import chapters
+from lcmat.cli import arguments
+from lcmat.cli import main as cli
 from lcmat.config import SelectionParameters, parse_assignments
 from lcmat.experiments import code_fingerprint
-from lcmat.profiles import Profile, Study
-from lcmat.runner import RunError
+from lcmat.records import record as records
+from lcmat.sweep import runner
+from lcmat.sweep.profiles import Profile, Study
+from lcmat.sweep.runner import RunError
 from tests.test_records import make_record
 
 QUICK = SelectionParameters(method="uniform", selection_epochs=1, epochs=2)

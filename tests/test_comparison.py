@@ -3,13 +3,16 @@ import json
 import pytest
 import torch
 
-from lcmat import cli, comparison, machine, records
-from lcmat.circumstances import UNKNOWN
-from lcmat.commands import compare as command
-from lcmat.comparison import Platform
+from lcmat.cli import compare as command
+from lcmat.cli import main as cli
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
-from lcmat.profiles import Profile, Study
+from lcmat.records import machine
+from lcmat.records import record as records
+from lcmat.records.circumstances import UNKNOWN
+from lcmat.sweep import comparison
+from lcmat.sweep.comparison import Platform
+from lcmat.sweep.profiles import Profile, Study
 from tests.test_records import ENVIRONMENT, MACHINE, make_record
 
 RUNS = [SelectionParameters(seed=seed) for seed in range(3)]

@@ -3,10 +3,10 @@
 import numpy as np
 import pytest
 
-from lcmat import measurements
 from lcmat.config.condensation_defaults import DATASET_SETTINGS
-from lcmat.experiments import condensation_evaluation as evaluation
-from lcmat.profiles import PROFILES
+from lcmat.measurements import condensation_evaluation as evaluation
+from lcmat.records import measurements
+from lcmat.sweep.profiles import PROFILES
 
 
 def test_rows_name_their_network_and_draws_repeat(monkeypatch):

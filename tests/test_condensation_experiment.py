@@ -8,7 +8,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from lcmat import records
 from lcmat.condensation import EvaluationRecipe, condense, initial_set, load_set, published, train_on_set
 from lcmat.condensation.matching import OBJECTIVES
 from lcmat.condensation.step import matching_gradient
@@ -28,6 +27,7 @@ from lcmat.config.condensation_defaults import (
 from lcmat.data import DATASETS
 from lcmat.experiments import code_fingerprint, condensation, condensing, session
 from lcmat.experiments.seeds import derived_seed
+from lcmat.records import record as records
 from lcmat.training import DivergedError, accuracy_percent
 
 LIGHT = {"outer_iterations": 2, "inner_steps": 2, "network_images": 40, "evaluation_epochs": 3}
@@ -342,7 +342,7 @@ def test_equal_runs_have_equal_keys_and_each_parameter_enters_them():
 def test_the_figure_shows_the_first_images_of_each_class(splits):
     import matplotlib.pyplot as plt
 
-    from lcmat.experiments import display
+    from lcmat.book import display
 
     chosen = condensation.condense(session.begin(quick("random")), splits).synthetic
     figure = display.set_figure(chosen)

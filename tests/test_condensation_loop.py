@@ -11,10 +11,6 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lcmat import checkpoints
-from lcmat.augmentation import DSA_STRATEGY, apply_transformation, draw_transformation
-from lcmat.augmentation.cutmix import cutmix
-from lcmat.checkpoints import CorruptArtifactError
 from lcmat.condensation import (
     OBJECTIVES,
     CondensationRecipe,
@@ -28,6 +24,10 @@ from lcmat.condensation import (
 from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.step import equal_strength, image_step, matching_gradient
 from lcmat.condensation.synthetic import decode
+from lcmat.data.augmentation import DSA_STRATEGY, apply_transformation, draw_transformation
+from lcmat.data.augmentation.cutmix import cutmix
+from lcmat.files import checkpoints
+from lcmat.files.checkpoints import CorruptArtifactError
 from lcmat.models import build
 from lcmat.training import CheckpointMismatchError, DivergedError, accuracy_percent
 from tests.test_condensation_matching import terms_by_loops

@@ -8,15 +8,16 @@ import pandas as pd
 import pytest
 from scipy import stats
 
-from lcmat import figures, measurements
 from lcmat.config import CondensationParameters
 from lcmat.config.condensation_defaults import GRADIENTS_ALONE, SMALL, TUNED
-from lcmat.experiments import condensation_tuning as tuning
-from lcmat.profiles import PROFILES, condensation
+from lcmat.measurements import condensation_tuning as tuning
+from lcmat.records import measurements
 from lcmat.report import condensation as page
+from lcmat.report import figures
 from lcmat.report.condensation_figures import draw_gains, draw_strengths
 from lcmat.report.paired import describe_differences, paired_to
-from lcmat.statistics import mean_interval
+from lcmat.report.statistics import mean_interval
+from lcmat.sweep.profiles import PROFILES, condensation
 from tests.test_records import make_record
 
 RATE = {"image_learning_rate": 0.01}

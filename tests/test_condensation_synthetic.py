@@ -5,10 +5,10 @@ import pytest
 import torch
 from torch import nn
 
-from lcmat.checkpoints import CorruptArtifactError
 from lcmat.condensation import OBJECTIVES, CondensationRecipe, initial_set, load_set, published, save_set
 from lcmat.condensation.synthetic import decode, herding
 from lcmat.data.dataset import content_hash
+from lcmat.files.checkpoints import CorruptArtifactError
 from tests.test_training import bars
 
 

@@ -12,8 +12,7 @@ from lcmat.config import (
     parse,
     parse_assignments,
 )
-from lcmat.config.feasibility import class_sizes
-from lcmat.defaults import (
+from lcmat.config.defaults import (
     AUGMENTATIONS,
     DATASET_DEFAULTS,
     DATASET_PICTURES,
@@ -24,6 +23,7 @@ from lcmat.defaults import (
     NETWORK_WIDTHS,
     NETWORKS_WITHOUT_BATCH_NORM,
 )
+from lcmat.config.feasibility import class_sizes
 
 
 @pytest.mark.parametrize(
@@ -232,7 +232,7 @@ def test_networks_without_batch_norm_are_those_that_have_none():
 
 
 def test_augmentations_are_those_that_can_be_done():
-    from lcmat.augmentation.siamese import DSA_STRATEGY, operations
+    from lcmat.data.augmentation.siamese import DSA_STRATEGY, operations
 
     assert operations("_".join(AUGMENTATIONS)) == AUGMENTATIONS
     assert DSA_STRATEGY.split("_") == list(AUGMENTATIONS)

@@ -4,7 +4,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from lcmat import records
 from lcmat.condensation import OBJECTIVES, condense, published
 from lcmat.config import ContinualParameters, ParameterError, parse
 from lcmat.config.continual import OBJECTIVE_RADII
@@ -12,7 +11,8 @@ from lcmat.experiments import code_fingerprint, continual
 from lcmat.experiments.memory import condensed, selected
 from lcmat.experiments.memory import stage as stage_streams
 from lcmat.experiments.session import begin
-from lcmat.profiles import PROFILES
+from lcmat.records import record as records
+from lcmat.sweep.profiles import PROFILES
 from lcmat.training import DivergedError
 
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "benchmarks" / "continual.py"

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lcmat import blocks, curvature
+from lcmat.curvature import last_layer as curvature
+from lcmat.numerics import blocks
 
 
 def random_samples(n=7, d=5, c=4, seed=0, dtype=torch.float64):

@@ -20,11 +20,11 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
-from lcmat import paths
 from lcmat.data import DATASETS, DataError, ImageDataset, canonical, load
 from lcmat.data.catalogue import DatasetSpec, ParquetFile, TorchvisionFiles
 from lcmat.data.dataset import channel_statistics, content_hash
 from lcmat.data.loading import load_spec
+from lcmat.files import paths
 
 COUNTS = {"train": (3, 2), "test": (1, 2)}
 SHAPE = (3, 4, 4)

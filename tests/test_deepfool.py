@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lcmat.deepfool import deepfool_distances
+from lcmat.curvature.boundary import deepfool_distances
 
 
 def affine(inputs, classes, seed):

@@ -8,8 +8,8 @@ import pytest
 import torch
 
 from lcmat.config import SelectionParameters
+from lcmat.config.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.data import Splits
-from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
 from lcmat.experiments import code_of, embedding, evidence, held_out, selecting, selection
 from lcmat.experiments.evidence import PROVIDERS, forgetting, norms
 from lcmat.experiments.evidence.forgetting import count_forgetting

@@ -7,9 +7,8 @@ from pathlib import Path
 import pytest
 import torch
 
-from lcmat import machine, records
 from lcmat.config import SelectionParameters
-from lcmat.defaults import METHOD_OPTIONS
+from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.experiments import (
     code_fingerprint,
     embedding,
@@ -21,6 +20,8 @@ from lcmat.experiments import (
 )
 from lcmat.experiments.held_out import held_out_rows
 from lcmat.experiments.seeds import derived_seed
+from lcmat.records import machine
+from lcmat.records import record as records
 from lcmat.selection import select
 from lcmat.training import DivergedError, accuracy_percent, embed, train
 from tests.test_records import make_record
@@ -313,7 +314,7 @@ def test_parameters_cell_states_the_defaults_of_the_model():
 
 
 def test_importing_the_command_line_does_not_load_torch():
-    code = "import sys, lcmat.cli, lcmat.sweep, lcmat.experiments, lcmat.data; sys.exit('torch' in sys.modules)"
+    code = "import sys, lcmat.cli.main, lcmat.sweep, lcmat.experiments, lcmat.data; sys.exit('torch' in sys.modules)"
     assert os.system(f'"{os.sys.executable}" -c "{code}"') == 0
 
 

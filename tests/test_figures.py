@@ -9,9 +9,9 @@ import pytest
 from matplotlib.figure import Figure
 from scipy import stats
 
-from lcmat import figures
+from lcmat.report import figures
+from lcmat.report.statistics import Interval
 from lcmat.selection import METHODS
-from lcmat.statistics import Interval
 
 PUBLISHED = Path(__file__).parents[1] / "book/published.csv"
 

@@ -2,7 +2,7 @@ from pathlib import Path
 
 import pytest
 
-from lcmat.fingerprint import fingerprint, normalized, texts
+from lcmat.records.fingerprint import fingerprint, normalized, texts
 
 SOURCES = {
     "lcmat/__init__.py": "",

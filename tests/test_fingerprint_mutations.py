@@ -18,9 +18,9 @@ import torch
 import torchvision.models.inception  # noqa: F401  # now, for it takes long while it is watched
 
 import lcmat
-from lcmat.config import CondensationParameters, ContinualParameters, SelectionParameters
+from lcmat.config import EXPERIMENTS, CondensationParameters, ContinualParameters, SelectionParameters
+from lcmat.config.defaults import METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
 from lcmat.data import Splits, load
-from lcmat.defaults import METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
 from lcmat.experiments import Code, code_of, condensation, continual, embedding, selection
 from lcmat.models import build
 from lcmat.selection import select
@@ -28,18 +28,8 @@ from lcmat.selection import select
 PACKAGE = Path(lcmat.__file__).parent
 # What a record states by value (parameters, images) or what only writes, reads, plans and shows.
 WORDS_AND_FILES = (
-    *("lcmat", "lcmat.adoption*", "lcmat.cli", "lcmat.commands*", "lcmat.config*", "lcmat.defaults", "lcmat.profiles*"),
-    *(
-        "lcmat.circumstances",
-        "lcmat.memory",
-        "lcmat.checkpoints",
-        "lcmat.paths",
-        "lcmat.records",
-        "lcmat.machine",
-        "lcmat.measurements",
-        "lcmat.fingerprint",
-    ),
-    *("lcmat.experiments", "lcmat.experiments.caching", "lcmat.experiments.session", "lcmat.report*", "lcmat.sweep*"),
+    *("lcmat", "lcmat.book*", "lcmat.cli*", "lcmat.config*", "lcmat.files*", "lcmat.records*", "lcmat.report*"),
+    *("lcmat.sweep*", "lcmat.experiments", "lcmat.experiments.session"),
     *("lcmat.data.canonical", "lcmat.data.catalogue", "lcmat.data.digits", "lcmat.data.errors"),
     *("lcmat.data.parquet", "lcmat.data.source"),
 )
@@ -156,13 +146,13 @@ def test_words_do_not_count(executed, copied):
 
 
 def measurements():
-    return [Code(f"lcmat.experiments.{name}", methods, ("convnet",)) for name, methods in MEASUREMENTS.items()]
+    return [Code(f"lcmat.measurements.{name}", methods, ("convnet",)) for name, methods in MEASUREMENTS.items()]
 
 
 def imported() -> set[str]:
     """What Python imports for the experiments and measurements."""
-    names = ("selection", "condensation", "continual", *MEASUREMENTS)
-    code = f"import sys, {', '.join(f'lcmat.experiments.{name}' for name in names)}; print(*sys.modules)"
+    names = [f"experiments.{name}" for name in EXPERIMENTS] + [f"measurements.{name}" for name in MEASUREMENTS]
+    code = f"import sys, {', '.join(f'lcmat.{name}' for name in names)}; print(*sys.modules)"
     here = {**os.environ, "PYTHONPATH": str(PACKAGE.parent)}
     output = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True, env=here).stdout
     return {name for name in output.split() if name.startswith("lcmat.") and computes(name)}

@@ -8,7 +8,7 @@ import torch
 from scipy.stats import rankdata
 
 from lcmat import data
-from lcmat.experiments import gradient_variance as measurement
+from lcmat.measurements import gradient_variance as measurement
 from tests.test_curvature import dense_by_autograd, random_samples
 
 

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lcmat import gram
-from lcmat.gram import gram_rows
+from lcmat.numerics import gram
+from lcmat.numerics.gram import gram_rows
 
 
 @pytest.mark.parametrize("count", [0, 1, 50])

@@ -3,8 +3,8 @@
 import pytest
 import torch
 
-from lcmat import hessian_distances
-from lcmat.hessian_distances import (
+from lcmat.curvature import exact_distances as hessian_distances
+from lcmat.curvature.exact_distances import (
     frobenius_hessian_distances,
     largest_diagonal_distances,
     spectral_hessian_distances,

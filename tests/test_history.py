@@ -9,7 +9,7 @@ from collections import defaultdict
 import pytest
 from scipy import stats
 
-from lcmat.paths import project_folder
+from lcmat.files.paths import project_folder
 
 PAGE = (project_folder() / "book/report/history.md").read_text()
 ANEW, LAST = "3f000d5", "0321bed"

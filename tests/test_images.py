@@ -6,7 +6,7 @@ from torch import nn
 from torch.utils.data import TensorDataset
 
 from lcmat import select, select_images
-from lcmat.images import last_layer
+from lcmat.selection.images import last_layer
 
 
 class TwoHeads(nn.Module):

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lcmat.l1 import l1_distances
+from lcmat.numerics.l1 import l1_distances
 
 
 def matrices(n, m, k, dtype=torch.float64):

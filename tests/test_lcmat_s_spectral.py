@@ -1,7 +1,7 @@
 import pytest
 import torch
 
-from lcmat.curvature import augmented_features
+from lcmat.curvature.last_layer import augmented_features
 from lcmat.selection import select
 from lcmat.selection.lcmat_s_spectral import hessian_spectral_distance_blocks
 

@@ -5,11 +5,12 @@ import pytest
 import torch
 from torch import nn
 
-from lcmat import data, measurements, training
+from lcmat import data, training
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments import loss_surface
-from lcmat.experiments.loss_surface import Plane, filter_normalised_direction, losses_on_plane
+from lcmat.measurements import loss_surface
+from lcmat.measurements.loss_surface import Plane, filter_normalised_direction, losses_on_plane
 from lcmat.models import Network, build
+from lcmat.records import measurements
 
 
 @pytest.fixture

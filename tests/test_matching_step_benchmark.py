@@ -4,12 +4,12 @@ import pytest
 import torch
 
 from lcmat import data
-from lcmat.benchmarks.matching_step import WAYS, measure
-from lcmat.benchmarks.sequential import sequential_gradient
 from lcmat.condensation import initial_set, published
 from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.preparation import checked_rows, new_network
 from lcmat.condensation.step import matching_gradient
+from lcmat.speed.matching_step import WAYS, measure
+from lcmat.speed.sequential import sequential_gradient
 from lcmat.training.evaluation import evaluation_mode
 
 
@@ -49,7 +49,7 @@ def test_the_curvature_term_matters(digits):
 
 def test_every_way_is_measured_on_the_same_draws(digits, monkeypatch):
     ways = {"float32": WAYS["float32"], "bfloat16": WAYS["bfloat16"], "rho = 0": {"rho": 0.0}}
-    monkeypatch.setattr("lcmat.benchmarks.matching_step.WAYS", ways)
+    monkeypatch.setattr("lcmat.speed.matching_step.WAYS", ways)
     result = measure(digits, tiny(rho=50.0), repeats=2)
     entries = {entry["way"]: entry for entry in result["ways"]}
     assert list(entries) == ["sequential", *ways]

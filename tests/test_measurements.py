@@ -5,7 +5,7 @@ import math
 
 import pytest
 
-from lcmat import measurements
+from lcmat.records import measurements
 
 ROWS = [{"name": "a", "x": 1 / 3, "held": True}, {"name": "b", "x": 12345.678, "held": False}]
 
@@ -37,7 +37,7 @@ def test_not_a_number_is_refused_and_nothing_is_written(project):
 
 
 def test_a_measurement_that_is_missing_is_named_with_its_command():
-    with pytest.raises(FileNotFoundError, match=r"python -m lcmat\.experiments\.curvature_gap cifar10"):
+    with pytest.raises(FileNotFoundError, match=r"python -m lcmat\.measurements\.curvature_gap cifar10"):
         measurements.read("curvature-gap", "cifar10")
 
 

@@ -4,9 +4,10 @@ from datetime import UTC, datetime
 
 import pytest
 
-from lcmat import cli, records
+from lcmat.cli import main as cli
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
+from lcmat.records import record as records
 from tests.test_records import edit, make_record
 
 RUNS = [SelectionParameters(seed=seed) for seed in range(3)]

@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from lcmat.config import SelectionParameters
-from lcmat.defaults import METHOD_OPTIONS
+from lcmat.config.defaults import METHOD_OPTIONS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "notebooks/selection/04_official_code.py"

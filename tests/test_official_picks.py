@@ -10,9 +10,10 @@ import numpy as np
 import pytest
 import torch
 
-from lcmat import paths, select
+from lcmat import select
+from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.config.official import OFFICIAL
-from lcmat.defaults import METHOD_OPTIONS
+from lcmat.files import paths
 
 FOLDER = paths.data_folder().parent / "official"
 pytestmark = pytest.mark.skipif(not (FOLDER / "picks.json").is_file(), reason="no output of the authors' program here")

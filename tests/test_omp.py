@@ -8,8 +8,8 @@ import pytest
 import torch
 from sklearn.linear_model import orthogonal_mp_gram
 
-from lcmat.omp import orthogonal_matching_pursuit
-from lcmat.ties import first_best
+from lcmat.numerics.omp import orthogonal_matching_pursuit
+from lcmat.numerics.ties import first_best
 
 
 def random_problem(n=40, d=60, seed=0):
@@ -57,8 +57,8 @@ def test_choice_and_gains_equal_a_dense_regression_at_every_step(ridge, seed):
 @pytest.mark.parametrize(("few", "ahead"), [(1, 1), (1, 16), (3, 2), (3, 16), (40, 1), (40, 7), (40, 100)])
 @pytest.mark.parametrize("ridge", [0.0, 0.5])
 def test_how_the_next_choices_are_foreseen_changes_nothing(few, ahead, ridge, monkeypatch):
-    monkeypatch.setattr("lcmat.omp.FEW", few)
-    monkeypatch.setattr("lcmat.omp.AHEAD", ahead)
+    monkeypatch.setattr("lcmat.numerics.omp.FEW", few)
+    monkeypatch.setattr("lcmat.numerics.omp.AHEAD", ahead)
     columns, target = random_problem()
     pursuit = pursue(columns, target, 40, ridge)
     chosen, gains = dense_pursuit(columns, target, 40, ridge)

@@ -11,7 +11,7 @@ from scipy.integrate import quad
 from scipy.stats import binom
 from torch.distributions import Independent, Normal, kl_divergence
 
-from lcmat.pac_bayes import ball_radius, complexity, isotropic_kl, outside_ball, pac_bayes_gap
+from lcmat.bound.pac_bayes import ball_radius, complexity, isotropic_kl, outside_ball, pac_bayes_gap
 
 scales = st.floats(1e-3, 1e3)
 

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from lcmat import paths
+from lcmat.files import paths
 
 
 @pytest.mark.parametrize(

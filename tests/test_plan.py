@@ -1,12 +1,12 @@
 import pytest
 
-from lcmat import records
 from lcmat.config import ParameterError, SelectionParameters
 from lcmat.experiments import code_fingerprint
-from lcmat.profiles import PROFILES, Profile, Study
+from lcmat.records import record as records
 from lcmat.sweep import costs
 from lcmat.sweep.costs import Estimate, by_kind, estimate, in_order, network_of, within
 from lcmat.sweep.plan import plan, select_studies, share_of, total_seconds, varying
+from lcmat.sweep.profiles import PROFILES, Profile, Study
 from lcmat.sweep.timing import Pace
 from tests.test_records import make_record
 

@@ -5,14 +5,14 @@ import pytest
 
 from lcmat import report
 from lcmat.config import parse, parse_assignments
+from lcmat.config.defaults import METHOD_TITLES
 from lcmat.config.official import OFFICIAL
-from lcmat.defaults import METHOD_TITLES
-from lcmat.paths import project_folder
-from lcmat.profiles import PROFILES, paper
-from lcmat.profiles.study import Profile, Study, grid
+from lcmat.files.paths import project_folder
 from lcmat.selection import METHODS
 from lcmat.sweep.costs import network_of
 from lcmat.sweep.engine import assignments
+from lcmat.sweep.profiles import PROFILES, paper
+from lcmat.sweep.profiles.study import Profile, Study, grid
 
 STUDIES = [(name, study) for name, profile in PROFILES.items() for study in profile.studies]
 

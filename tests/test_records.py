@@ -13,11 +13,11 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from lcmat import records
-from lcmat.circumstances import Environment, Machine
 from lcmat.config import SelectionParameters
 from lcmat.data import DATASETS
-from lcmat.records import DataSource, Record, RecordError
+from lcmat.records import record as records
+from lcmat.records.circumstances import Environment, Machine
+from lcmat.records.record import DataSource, Record, RecordError
 
 MACHINE = Machine(
     device="CPU", processor="model 1", instructions="AVX2 0", threads=1, system="Linux", blas="MKL 1", onednn="oneDNN 1"
@@ -269,10 +269,10 @@ def test_a_record_that_says_something_else_replaces_the_older_one(tmp_path, chan
 WRITER = """
 import itertools, os, sys
 from pathlib import Path
-from lcmat import paths
+from lcmat.files import paths
 sys.path.insert(0, sys.argv[2])
 from test_records import make_record
-from lcmat import records
+from lcmat.records import record as records
 from lcmat.config import SelectionParameters
 folder = Path(sys.argv[1])
 print("ready", flush=True)

@@ -11,15 +11,15 @@ from scipy import stats
 
 from lcmat import report
 from lcmat.config import parse
+from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.config.official import OFFICIAL
-from lcmat.defaults import DATASET_DEFAULTS
 from lcmat.experiments import code_fingerprint
-from lcmat.profiles import PROFILES
-from lcmat.records import Problem, write
+from lcmat.records.record import Problem, write
 from lcmat.report import headline
 from lcmat.report.paired import paired_to
 from lcmat.report.published import STATES, sharing_cells
 from lcmat.report.runs import ACCURACY
+from lcmat.sweep.profiles import PROFILES
 from tests.synthetic_records import make_record, make_sweep
 
 PUBLISHED = report.read_published()

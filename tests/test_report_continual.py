@@ -3,7 +3,7 @@ from scipy import stats
 
 from lcmat.config import ContinualParameters
 from lcmat.experiments import code_fingerprint
-from lcmat.records import write
+from lcmat.records.record import write
 from lcmat.report import continual as report
 from tests.test_records import make_record
 

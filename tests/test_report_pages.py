@@ -16,10 +16,10 @@ from scipy import stats
 
 from lcmat import report
 from lcmat.config import EXPERIMENTS, parse, parse_assignments
+from lcmat.config.defaults import METHOD_OPTIONS, ZOO_PREFIX
 from lcmat.config.official import OFFICIAL
-from lcmat.defaults import METHOD_OPTIONS, ZOO_PREFIX
 from lcmat.models import build
-from lcmat.records import write
+from lcmat.records.record import write
 from lcmat.report.accounts import Accounts, describe, read_accounts
 from lcmat.report.cells import cells_table
 from lcmat.report.check_cost import BUDGET_HOURS, seconds_per_pass
@@ -32,7 +32,7 @@ from lcmat.report.page_check import check_page
 from lcmat.report.paired import label_differences
 from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
-from lcmat.verdicts import VERDICTS
+from lcmat.report.verdicts import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
 from tests.test_book import load_extension
 from tests.test_records import signed

@@ -8,10 +8,11 @@ import time
 
 import pytest
 
-from lcmat import records, runner
 from lcmat.config import SelectionParameters
-from lcmat.records import RecordError
-from lcmat.runner import RunError, execute_notebook, run_directly, run_notebook
+from lcmat.records import record as records
+from lcmat.records.record import RecordError
+from lcmat.sweep import runner
+from lcmat.sweep.runner import RunError, execute_notebook, run_directly, run_notebook
 from tests.test_records import make_record
 
 PARAMETERS = SelectionParameters(method="uniform", selection_epochs=1, epochs=2)

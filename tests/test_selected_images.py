@@ -8,16 +8,17 @@ import pytest
 import torch
 from PIL import Image
 
-from lcmat import data, measurements
+from lcmat import data
 from lcmat.data import DATASETS
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments import selected_images
-from lcmat.experiments.contact_sheet import GAP, NAMES_WIDTH, TITLE_HEIGHT, contact_sheet
 from lcmat.experiments.seeds import derived_seed
-from lcmat.experiments.selected_images import CANDIDATES, distance_ranks, picture, rows_of, typicality
-from lcmat.paths import data_folder, project_folder
-from lcmat.profiles import PROFILES
+from lcmat.files.paths import data_folder, project_folder
+from lcmat.measurements import selected_images
+from lcmat.measurements.contact_sheet import GAP, NAMES_WIDTH, TITLE_HEIGHT, contact_sheet
+from lcmat.measurements.selected_images import CANDIDATES, distance_ranks, picture, rows_of, typicality
+from lcmat.records import measurements
 from lcmat.selection import Coreset, select
+from lcmat.sweep.profiles import PROFILES
 
 STORED = [(name, measurements.read(selected_images.KIND, name)) for name in selected_images.DATASETS]
 stored = pytest.mark.parametrize(("dataset", "content"), STORED, ids=[name for name, _ in STORED])

@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from lcmat import METHODS, Coreset, select
-from lcmat.checkpoints import CorruptArtifactError
-from lcmat.curvature import LastLayer
+from lcmat.curvature.last_layer import LastLayer
+from lcmat.files.checkpoints import CorruptArtifactError
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.lcmat_s import lcmat_distances
 from tests.test_curvature import dense_by_autograd, random_samples

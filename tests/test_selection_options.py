@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lcmat import select
-from lcmat.curvature import LastLayer
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection import Coreset, Method, selector
 from lcmat.selection.official import LossReduction, loss_scales
 from tests.test_curvature import dense_by_autograd, random_samples

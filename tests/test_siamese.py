@@ -8,7 +8,7 @@ import torch
 from scipy import ndimage
 from torch.nn import functional
 
-from lcmat.augmentation import (
+from lcmat.data.augmentation import (
     DSA_STRATEGY,
     Ratios,
     Transformation,
@@ -16,7 +16,7 @@ from lcmat.augmentation import (
     draw_transformation,
     random_crop_flip,
 )
-from lcmat.augmentation.cutmix import Mixed, cutmix, mixed_cross_entropy
+from lcmat.data.augmentation.cutmix import Mixed, cutmix, mixed_cross_entropy
 
 OPERATIONS = DSA_STRATEGY.split("_")
 SHAPES = [(6, 3, 32, 32), (6, 1, 8, 8), (1, 1, 5, 7), (4, 3, 9, 6)]

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from lcmat import slider
-from lcmat.slider import image_slider
+from lcmat.book import slider
+from lcmat.book.slider import image_slider
 
 BROWSER = Path("/usr/bin/chromium")
 FRAMES = [np.full((2, 3), shade, dtype=np.uint8) for shade in (0, 100, 255)]

@@ -4,8 +4,8 @@ import pytest
 import torch
 
 from lcmat import bound
-from lcmat.benchmarks.inputs import random_class
-from lcmat.benchmarks.spectral_norm import measure
+from lcmat.speed.inputs import random_class
+from lcmat.speed.spectral_norm import measure
 
 
 @pytest.fixture(scope="module")

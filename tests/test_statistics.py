@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from scipy import stats
 
-from lcmat.statistics import Interval, holm, mean_interval, paired_difference, welch_difference
+from lcmat.report.statistics import Interval, holm, mean_interval, paired_difference, welch_difference
 
 SAMPLES = [np.random.default_rng(seed).normal(50 + seed, 1 + seed, size=3 + seed) for seed in range(4)]
 

@@ -3,10 +3,10 @@
 import pytest
 import torch
 
-from lcmat import blocks, streaming
+from lcmat.numerics import blocks, streaming
+from lcmat.numerics.streaming import facility_location_of_blocks
+from lcmat.numerics.submodular import cluster_sizes, facility_location
 from lcmat.selection import select
-from lcmat.streaming import facility_location_of_blocks
-from lcmat.submodular import cluster_sizes, facility_location
 from tests.test_curvature import random_samples
 from tests.test_submodular import naive_greedy
 

@@ -2,9 +2,9 @@ import pandas as pd
 import pytest
 
 from lcmat import report
-from lcmat.profiles import PROFILES
 from lcmat.report.cost import STAGES, stage_seconds
 from lcmat.report.runs import ACCURACY
+from lcmat.sweep.profiles import PROFILES
 from tests.synthetic_records import make_record
 
 

@@ -8,7 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from lcmat.submodular import cluster_sizes, facility_location
+from lcmat.numerics.submodular import cluster_sizes, facility_location
 
 
 def naive_greedy(distances, budget, tolerance=1e-10):
@@ -103,8 +103,8 @@ def test_permuting_samples_and_candidates_permutes_the_ranking():
 def test_when_the_pairs_left_are_collected_changes_nothing(steps, share, n, m, integers, monkeypatch):
     distances = random_distances(n, m, 6, integers)
     expected = facility_location(distances, m)
-    monkeypatch.setattr("lcmat.greedy.DENSE_STEPS", steps)
-    monkeypatch.setattr("lcmat.greedy.LARGEST_SHARE", share)
+    monkeypatch.setattr("lcmat.numerics.greedy.DENSE_STEPS", steps)
+    monkeypatch.setattr("lcmat.numerics.greedy.LARGEST_SHARE", share)
     ranking = facility_location(distances, m)
     assert ranking.indices.tolist() == naive_greedy(distances, m)[0]
     assert ranking.gains.tolist() == expected.gains.tolist()

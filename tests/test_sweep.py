@@ -7,15 +7,15 @@ from math import inf
 
 import pytest
 
-from lcmat import records
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
-from lcmat.profiles import PROFILES
+from lcmat.records import record as records
 from lcmat.sweep import Engine, batches, discard_outdated, sweep, sweep_here
 from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
 from lcmat.sweep.costs import Estimate
 from lcmat.sweep.engine import first_of_each
 from lcmat.sweep.outcome import log_of
+from lcmat.sweep.profiles import PROFILES
 from tests.test_records import make_record, signed
 
 TINY = {"selection_epochs": 1, "epochs": 1}
@@ -184,7 +184,7 @@ WITHOUT = """
 import sys
 for name in {blocked}:
     sys.modules[name] = None  # importing it fails as if it were not installed
-from lcmat.cli import main
+from lcmat.cli.main import main
 main(["sweep", "--profile", "smoke", "--study", "selection", "--in-process", "--budget", "1s"])
 sys.exit(main(["run", "selection", "--no-notebook", "-p", "selection_epochs=1", "-p", "epochs=1"]))
 """

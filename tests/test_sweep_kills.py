@@ -10,8 +10,8 @@ import time
 import psutil
 import pytest
 
-from lcmat import records
 from lcmat.config import SelectionParameters
+from lcmat.records import record as records
 
 DRIVER = """
 import sys

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch.nn.functional import cross_entropy
 
-from lcmat import bound, toy
+from lcmat import bound
+from lcmat.bound import toy
 
 
 @pytest.fixture

@@ -8,8 +8,8 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from lcmat.checkpoints import CorruptArtifactError
 from lcmat.data.dataset import ImageDataset, content_hash
+from lcmat.files.checkpoints import CorruptArtifactError
 from lcmat.models import Network, build
 from lcmat.training import (
     CheckpointMismatchError,

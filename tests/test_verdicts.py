@@ -10,8 +10,8 @@ from scipy import stats
 
 from lcmat import report
 from lcmat.report.chances import chances_by_table, describe_chances
-from lcmat.statistics import Interval, mean_interval, welch_difference
-from lcmat.verdicts import (
+from lcmat.report.statistics import Interval, mean_interval, welch_difference
+from lcmat.report.verdicts import (
     VERDICTS,
     Published,
     accuracy_margin,

@@ -8,20 +8,23 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
-from lcmat import bound, curvature, gradient_variance, hessian_distances, select, select_images
-from lcmat.benchmarks.naive import naive_greedy
+from lcmat import bound, select, select_images
 from lcmat.condensation.matching import OBJECTIVES, compare
 from lcmat.condensation.observation import observe
 from lcmat.config import SelectionParameters
-from lcmat.curvature import LastLayer
+from lcmat.curvature import exact_distances as hessian_distances
+from lcmat.curvature import last_layer as curvature
+from lcmat.curvature import moments as gradient_variance
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import load
 from lcmat.experiments import embedding, selecting
 from lcmat.experiments.embedding import SelectorView
 from lcmat.experiments.evidence.norms import norms
 from lcmat.experiments.selection import choose
-from lcmat.images import last_layer
 from lcmat.models import Network
 from lcmat.selection import METHODS
+from lcmat.selection.images import last_layer
+from lcmat.speed.naive import naive_greedy
 
 BUDGET = 8
 

@@ -6,8 +6,8 @@ from torch import nn
 
 from lcmat.condensation import condense, published
 from lcmat.config import CondensationParameters, ContinualParameters, SelectionParameters
+from lcmat.config.defaults import METHODS_WITHOUT_VIEW
 from lcmat.data import load
-from lcmat.defaults import METHODS_WITHOUT_VIEW
 from lcmat.experiments import continual
 from lcmat.experiments.evidence.norms import NUM_NETWORKS
 from lcmat.sweep.costs import by_kind, estimate

@@ -17,7 +17,7 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lcmat.curvature import augmented_features, check_samples
+from lcmat.curvature.last_layer import augmented_features, check_samples
 
 WEIGHT_SUM_TOLERANCE = 1e-6
 

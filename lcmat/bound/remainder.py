@@ -14,7 +14,7 @@ from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, hessian_product
 from lcmat.bound.spectrum import Product
-from lcmat.curvature import bernoulli_variances
+from lcmat.curvature.last_layer import bernoulli_variances
 
 THIRD_MOMENT_CONSTANT = 1 / (6 * math.sqrt(3))
 RANGE_CONSTANT = math.sqrt(2)

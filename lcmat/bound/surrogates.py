@@ -8,7 +8,7 @@ import torch
 from torch import Tensor
 
 from lcmat.bound.difference import LossDifference
-from lcmat.curvature import bernoulli_variances
+from lcmat.curvature.last_layer import bernoulli_variances
 
 
 def hessian_diagonal(difference: LossDifference) -> Tensor:

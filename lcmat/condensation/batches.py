@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lcmat.augmentation.siamese import Transformation, draw_transformation
 from lcmat.condensation.recipe import CondensationRecipe
+from lcmat.data.augmentation.siamese import Transformation, draw_transformation
 
 
 class ClassBatch(NamedTuple):

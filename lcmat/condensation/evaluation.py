@@ -4,9 +4,9 @@ from dataclasses import dataclass
 
 import torch
 
-from lcmat.augmentation.siamese import Combine
 from lcmat.condensation.network_training import Variation, shuffled_batches, train_on_batches
 from lcmat.condensation.synthetic import SyntheticSet
+from lcmat.data.augmentation.siamese import Combine
 from lcmat.models import Network, build
 from lcmat.training.sgd import Sgd
 from lcmat.training.steps import dropout_from

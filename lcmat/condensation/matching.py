@@ -18,7 +18,7 @@ from torch import Tensor
 
 from lcmat.condensation.distances import DISTANCES, Layers, Norm, choose_layers, gap
 from lcmat.condensation.observation import Observation
-from lcmat.gradient_variance import gradient_variance, mean_gradient, second_moment
+from lcmat.curvature.moments import gradient_variance, mean_gradient, second_moment
 
 Moment = Callable[..., Tensor]  # (features, logits, labels, *, bias)
 

@@ -6,8 +6,8 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lcmat.augmentation.cutmix import cutmix, mixed_cross_entropy
-from lcmat.augmentation.siamese import Combine, apply_transformation, draw_transformation
+from lcmat.data.augmentation.cutmix import cutmix, mixed_cross_entropy
+from lcmat.data.augmentation.siamese import Combine, apply_transformation, draw_transformation
 from lcmat.training.sgd import Sgd
 from lcmat.training.steps import split_batches
 

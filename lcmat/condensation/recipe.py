@@ -6,10 +6,10 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any, Literal
 
-from lcmat.augmentation.siamese import DSA_STRATEGY, Combine, operations
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
 from lcmat.condensation.matching import OBJECTIVES, Objective, find_objective
 from lcmat.condensation.synthetic import Init
+from lcmat.data.augmentation.siamese import DSA_STRATEGY, Combine, operations
 
 
 @dataclass(frozen=True)

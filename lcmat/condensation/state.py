@@ -8,10 +8,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lcmat import checkpoints
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.synthetic import SyntheticSet, description
 from lcmat.data.dataset import ImageDataset
+from lcmat.files import checkpoints
 from lcmat.models import Network
 from lcmat.training.resume import CheckpointMismatchError
 from lcmat.training.sgd import Sgd

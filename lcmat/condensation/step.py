@@ -7,12 +7,12 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lcmat.augmentation.siamese import apply_transformation
 from lcmat.condensation.batches import ClassBatch, draw_batches
 from lcmat.condensation.matching import Objective, Terms, compare
 from lcmat.condensation.observation import Observation, observe, observe_features
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.synthetic import decode
+from lcmat.data.augmentation.siamese import apply_transformation
 from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
 

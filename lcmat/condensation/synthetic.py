@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lcmat import checkpoints
 from lcmat.data.dataset import ImageDataset
+from lcmat.files import checkpoints
 
 Init = Literal["noise", "real", "herding"]
 

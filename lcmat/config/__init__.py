@@ -1,7 +1,8 @@
 """The parameters of the experiments: their only definition, validated before anything runs.
 
 This package imports neither torch nor the rest of `lcmat`, so that a misspelt parameter is refused at once. The tables
-of `lcmat.defaults` repeat what the registries of data sets, networks and methods say; a test keeps them in agreement.
+of `lcmat.config.defaults` repeat what the registries of data sets, networks and methods say; a test keeps them in
+agreement.
 """
 
 from lcmat.config.base import Experiment, ParameterError, nearest

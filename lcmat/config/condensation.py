@@ -15,8 +15,8 @@ from lcmat.config.condensation_defaults import (
     fitting,
     method_defaults,
 )
+from lcmat.config.defaults import NETWORK_WIDTHS, ZOO_PREFIX
 from lcmat.config.feasibility import check_augmentations, check_images_per_class, check_networks
-from lcmat.defaults import NETWORK_WIDTHS, ZOO_PREFIX
 
 EVALUATION = (
     *("test_network", "test_width", "evaluations", "evaluation_epochs", "evaluation_learning_rate"),

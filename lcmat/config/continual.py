@@ -7,8 +7,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lcmat.config.base import Experiment, recognised
+from lcmat.config.defaults import DATASET_DEFAULTS, DATASET_PICTURES, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
 from lcmat.config.feasibility import check_images_per_class
-from lcmat.defaults import DATASET_DEFAULTS, DATASET_PICTURES, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
 
 OBJECTIVE_RADII: Mapping[str, float | None] = MappingProxyType(
     {

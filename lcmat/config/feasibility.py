@@ -1,12 +1,12 @@
 """Parameters that are valid one by one and cannot work together, found before anything is trained.
 
-Whatever needs torch to be seen is found by `lcmat.runner.check_built_networks`.
+Whatever needs torch to be seen is found by `lcmat.sweep.runner.check_built_networks`.
 """
 
 from collections.abc import Iterable
 
 from lcmat.config.base import nearest
-from lcmat.defaults import (
+from lcmat.config.defaults import (
     AUGMENTATIONS,
     DATASET_PICTURES,
     METHOD_EVIDENCE,

@@ -6,8 +6,8 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lcmat.config.base import Experiment, recognised, without_repetition
+from lcmat.config.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, NETWORK_WIDTHS, ZOO_PREFIX
 from lcmat.config.feasibility import check_selection
-from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, NETWORK_WIDTHS, ZOO_PREFIX
 
 USUAL_WEIGHT_DECAY = 5e-4
 

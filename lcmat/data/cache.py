@@ -4,10 +4,10 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-from lcmat import checkpoints
 from lcmat.data.catalogue import DatasetSpec
 from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
 from lcmat.data.source import Source
+from lcmat.files import checkpoints
 
 # Part of every file name: a change in how splits are decoded needs a new number.
 _FORMAT = 2

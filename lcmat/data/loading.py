@@ -5,8 +5,8 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcmat import paths
 from lcmat.data.catalogue import DATASETS, SPLITS, DatasetSpec
+from lcmat.files import paths
 
 if TYPE_CHECKING:
     from lcmat.data.dataset import Splits
@@ -20,8 +20,8 @@ def load(
 
     Args:
         name: a key of `lcmat.data.DATASETS`.
-        folder: where the files are, and where downloads go; None: $LCMAT_DATA, see `lcmat.paths.data_folder`.
-        cache: where decoded splits are kept; None: `decoded` in `lcmat.paths.cache_folder`.
+        folder: where the files are, and where downloads go; None: $LCMAT_DATA, see `lcmat.files.paths.data_folder`.
+        cache: where decoded splits are kept; None: `decoded` in `lcmat.files.paths.cache_folder`.
         download: whether a missing data set may be fetched from the network.
 
     Returns:

@@ -5,21 +5,20 @@ from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
-from lcmat.adoption import ledger
 from lcmat.config import Experiment, parse
+from lcmat.config.defaults import METHOD_EVIDENCE
 from lcmat.data.catalogue import DATASETS
-from lcmat.defaults import METHOD_EVIDENCE
-from lcmat.fingerprint import ROOT, fingerprint, texts
-from lcmat.records import Record
+from lcmat.records import adoptions as ledger
+from lcmat.records.fingerprint import ROOT, fingerprint, texts
+from lcmat.records.record import Record
 
 # Rooms of words and files, whose every module is left out: a record states parameters by their values and images by the
 # hash of their content, and what only carries results to and fro leaves them as they are.
 WORDS_AND_FILES = (
-    *("lcmat.adoption*", "lcmat.config*", "lcmat.defaults", "lcmat.experiments", "lcmat.fingerprint"),
+    *("lcmat.config*", "lcmat.files*", "lcmat.records*", "lcmat.sweep*"),
+    *("lcmat.experiments", "lcmat.experiments.session"),
     *("lcmat.data.canonical", "lcmat.data.catalogue", "lcmat.data.digits", "lcmat.data.errors"),
     *("lcmat.data.parquet", "lcmat.data.source"),
-    *("lcmat.checkpoints", "lcmat.circumstances", "lcmat.machine", "lcmat.measurements", "lcmat.memory"),
-    *("lcmat.paths", "lcmat.records", "lcmat.experiments.caching", "lcmat.experiments.session"),
 )
 _METHODS, _NETWORKS = "lcmat.selection.registry.METHODS", "lcmat.models.MODELS"
 _EVIDENCE = "lcmat.experiments.evidence.PROVIDERS"
@@ -74,7 +73,7 @@ def code_fingerprints(runs: Iterable[Experiment]) -> dict[str, str]:
 def stale_keys(records: Iterable[Record]) -> set[str]:
     """Keys of the records that a run today need not agree with: its code is other, or its images.
 
-    Code that was shown to give the same numbers counts as the same, see `lcmat.adoption`.
+    Code that was shown to give the same numbers counts as the same, see `lcmat.sweep.adoption`.
     """
     found, adoptions, fingerprint_of = list(records), ledger.read(), cache(Code.fingerprint)
     codes = (fingerprint_of(code_of(parse(record.experiment, record.parameters))) for record in found)

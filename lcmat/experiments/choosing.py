@@ -10,17 +10,17 @@ from typing import NamedTuple
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
+from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.config.selection import PAPER_RADII
-from lcmat.curvature import LastLayer
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import ImageDataset, Splits
-from lcmat.defaults import METHOD_OPTIONS
 from lcmat.experiments import measurement_fingerprint
-from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.embedding import SelectorView
 from lcmat.experiments.held_out import held_out, held_out_rows
 from lcmat.experiments.learner import train_learner
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.selecting import remaining_rows, selector_identity
+from lcmat.records.caching import Stored, cached
 from lcmat.selection import Coreset, select
 from lcmat.selection.budgets import class_budgets
 

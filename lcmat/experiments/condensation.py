@@ -11,7 +11,6 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor
 
-from lcmat import records
 from lcmat.condensation import EvaluationRecipe, train_on_set
 from lcmat.config import CondensationParameters
 from lcmat.config.condensation import EVALUATION
@@ -20,7 +19,8 @@ from lcmat.data import Splits, load
 from lcmat.experiments.condensing import Condensed, Progress, condense
 from lcmat.experiments.real_images import stream
 from lcmat.experiments.session import Session, begin
-from lcmat.records import Record
+from lcmat.records import record as records
+from lcmat.records.record import Record
 from lcmat.training import DivergedError, accuracy_percent
 
 __all__ = ["condense", "evaluate", "finish", "load_data", "run", "save"]

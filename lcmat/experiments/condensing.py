@@ -11,7 +11,6 @@ import torch
 from torch import Tensor
 
 from lcmat import condensation
-from lcmat.checkpoints import CorruptArtifactError
 from lcmat.condensation import CondensationRecipe, CondensationResult, SyntheticSet, initial_set, published
 from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import equal_strength
@@ -21,10 +20,11 @@ from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import CONTROLS, REAL_METHODS
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments import code_fingerprint
-from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.real_images import Progress, chosen_set, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session
+from lcmat.files.checkpoints import CorruptArtifactError
+from lcmat.records.caching import Stored, cached
 from lcmat.training import DivergedError
 from lcmat.training.resume import CheckpointMismatchError
 

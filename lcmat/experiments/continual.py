@@ -14,11 +14,13 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from lcmat import checkpoints, records
 from lcmat.condensation.evaluation import EvaluationRecipe, train_on_set
 from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
-from lcmat.continual import (
+from lcmat.data import ImageDataset, Splits, load
+from lcmat.experiments.memory import fill
+from lcmat.experiments.memory.stage import Progress, strategy, stream
+from lcmat.experiments.replay_metrics import (
     backward_transfer,
     class_stages,
     forgetting,
@@ -27,13 +29,12 @@ from lcmat.continual import (
     seen_accuracy,
     stage_accuracies,
 )
-from lcmat.data import ImageDataset, Splits, load
-from lcmat.experiments.caching import unfinished
-from lcmat.experiments.memory import fill
-from lcmat.experiments.memory.stage import Progress, strategy, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
-from lcmat.records import Record
+from lcmat.files import checkpoints
+from lcmat.records import record as records
+from lcmat.records.caching import unfinished
+from lcmat.records.record import Record
 from lcmat.training.evaluation import predict
 from lcmat.training.loop import DivergedError
 

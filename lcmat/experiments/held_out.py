@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
+from lcmat.config.defaults import METHOD_EVIDENCE
 from lcmat.data import Splits
-from lcmat.defaults import METHOD_EVIDENCE
 from lcmat.experiments.seeds import derived_seed
 
 HELD_OUT_SHARE = 0.1

@@ -11,13 +11,13 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lcmat import checkpoints
 from lcmat.config import SelectionParameters
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments import training_fingerprint
-from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.seeds import derived_seed
+from lcmat.files import checkpoints
 from lcmat.models import Network, build
+from lcmat.records.caching import Stored, cached
 from lcmat.training import CheckpointMismatchError, Recipe, TrainingResult, train
 
 Progress = Callable[[float, int, float, float | None], None]

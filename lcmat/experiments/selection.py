@@ -8,13 +8,11 @@ from pathlib import Path
 
 import torch
 
-from lcmat import records
 from lcmat.config import SelectionParameters
+from lcmat.config.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 from lcmat.data import Splits, load
 from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
-from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 from lcmat.experiments import embedding
-from lcmat.experiments.caching import unfinished
 from lcmat.experiments.choosing import Choice, choose
 from lcmat.experiments.embedding import SelectorView, no_view
 from lcmat.experiments.evidence import gather, gathering_seconds
@@ -23,7 +21,9 @@ from lcmat.experiments.learner import train_learner
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.selecting import Progress
 from lcmat.experiments.session import Session, begin
-from lcmat.records import Record
+from lcmat.records import record as records
+from lcmat.records.caching import unfinished
+from lcmat.records.record import Record
 from lcmat.selection import Coreset
 from lcmat.training import DivergedError, TrainingResult
 

@@ -14,13 +14,14 @@ import torch
 from lcmat.config import Experiment
 from lcmat.data import Splits
 from lcmat.experiments import code_fingerprint
-from lcmat.machine import chosen_device, this_environment, this_machine
-from lcmat.memory import peak_megabytes
-from lcmat.records import DataSource, Record
+from lcmat.files.paths import PACKAGE
+from lcmat.records.machine import chosen_device, this_environment, this_machine
+from lcmat.records.memory import peak_megabytes
+from lcmat.records.record import DataSource, Record
 
 P = TypeVar("P", bound=Experiment)
 
-_ROOT = Path(__file__).resolve().parent.parent.parent
+_ROOT = PACKAGE.parent
 
 
 @dataclass(frozen=True)

@@ -10,8 +10,8 @@ from typing import TYPE_CHECKING
 import pandas as pd
 from IPython.display import HTML, Markdown
 
-from lcmat import records as record_files
 from lcmat.experiments import stale_keys
+from lcmat.records import record as record_files
 from lcmat.report.arms import counted_records
 from lcmat.report.cells import Context, cells_table, published_text
 from lcmat.report.published import STATES, compare, read_published, sharing_cells
@@ -20,7 +20,7 @@ from lcmat.report.runs import as_rows, runs_frame
 from lcmat.report.tables import problems_notice
 
 if TYPE_CHECKING:
-    from lcmat.records import Problem, Record
+    from lcmat.records.record import Problem, Record
 
 
 @dataclass(frozen=True)

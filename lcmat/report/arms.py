@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 
 from lcmat.report.protocol import Check, protocol_key
 from lcmat.report.runs import BEST_ACCURACY
-from lcmat.statistics import Interval, mean_interval
+from lcmat.report.statistics import Interval, mean_interval
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
 
 Index = Mapping[str, Sequence["Record"]]
 """Protocol -> its records."""

@@ -16,7 +16,7 @@ from lcmat.report.reduced import Groups, Reduced, reduced_for
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
     from lcmat.report.protocol import Check
 
 KEY_LETTERS = 8

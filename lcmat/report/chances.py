@@ -10,7 +10,7 @@ import pandas as pd
 
 from lcmat.report.published import published_of
 from lcmat.report.runs import as_rows
-from lcmat.verdicts import SMALLEST_SEEDS, VERDICTS, verdict_chances, within_reach
+from lcmat.report.verdicts import SMALLEST_SEEDS, VERDICTS, verdict_chances, within_reach
 
 SEEDS = (3, 5)
 """Numbers of our seeds that the pages name."""

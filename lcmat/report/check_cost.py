@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from lcmat.config import parse
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
     from lcmat.report.protocol import Check
 
 BUDGET_HOURS = 24.0

@@ -20,7 +20,7 @@ from lcmat.report.paired import SETTING, SIGNIFICANCE, label_differences, testab
 from lcmat.report.protocol import NOT_PROTOCOL
 from lcmat.report.published import published_of
 from lcmat.report.runs import as_rows, with_default_selector
-from lcmat.statistics import Interval, paired_difference, welch_difference
+from lcmat.report.statistics import Interval, paired_difference, welch_difference
 
 WORDS = ("supported", "contradicted", "not decided", "not comparable", "not run")
 PRETRAINED = ("selection_epochs", "selection_weight_decay")

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from lcmat.config.defaults import METHOD_OPTIONS, METHOD_TITLES
 from lcmat.config.official import OFFICIAL
-from lcmat.defaults import METHOD_OPTIONS, METHOD_TITLES
 from lcmat.report.paired import Pair
 from lcmat.report.runs import method_label
 

@@ -14,7 +14,7 @@ from lcmat.report.claims import CLAIMS, Claim
 from lcmat.report.markup import cell, details, element, plain_rows, table, text
 from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.runs import as_rows
-from lcmat.statistics import Interval
+from lcmat.report.statistics import Interval
 
 NOTHING = "–"
 HEADS = (

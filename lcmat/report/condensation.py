@@ -17,12 +17,12 @@ from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS
 from lcmat.report.paired import SIGNIFICANCE, Scheme, paired_to, setting_key, testable, with_corrected_p
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, runs_frame
+from lcmat.report.statistics import Interval, mean_interval, welch_difference
 from lcmat.report.tables import _network, _range, _table, _tested
-from lcmat.statistics import Interval, mean_interval, welch_difference
-from lcmat.verdicts import MAX_SEEDS
+from lcmat.report.verdicts import MAX_SEEDS
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
 
 REAL_TITLES = {"random": "Random", "herding": "Herding", "k-center": "k-Center"}
 OWN = ("method", *sorted({name for known in METHOD_PARAMETERS.values() for name in known}))

@@ -10,10 +10,10 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lcmat import figures
+from lcmat.report import figures
 from lcmat.report.condensation import title_of
 from lcmat.report.runs import as_rows
-from lcmat.statistics import mean_interval
+from lcmat.report.statistics import mean_interval
 
 
 def draw_gains(differences: pd.DataFrame, *, columns: int = 2) -> Figure:

@@ -8,12 +8,12 @@ import pandas as pd
 
 from lcmat.condensation import OBJECTIVES
 from lcmat.config import Experiment
-from lcmat.defaults import METHOD_TITLES
+from lcmat.config.defaults import METHOD_TITLES
 from lcmat.experiments import stale_keys
-from lcmat.profiles import PROFILES
-from lcmat.records import Record, path_of, read
+from lcmat.records.record import Record, path_of, read
 from lcmat.report.runs import ACCURACY
-from lcmat.statistics import holm, paired_difference
+from lcmat.report.statistics import holm, paired_difference
+from lcmat.sweep.profiles import PROFILES
 
 OWN = "own_classes_accuracy_percent"
 STAGE_COLUMNS = ("dataset", "method", "title", "seed", "stage", "classes_seen", "accuracy", "own_accuracy")

@@ -10,7 +10,7 @@ import pandas as pd
 from lcmat.report.runs import method_label
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
 
 STAGES = ("selector", "evidence", "selection", "training")
 SETTING = ("dataset", "network", "width", "device", "method", "fraction")

@@ -7,12 +7,12 @@ from typing import Any
 
 import pandas as pd
 
-from lcmat.defaults import METHOD_OPTIONS
-from lcmat.profiles.variants import SHIPPED, official
+from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, method_label, with_default_selector
-from lcmat.statistics import Interval, mean_interval
+from lcmat.report.statistics import Interval, mean_interval
+from lcmat.sweep.profiles.variants import SHIPPED, official
 
 HEADS = (
     *("Method", "Shipped", "Data, network", "Fraction", "As defined", "As shipped", "n"),

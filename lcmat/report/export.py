@@ -7,11 +7,11 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcmat.paths import atomic_write
+from lcmat.files.paths import atomic_write
 from lcmat.report.claims_table import assess_claims
 from lcmat.report.published import STATES, verdict_counts
 from lcmat.report.runs import as_rows
-from lcmat.verdicts import VERDICTS
+from lcmat.report.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from lcmat.report.accounts import Accounts

@@ -8,9 +8,10 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lcmat import figures, records
-from lcmat.defaults import METHOD_OPTIONS
-from lcmat.paths import project_folder
+from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.files.paths import project_folder
+from lcmat.records import record as records
+from lcmat.report import figures
 from lcmat.report.plots import plot_setting
 from lcmat.report.runs import ACCURACY, as_defined, as_rows, group_seeds, runs_frame, with_default_selector
 from lcmat.report.studies import study_runs

@@ -6,7 +6,7 @@ import csv
 
 from IPython.display import HTML
 
-from lcmat.paths import project_folder
+from lcmat.files.paths import project_folder
 
 
 def check_page(page: HTML, table: str) -> str:

@@ -12,9 +12,9 @@ from typing import Any, NamedTuple
 
 import pandas as pd
 
-from lcmat.defaults import METHOD_OPTIONS
+from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.report.runs import ACCURACY, PARAMETERS, as_rows, done_runs, method_label
-from lcmat.statistics import PairedDifference, holm, paired_difference
+from lcmat.report.statistics import PairedDifference, holm, paired_difference
 
 Pair = tuple[str, str]
 """Labels, as `lcmat.report.method_label` gives them: the one whose value counts, and the one it is compared with."""

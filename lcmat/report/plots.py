@@ -8,9 +8,9 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.ticker import NullFormatter
 
-from lcmat import figures
+from lcmat.report import figures
 from lcmat.report.runs import ACCURACY, group_seeds, method_label
-from lcmat.statistics import mean_interval
+from lcmat.report.statistics import mean_interval
 
 
 def plot_setting(ax: Axes, setting: pd.DataFrame) -> Axes:

@@ -10,13 +10,13 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lcmat.config import EXPERIMENTS, parse
+from lcmat.config.defaults import METHOD_TITLES
 from lcmat.config.official import OFFICIAL
-from lcmat.defaults import METHOD_TITLES
 from lcmat.report import reasons
 from lcmat.report.runs import ACCURACY
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
 
 Row = Mapping[str, Any]
 

@@ -11,15 +11,15 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.experiments import stale_keys
-from lcmat.paths import project_folder
+from lcmat.files.paths import project_folder
 from lcmat.report.arms import Arm, Index, arm, index_protocols
 from lcmat.report.check_cost import BUDGET_HOURS, estimated_hours, seconds_per_pass
 from lcmat.report.protocol import NUM_CLASSES, Check, official_check, paper_parameters
 from lcmat.report.runs import ACCURACY, as_rows
-from lcmat.verdicts import VERDICTS, Published, accuracy_margin, verdict
+from lcmat.report.verdicts import VERDICTS, Published, accuracy_margin, verdict
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
 
 STATES = (*VERDICTS, "diverged", "not comparable", "over budget", "not run")
 """What can be said of a published number; every one has exactly one of these."""

@@ -6,7 +6,7 @@ HALF_OF_FIGURE_3 = (
     "fraction: ours are wins among the runs with SGD at our choice of fraction, shown and not judged."
 )
 NO_GAP_TERMS = (
-    "Neither data set nor fraction is stated, so there is no run to compare with. lcmat.experiments.explanation "
+    "Neither data set nor fraction is stated, so there is no run to compare with. lcmat.measurements.explanation "
     "measures both terms for the coresets of our records."
 )
 OTHER_DENSENET = (

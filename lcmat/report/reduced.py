@@ -10,10 +10,10 @@ from typing import TYPE_CHECKING, Any
 from lcmat.config import parse
 from lcmat.report.protocol import NOT_PROTOCOL, Check, data_name, protocol_key
 from lcmat.report.runs import ACCURACY
-from lcmat.statistics import Interval, mean_interval
+from lcmat.report.statistics import Interval, mean_interval
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
 
 SCALE = ("network", "width", "learner", "learner_width", "test_network", "test_width", "epochs", "selection_epochs")
 """Parameters in which a reduced run may differ from the published protocol, besides those that never count."""

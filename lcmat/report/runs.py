@@ -8,11 +8,11 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, METHOD_TITLES
+from lcmat.config.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, METHOD_TITLES
 from lcmat.experiments import stale_keys
 
 if TYPE_CHECKING:
-    from lcmat.records import Record
+    from lcmat.records.record import Record
 
 ACCURACY = "test_accuracy_percent"
 BEST_ACCURACY = "best_test_accuracy_percent"

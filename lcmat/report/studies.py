@@ -10,10 +10,10 @@ import matplotlib.pyplot as plt
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lcmat import figures
-from lcmat.defaults import METHOD_TITLES
-from lcmat.profiles import PROFILES
+from lcmat.config.defaults import METHOD_TITLES
+from lcmat.report import figures
 from lcmat.report.runs import ACCURACY, as_rows, done_runs, method_label
+from lcmat.sweep.profiles import PROFILES
 
 ROW_INCHES = 0.17
 MARGIN_ROWS = 4  # room for a panel's title and ticks
@@ -24,7 +24,7 @@ def study_runs(runs: pd.DataFrame, name: str) -> pd.DataFrame:
 
     Args:
         runs: as `lcmat.report.runs_frame` gives it.
-        name: see `lcmat.profiles.Study`.
+        name: see `lcmat.sweep.profiles.Study`.
 
     Raises:
         ValueError: no profile has such a study.

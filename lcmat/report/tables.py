@@ -15,12 +15,12 @@ import pandas as pd
 from great_tables import GT
 from IPython.display import HTML
 
-from lcmat.adoption import ledger
+from lcmat.records import adoptions as ledger
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, method_label
-from lcmat.statistics import Interval, mean_interval
+from lcmat.report.statistics import Interval, mean_interval
 
 if TYPE_CHECKING:
-    from lcmat.records import Problem
+    from lcmat.records.record import Problem
 
 KEY_LETTERS = 8
 

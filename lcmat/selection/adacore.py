@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lcmat.blocks import Blocks, Part
-from lcmat.curvature import hessian_diagonals, per_sample_gradients
+from lcmat.curvature.last_layer import hessian_diagonals, per_sample_gradients
+from lcmat.numerics.blocks import Blocks, Part
+from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
-from lcmat.streaming import facility_location_of_blocks
 
 OFFICIAL_OFFSET = 10.0  # the official similarity is 10 - distance, and facility location clips it at 0
 

@@ -8,8 +8,8 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from lcmat import checkpoints
 from lcmat.data.dataset import ImageDataset
+from lcmat.files import checkpoints
 
 
 @dataclass(frozen=True, eq=False)

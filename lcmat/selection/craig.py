@@ -5,11 +5,11 @@ from typing import Literal
 import torch
 from torch import Tensor
 
-from lcmat.curvature import outer_product_distance_blocks
+from lcmat.curvature.last_layer import outer_product_distance_blocks
+from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.official import LossReduction, OfficialWeights
-from lcmat.streaming import facility_location_of_blocks
 
 
 def craig(

@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
+from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.similarity import cosine_distance_blocks
-from lcmat.streaming import facility_location_of_blocks
 
 
 def facility_location(
@@ -35,7 +35,7 @@ def facility_location(
 
     Returns:
         Indices in greedy order, a prefix being the choice of a smaller budget; equal weights, for the method defines
-        none; gains of `lcmat.submodular.facility_location` on the distances ``1 - s_ij``.
+        none; gains of `lcmat.numerics.submodular.facility_location` on the distances ``1 - s_ij``.
     """
     factors = gradient_factors(logits, labels, double_softmax=double_softmax)
     blocks = cosine_distance_blocks(factors, features, bias=bias)

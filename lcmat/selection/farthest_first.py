@@ -5,9 +5,9 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import equally_weighted
-from lcmat.ties import first_best
 
 
 def farthest_first(

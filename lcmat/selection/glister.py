@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from lcmat.curvature import LastLayer
+from lcmat.curvature.last_layer import LastLayer
+from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, logit_changes, mean_gradient, products_with
 from lcmat.selection.official import LossReduction
-from lcmat.ties import first_best
 
 
 def glister(

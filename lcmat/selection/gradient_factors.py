@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lcmat.curvature import residuals
+from lcmat.curvature.last_layer import residuals
 from lcmat.selection.official import LossReduction, loss_scales
 
 

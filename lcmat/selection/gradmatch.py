@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
-from lcmat.curvature import augmented_features
-from lcmat.omp import orthogonal_matching_pursuit
+from lcmat.curvature.last_layer import augmented_features
+from lcmat.numerics.omp import orthogonal_matching_pursuit
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, products_with
 from lcmat.selection.official import LossReduction, OfficialWeights
@@ -35,7 +35,7 @@ def gradmatch(
         features: inputs of the last linear layer, ``(n, d)``.
         logits: its outputs, ``(n, c)``.
         labels: class numbers, int64 ``(n,)``.
-        budget: how many samples to choose; it is met also beyond the rank of the gradients, see `lcmat.omp`.
+        budget: how many samples to choose; it is met also beyond the rank of the gradients, see `lcmat.numerics.omp`.
         generator: unused; every method takes one.
         ridge: weight of the squared weights, in the unit of squared gradients; 0.5 as in the authors' configurations.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lcmat.curvature import LastLayer
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, mean_gradient
 from lcmat.selection.gradmatch import match

@@ -5,10 +5,10 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.similarity import directions
-from lcmat.ties import first_best
 
 
 def graph_cut(

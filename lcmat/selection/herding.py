@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from lcmat.gram import gram_rows
+from lcmat.numerics.gram import gram_rows
+from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import equally_weighted
-from lcmat.ties import first_best
 
 _ROUNDING = 1e-13  # of an inner product of a few thousand float64 numbers, relative to the norms
 

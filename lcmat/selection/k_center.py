@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lcmat.gram import gram_rows
+from lcmat.numerics.gram import gram_rows
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.farthest_first import farthest_first
 

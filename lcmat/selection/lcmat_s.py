@@ -3,11 +3,11 @@
 import torch
 from torch import Tensor
 
-from lcmat.blocks import Blocks, Part, symmetric_matrix
-from lcmat.curvature import gradient_distance_blocks, hessian_distance_blocks, top_variance_dimensions
+from lcmat.curvature.last_layer import gradient_distance_blocks, hessian_distance_blocks, top_variance_dimensions
+from lcmat.numerics.blocks import Blocks, Part, symmetric_matrix
+from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.official import LossReduction, loss_scales
-from lcmat.streaming import facility_location_of_blocks
 
 
 def lcmat_s(
@@ -25,7 +25,7 @@ def lcmat_s(
     """LCMat-S: facility location on gradients and Hessian diagonals of the last layer (paper Eq. 12, Algorithm 1).
 
     Weights are the cluster sizes ``gamma_j`` of CRAIG's assignment.  Deterministic: the generator is not used.  Above
-    `lcmat.blocks.LARGEST_MATRIX` samples the distances are computed on demand instead of stored.
+    `lcmat.numerics.blocks.LARGEST_MATRIX` samples the distances are computed on demand instead of stored.
 
     Args:
         features: inputs of the last linear layer, ``(n, d)``.

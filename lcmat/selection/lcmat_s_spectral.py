@@ -3,10 +3,10 @@
 import torch
 from torch import Tensor
 
-from lcmat.blocks import Blocks, Part
-from lcmat.curvature import augmented_features, gradient_distance_blocks
+from lcmat.curvature.last_layer import augmented_features, gradient_distance_blocks
+from lcmat.numerics.blocks import Blocks, Part
+from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
-from lcmat.streaming import facility_location_of_blocks
 
 
 def lcmat_s_spectral(

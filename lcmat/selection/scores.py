@@ -3,8 +3,8 @@
 import torch
 from torch import Tensor
 
+from lcmat.numerics.ties import TIE_TOLERANCE
 from lcmat.selection.coreset import Coreset
-from lcmat.ties import TIE_TOLERANCE
 
 
 def best(scores: Tensor, budget: int, *, rounding: float = 0.0) -> Coreset:

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 from torch import Tensor
 
-from lcmat.curvature import LastLayer, check_samples
+from lcmat.curvature.last_layer import LastLayer, check_samples
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.coreset import Coreset, concatenate
 from lcmat.selection.options import check_keywords, look_up

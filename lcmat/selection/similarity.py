@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
-from lcmat.blocks import Blocks, Part
-from lcmat.curvature import augmented_features
+from lcmat.curvature.last_layer import augmented_features
+from lcmat.numerics.blocks import Blocks, Part
 
 
 def directions(factors: Tensor, features: Tensor, *, bias: bool = True) -> tuple[Tensor, Tensor]:

@@ -12,10 +12,10 @@ from typing import Any
 
 from lcmat.config import Experiment, parse
 from lcmat.experiments import code_fingerprint, code_fingerprints
-from lcmat.paths import atomic_write
-from lcmat.runner import RunError, run_directly
+from lcmat.files.paths import atomic_write
 from lcmat.sweep.costs import Estimate, Ledger, network_of
 from lcmat.sweep.outcome import log_of
+from lcmat.sweep.runner import RunError, run_directly
 
 LARGEST = 100
 """Runs of a batch at most: so many that the start of a process costs little, so few that jobs end at about one time."""

@@ -16,8 +16,8 @@ from statistics import median
 from typing import Any
 
 from lcmat.config import Experiment, parse
-from lcmat.defaults import METHOD_EVIDENCE
-from lcmat.records import Record
+from lcmat.config.defaults import METHOD_EVIDENCE
+from lcmat.records.record import Record
 from lcmat.sweep.timing import kinds_of, pace_of
 from lcmat.sweep.work import Images, Work, needs_view, work_of
 

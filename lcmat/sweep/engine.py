@@ -22,8 +22,8 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from lcmat.config import Experiment
-from lcmat.paths import atomic_write, records_folder, runs_folder
-from lcmat.records import path_of
+from lcmat.files.paths import atomic_write, records_folder, runs_folder
+from lcmat.records.record import path_of
 from lcmat.sweep import batches
 from lcmat.sweep.batches import Task
 from lcmat.sweep.costs import estimates, within

@@ -3,9 +3,9 @@
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from lcmat import records
 from lcmat.config import Experiment
-from lcmat.paths import runs_folder
+from lcmat.files.paths import runs_folder
+from lcmat.records import record as records
 
 
 @dataclass(frozen=True)

@@ -3,10 +3,10 @@
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import dataclass
 
-from lcmat import records
 from lcmat.config import Experiment, ParameterError, nearest
-from lcmat.profiles import Profile, Study
+from lcmat.records import record as records
 from lcmat.sweep.costs import Estimate, Measured, by_kind, estimates, in_order, network_of
+from lcmat.sweep.profiles import Profile, Study
 from lcmat.sweep.states import Finding, find
 
 

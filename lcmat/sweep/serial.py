@@ -8,7 +8,7 @@ from math import inf
 from tqdm import tqdm
 
 from lcmat.config import Experiment
-from lcmat.records import path_of
+from lcmat.records.record import path_of
 from lcmat.sweep.batches import perform, tasks_of
 from lcmat.sweep.costs import estimates
 from lcmat.sweep.outcome import Failure, Outcome, log_of

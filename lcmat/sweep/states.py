@@ -4,10 +4,10 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
-from lcmat import records
 from lcmat.config import Experiment
 from lcmat.experiments import stale_keys
-from lcmat.records import Record, RecordError
+from lcmat.records import record as records
+from lcmat.records.record import Record, RecordError
 
 State = Literal["done", "stale", "missing", "failed"]
 

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.config.defaults import NETWORK_WIDTHS
 from lcmat.data import DATASETS
-from lcmat.defaults import NETWORK_WIDTHS
 from lcmat.sweep.work import Images
 
 _NUM_CLASSES = 10  # the last layer costs next to nothing
@@ -106,7 +106,7 @@ def timed(kind: Kind) -> Pace:
     """
     import torch
 
-    from lcmat.machine import chosen_device
+    from lcmat.records.machine import chosen_device
 
     threads, own = torch.get_num_threads(), int(os.environ.get("LCMAT_THREADS") or 1)
     torch.set_num_threads(own)
@@ -128,8 +128,8 @@ def _steps(kind: Kind, size: int) -> tuple[Callable[[], Any], Callable[[], Any]]
     import torch
 
     from lcmat.data import ImageDataset
-    from lcmat.machine import chosen_device
     from lcmat.models import build
+    from lcmat.records.machine import chosen_device
     from lcmat.training.recipe import Recipe
     from lcmat.training.steps import Trainer
 

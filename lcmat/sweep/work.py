@@ -8,9 +8,9 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.config.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 from lcmat.config.selection import PAPER_RADII
 from lcmat.data import DATASETS
-from lcmat.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
 
 if TYPE_CHECKING:
     from lcmat.condensation.recipe import CondensationRecipe

@@ -9,8 +9,8 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from lcmat import checkpoints
 from lcmat.data.dataset import ImageDataset
+from lcmat.files import checkpoints
 from lcmat.training.adam import Adam
 from lcmat.training.recipe import Recipe
 from lcmat.training.sgd import Sgd

@@ -8,7 +8,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from lcmat.augmentation.crop_flip import random_crop_flip
+from lcmat.data.augmentation.crop_flip import random_crop_flip
 from lcmat.data.dataset import ImageDataset
 from lcmat.training.adam import Adam
 from lcmat.training.evaluation import accuracy_percent, memory_layout, on_device

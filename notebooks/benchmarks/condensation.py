@@ -72,7 +72,8 @@ from lcmat.config import from_namespace
 
 parameters = from_namespace("condensation", globals())
 
-from lcmat.experiments import condensation, display
+from lcmat.book import display
+from lcmat.experiments import condensation
 from lcmat.experiments.session import begin
 
 session = begin(parameters)

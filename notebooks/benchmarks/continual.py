@@ -59,7 +59,8 @@ from lcmat.config import from_namespace
 
 parameters = from_namespace("continual", globals())
 
-from lcmat.experiments import continual, display
+from lcmat.book import display
+from lcmat.experiments import continual
 from lcmat.experiments.session import begin
 
 session = begin(parameters)

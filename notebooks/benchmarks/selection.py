@@ -78,7 +78,8 @@ from lcmat.config import from_namespace
 
 parameters = from_namespace("selection", globals())
 
-from lcmat.experiments import display, selection
+from lcmat.book import display
+from lcmat.experiments import selection
 from lcmat.experiments.session import begin
 
 session = begin(parameters)

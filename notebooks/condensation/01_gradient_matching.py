@@ -68,8 +68,9 @@ from great_tables import GT
 from IPython.display import Markdown
 from torchvision.utils import make_grid
 
-from lcmat import data, figures
-from lcmat.augmentation import siamese
+from lcmat import data
+from lcmat.book.literate import show_source
+from lcmat.book.slider import image_slider
 from lcmat.condensation import (
     OBJECTIVES,
     condense,
@@ -85,8 +86,8 @@ from lcmat.condensation.observation import observe
 from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import matching_gradient
 from lcmat.condensation.synthetic import decode
-from lcmat.literate import show_source
-from lcmat.slider import image_slider
+from lcmat.data.augmentation import siamese
+from lcmat.report import figures
 
 figures.use_style()
 train_set, _ = data.load("digits")

@@ -65,7 +65,8 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import data, figures
+from lcmat import data
+from lcmat.book.literate import show_source
 from lcmat.condensation import (
     OBJECTIVES,
     CondensationRecipe,
@@ -78,9 +79,9 @@ from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.observation import observe_features
 from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import equal_strength, matching_gradient
-from lcmat.gradient_variance import gradient_variance, mean_gradient, second_moment
-from lcmat.literate import show_source
-from lcmat.profiles import PROFILES
+from lcmat.curvature.moments import gradient_variance, mean_gradient, second_moment
+from lcmat.report import figures
+from lcmat.sweep.profiles import PROFILES
 
 figures.use_style()
 train_set, _ = data.load("digits")

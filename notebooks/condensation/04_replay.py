@@ -53,9 +53,12 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown, display
 
-from lcmat import data, figures
+from lcmat import data
+from lcmat.book.literate import show_source
 from lcmat.condensation import EvaluationRecipe, initial_set, train_on_set
-from lcmat.continual import (
+from lcmat.experiments import continual
+from lcmat.experiments.memory import selected
+from lcmat.experiments.replay_metrics import (
     backward_transfer,
     class_stages,
     forgetting,
@@ -64,18 +67,15 @@ from lcmat.continual import (
     seen_accuracy,
     stage_accuracies,
 )
-from lcmat.experiments import continual
-from lcmat.experiments.memory import selected
 from lcmat.experiments.session import begin
-from lcmat.literate import show_source
-from lcmat.report import read_published
+from lcmat.report import figures, read_published
 from lcmat.report.continual import (
     replay_differences,
     replay_runs,
     replay_stages,
     study_records,
 )
-from lcmat.statistics import mean_interval
+from lcmat.report.statistics import mean_interval
 from lcmat.training import accuracy_percent
 from lcmat.training.evaluation import predict
 

@@ -59,7 +59,8 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import data, figures
+from lcmat import data
+from lcmat.book.literate import show_source
 from lcmat.condensation import (
     OBJECTIVES,
     CondensationRecipe,
@@ -75,7 +76,7 @@ from lcmat.condensation.matching import Terms, compare
 from lcmat.condensation.observation import observe
 from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import equal_strength, image_step, matching_gradient
-from lcmat.literate import show_source
+from lcmat.report import figures
 from lcmat.training import DivergedError, accuracy_percent
 
 figures.use_style()

@@ -57,10 +57,13 @@ from great_tables import GT
 from IPython.display import Markdown
 from scipy.stats import spearmanr
 
-from lcmat import bound, figures, measurements, toy
-from lcmat.experiments import loss_surface
-from lcmat.literate import show_source
+from lcmat import bound
+from lcmat.book.literate import show_source
+from lcmat.bound import toy
+from lcmat.measurements import loss_surface
 from lcmat.models import build
+from lcmat.records import measurements
+from lcmat.report import figures
 
 figures.use_style()
 
@@ -436,7 +439,7 @@ Markdown(
     f"{stored['data']} {stored['network']}, test accuracy {stored['test_accuracy_percent']:.2f} %. $T$: {stored['samples']} "
     f"training images drawn at random; each $S$: {sets['size'].iloc[0]} of them, the same number of each class as far as "
     f"rounding permits. {len(stored['planes'])} planes, {stored['count']} × {stored['count']} points each. Measured in "
-    f"{stored['wall_seconds'] / 60:.0f} minutes by `python -m lcmat.experiments.loss_surface fashion-mnist`, with "
+    f"{stored['wall_seconds'] / 60:.0f} minutes by `python -m lcmat.measurements.loss_surface fashion-mnist`, with "
     f"{measurements.made_by(stored, code)}."
 )
 

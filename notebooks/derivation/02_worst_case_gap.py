@@ -54,9 +54,11 @@ from scipy.stats import spearmanr
 from torch.func import functional_call
 from torch.nn.functional import cross_entropy
 
-from lcmat import bound, figures, toy
-from lcmat.experiments import curvature_gap
-from lcmat.literate import show_source
+from lcmat import bound
+from lcmat.book.literate import show_source
+from lcmat.bound import toy
+from lcmat.measurements import curvature_gap
+from lcmat.report import figures
 
 figures.use_style()
 generator = torch.Generator().manual_seed(seed)

@@ -58,10 +58,11 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import bound, figures, measurements
-from lcmat.experiments import curvature_gap
-from lcmat.literate import show_source
-from lcmat.report import read_published
+from lcmat import bound
+from lcmat.book.literate import show_source
+from lcmat.measurements import curvature_gap
+from lcmat.records import measurements
+from lcmat.report import figures, read_published
 from lcmat.selection import METHODS, select
 
 figures.use_style()
@@ -283,7 +284,7 @@ Markdown(
     "\n".join(
         f"- {item['data']} {item['network']}, test accuracy {item['test_accuracy_percent']:.2f} %, {item['samples']} "
         f"training images as $T$; measured in {item['wall_seconds'] / 60:.0f} minutes by "
-        f"`python -m lcmat.experiments.curvature_gap {name}`, with {measurements.made_by(item, code)}."
+        f"`python -m lcmat.measurements.curvature_gap {name}`, with {measurements.made_by(item, code)}."
         for name, item in stored.items()
     )
 )

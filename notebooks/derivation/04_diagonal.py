@@ -63,13 +63,17 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import bound, curvature, figures, hessian_distances, measurements
-from lcmat.benchmarks import spectral_norm
-from lcmat.experiments import curvature_gap
-from lcmat.literate import show_source
-from lcmat.paths import project_folder
+from lcmat import bound
+from lcmat.book.literate import show_source
+from lcmat.curvature import exact_distances as hessian_distances
+from lcmat.curvature import last_layer as curvature
+from lcmat.files.paths import project_folder
+from lcmat.measurements import curvature_gap
+from lcmat.numerics.submodular import cluster_sizes, facility_location
+from lcmat.records import measurements
+from lcmat.report import figures
 from lcmat.selection import select
-from lcmat.submodular import cluster_sizes, facility_location
+from lcmat.speed import spectral_norm
 
 figures.use_style()
 top_k = curvature_gap.TOP_K  # the paper's
@@ -195,7 +199,7 @@ Markdown(
     f"{speed['building_seconds'] + speed['eigenvalues_seconds']:.1f} s, "
     f"{speed['ratio']:.0f} times as long, for the same "
     f"norm up to {speed['relative_difference']:.0e}. Measured by `python -m "
-    "lcmat.benchmarks.spectral_norm` in one "
+    "lcmat.speed.spectral_norm` in one "
     f"process, {where['machine']['threads']} thread, load {where['load_average_at_start']:.1f} at "
     "the start."
 )
@@ -337,7 +341,7 @@ Markdown(
         f"{item['test_accuracy_percent']:.1f} %, {item['samples']} training "
         f"images as $T$, {10 * (item['features'] + 1)} dimensions, {len(tables[name])} "
         f"subsets; measured by {measurements.made_by(item, code)}, "
-        f"`python -m lcmat.experiments.curvature_gap {name}`."
+        f"`python -m lcmat.measurements.curvature_gap {name}`."
         for name, item in stored.items()
     )
 )

@@ -59,13 +59,15 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import curvature, figures, measurements
-from lcmat import greedy as greedy_choice
-from lcmat.experiments import curvature_gap
-from lcmat.literate import show_source
+from lcmat.book.literate import show_source
+from lcmat.curvature import last_layer as curvature
+from lcmat.measurements import curvature_gap
+from lcmat.numerics import greedy as greedy_choice
+from lcmat.numerics.submodular import cluster_sizes, facility_location
+from lcmat.records import measurements
+from lcmat.report import figures
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.lcmat_s import lcmat_distances
-from lcmat.submodular import cluster_sizes, facility_location
 
 figures.use_style()
 

@@ -62,16 +62,19 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import curvature, data, figures, measurements
-from lcmat.experiments import curvature_gap
-from lcmat.experiments import gradient_variance as measurement
-from lcmat.gradient_variance import (
+from lcmat import data
+from lcmat.book.literate import show_source
+from lcmat.curvature import last_layer as curvature
+from lcmat.curvature.moments import (
     gradient_variance,
     mean_gradient,
     second_moment,
 )
-from lcmat.literate import show_source
-from lcmat.statistics import mean_interval
+from lcmat.measurements import curvature_gap
+from lcmat.measurements import gradient_variance as measurement
+from lcmat.records import measurements
+from lcmat.report import figures
+from lcmat.report.statistics import mean_interval
 
 figures.use_style()
 
@@ -381,7 +384,7 @@ Markdown(
         f"**{item['dataset']}:** {item['data']} {item['network']}, {len(item['seeds'])} "
         f"seed{'s' if len(item['seeds']) > 1 else ''}; measured in {item['wall_seconds'] / 60:.0f} minutes, by "
         f"{measurements.made_by(item, code)}: "
-        f"`python -m lcmat.experiments.gradient_variance {item['dataset']} --width {item['width']} "
+        f"`python -m lcmat.measurements.gradient_variance {item['dataset']} --width {item['width']} "
         f"--epochs {item['epochs']} --images {item['images']} --measured {item['measured']} "
         f"--seeds {' '.join(map(str, item['seeds']))}`"
         for item in stored.values()

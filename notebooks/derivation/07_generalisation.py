@@ -67,15 +67,17 @@ from scipy.optimize import brentq
 from scipy.stats import binom, chi2
 from torch.nn.functional import cross_entropy, normalize
 
-from lcmat import bound, curvature, data, figures, models, training
-from lcmat.literate import show_source
-from lcmat.pac_bayes import (
+from lcmat import bound, data, models, training
+from lcmat.book.literate import show_source
+from lcmat.bound.pac_bayes import (
     ball_radius,
     complexity,
     isotropic_kl,
     outside_ball,
     pac_bayes_gap,
 )
+from lcmat.curvature import last_layer as curvature
+from lcmat.report import figures
 from lcmat.selection import select
 
 figures.use_style()

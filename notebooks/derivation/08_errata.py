@@ -55,13 +55,16 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from lcmat import curvature, figures, gradient_variance, measurements, models
-from lcmat.experiments import curvature_gap
-from lcmat.pac_bayes import ball_radius, pac_bayes_gap
-from lcmat.report import read_published
+from lcmat import models
+from lcmat.bound.pac_bayes import ball_radius, pac_bayes_gap
+from lcmat.curvature import last_layer as curvature
+from lcmat.curvature import moments as gradient_variance
+from lcmat.measurements import curvature_gap
+from lcmat.numerics.submodular import cluster_sizes, facility_location
+from lcmat.records import measurements
+from lcmat.report import figures, read_published
+from lcmat.report.statistics import welch_difference
 from lcmat.selection.budgets import class_budgets
-from lcmat.statistics import welch_difference
-from lcmat.submodular import cluster_sizes, facility_location
 
 figures.use_style()
 

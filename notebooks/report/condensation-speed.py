@@ -18,7 +18,7 @@
 # - **Paper:** no table; the cost of one step of the synthetic images of LCMat-C ({cite:t}`shin2023lcmat`, Eq. 15) at the
 #   paper's size: ConvNet of width 128, CIFAR-10, ten images per class, 256 real images of each class.
 # - **Cost of the page:** seconds. The measurement took some minutes; it is stored with its environment.
-# - **Rerun:** `python -m lcmat.benchmarks.matching_step`, on a machine with nothing else to do.
+# - **Rerun:** `python -m lcmat.speed.matching_step`, on a machine with nothing else to do.
 # ```
 #
 # ## Claim
@@ -37,7 +37,7 @@ from great_tables import GT
 from IPython.display import Markdown, display
 from pandas import DataFrame
 
-from lcmat.benchmarks.matching_step import path_of
+from lcmat.speed.matching_step import path_of
 
 stored = json.loads(path_of("cpu").read_text())
 result, environment = stored["result"], stored["environment"]
@@ -49,7 +49,7 @@ fastest, without = "bfloat16, compiled", "bfloat16, compiled, rho = 0"
 #
 # Every way gets the same draws in turn. Processor seconds of one thread, the median over the repetitions; the cosine is
 # the smallest between a way's gradient in the synthetic images and that of the sequential formulation, an independent
-# one by autograd (`lcmat.benchmarks.sequential`). The first step of a compiled way compiles, or finds on the disk what an
+# one by autograd (`lcmat.speed.sequential`). The first step of a compiled way compiles, or finds on the disk what an
 # earlier run has compiled.
 
 # %% tags=["hide-input"]
@@ -105,7 +105,7 @@ if gpu.exists():
 else:
     display(
         Markdown(
-            "Not measured yet: this takes a GPU. `python -m lcmat.benchmarks.matching_step --device cuda` measures the same "
+            "Not measured yet: this takes a GPU. `python -m lcmat.speed.matching_step --device cuda` measures the same "
             "there, and this page shows it."
         )
     )

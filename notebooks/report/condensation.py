@@ -46,14 +46,16 @@ import pandas as pd
 from great_tables import GT
 from IPython.display import Markdown, display
 
-from lcmat import figures, measurements, report
+from lcmat import report
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, TUNED
-from lcmat.experiments import condensation_evaluation as evaluation
-from lcmat.experiments import condensation_tuning as tuning
 from lcmat.experiments import measurement_fingerprint
-from lcmat.paths import records_folder
-from lcmat.records import load_all
+from lcmat.files.paths import records_folder
+from lcmat.measurements import condensation_evaluation as evaluation
+from lcmat.measurements import condensation_tuning as tuning
+from lcmat.records import measurements
+from lcmat.records.record import load_all
 from lcmat.report import condensation as page
+from lcmat.report import figures
 from lcmat.report.condensation_figures import draw_gains, draw_strengths
 from lcmat.report.paired import describe_differences, paired_to
 from lcmat.report.runs import ACCURACY
@@ -108,7 +110,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 stored = {name: measurements.read(tuning.KIND, name) for name in tuning.DATASETS}
-code = measurement_fingerprint("lcmat.experiments.condensation_tuning")
+code = measurement_fingerprint("lcmat.measurements.condensation_tuning")
 
 
 def edge(best, trials, name):
@@ -215,7 +217,7 @@ Markdown(
     f"({evaluation.DRAWS} draws); made by "
     + measurements.made_by(
         tested,
-        measurement_fingerprint("lcmat.experiments.condensation_evaluation"),
+        measurement_fingerprint("lcmat.measurements.condensation_evaluation"),
     )
     + "."
 )

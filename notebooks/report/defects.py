@@ -45,7 +45,7 @@
 from IPython.display import HTML, Markdown, display
 
 from lcmat import report
-from lcmat.records import load_all
+from lcmat.records.record import load_all
 from lcmat.report.defects import (
     HEADS,
     best_epoch_gains,

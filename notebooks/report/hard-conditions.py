@@ -33,9 +33,10 @@
 import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
-from lcmat import figures, report
-from lcmat.defaults import METHOD_TITLES
-from lcmat.records import load_all
+from lcmat import report
+from lcmat.config.defaults import METHOD_TITLES
+from lcmat.records.record import load_all
+from lcmat.report import figures
 
 figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])

@@ -93,7 +93,12 @@ from lcmat.report.export import BADGE, REPORT
 from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES, sharing_cells
 from lcmat.report.tables import adoptions_table
-from lcmat.verdicts import MAX_MARGIN_PERCENT, MIN_MARGIN_PERCENT, RULES_OF, VERDICTS
+from lcmat.report.verdicts import (
+    MAX_MARGIN_PERCENT,
+    MIN_MARGIN_PERCENT,
+    RULES_OF,
+    VERDICTS,
+)
 
 # %% tags=["hide-input"]
 accounts = read_accounts()

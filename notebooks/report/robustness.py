@@ -34,8 +34,9 @@ import matplotlib.pyplot as plt
 import seaborn as sns
 from IPython.display import Markdown, display
 
-from lcmat import figures, report
-from lcmat.records import load_all
+from lcmat import report
+from lcmat.records.record import load_all
+from lcmat.report import figures
 
 figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])

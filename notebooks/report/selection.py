@@ -37,9 +37,10 @@
 import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
-from lcmat import figures, report
-from lcmat.defaults import METHOD_OPTIONS
-from lcmat.records import load_all
+from lcmat import report
+from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.records.record import load_all
+from lcmat.report import figures
 from lcmat.report.runs import ACCURACY
 
 figures.use_style()
@@ -160,7 +161,7 @@ report.accuracy_table(grouped, "means") if len(grouped) else report.not_run(
 # %%
 import json
 
-from lcmat.paths import records_folder
+from lcmat.files.paths import records_folder
 
 shown_keys = set(runs["key"])
 read_again = {}

@@ -33,11 +33,12 @@
 import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
-from lcmat import figures, report
-from lcmat.defaults import METHOD_OPTIONS
-from lcmat.records import load_all
+from lcmat import report
+from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.records.record import load_all
+from lcmat.report import figures
 from lcmat.report.runs import ACCURACY
-from lcmat.statistics import mean_interval
+from lcmat.report.statistics import mean_interval
 
 figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])

@@ -19,7 +19,7 @@
 #   ResNet-18: ten classes of 5000 samples, 512 features, 10 classes. Random numbers stand for the features; the
 #   distances take the same work whatever they are, the greedy choice takes more or less.
 # - **Cost of the page:** seconds, because the measurement is stored, with its environment.
-# - **Rerun:** `pip install .[peers]`, then `python -m lcmat.benchmarks.selection_speed`, on a machine with nothing else to
+# - **Rerun:** `pip install .[peers]`, then `python -m lcmat.speed.selection_speed`, on a machine with nothing else to
 #   do; `--largest 50000` adds the largest group, `--sections` measures only some parts again.
 # ```
 #
@@ -38,10 +38,10 @@ from great_tables import GT
 from IPython.display import Markdown
 from pandas import DataFrame
 
-from lcmat import figures
-from lcmat.benchmarks.selection_speed import RESULT
-from lcmat.defaults import METHOD_TITLES
-from lcmat.paths import project_folder
+from lcmat.config.defaults import METHOD_TITLES
+from lcmat.files.paths import project_folder
+from lcmat.report import figures
+from lcmat.speed.selection_speed import RESULT
 
 figures.use_style()
 stored = json.loads((project_folder() / RESULT).read_text())

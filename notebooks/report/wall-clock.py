@@ -36,7 +36,7 @@ from great_tables import GT
 from IPython.display import Markdown
 
 from lcmat import report
-from lcmat.records import load_all
+from lcmat.records.record import load_all
 from lcmat.report.cost import stage_seconds
 
 records, _ = load_all(experiment="selection")

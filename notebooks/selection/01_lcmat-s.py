@@ -62,14 +62,18 @@ from great_tables import GT
 from IPython.display import Image, Markdown
 
 import lcmat
-from lcmat import curvature, data, figures, measurements, models, streaming, training
-from lcmat.curvature import LastLayer
-from lcmat.experiments import selected_images
-from lcmat.literate import show_source
-from lcmat.paths import project_folder
+from lcmat import data, models, training
+from lcmat.book.literate import show_source
+from lcmat.curvature import last_layer as curvature
+from lcmat.curvature.last_layer import LastLayer
+from lcmat.files.paths import project_folder
+from lcmat.measurements import selected_images
+from lcmat.numerics import streaming
+from lcmat.numerics.submodular import cluster_sizes, facility_location
+from lcmat.records import measurements
+from lcmat.report import figures
+from lcmat.report.statistics import mean_interval
 from lcmat.selection.lcmat_s import lcmat_distance_blocks, lcmat_distances, lcmat_s
-from lcmat.statistics import mean_interval
-from lcmat.submodular import cluster_sizes, facility_location
 
 figures.use_style()
 
@@ -550,7 +554,7 @@ code = selected_images.current_fingerprint()
 Markdown(
     "\n".join(
         f"- {item['data']} {item['network']}, test accuracy {item['selector_test_accuracy_percent']:.2f} %; selected in "
-        f"{item['wall_seconds'] / 60:.0f} minutes, training included, by `python -m lcmat.experiments.selected_images {name}`, "
+        f"{item['wall_seconds'] / 60:.0f} minutes, training included, by `python -m lcmat.measurements.selected_images {name}`, "
         f"with {measurements.made_by(item, code)}."
         for name, item in stored.items()
     )

@@ -56,17 +56,19 @@ from IPython.display import Markdown
 from scipy.optimize import nnls
 from sklearn.linear_model import Ridge, orthogonal_mp_gram
 
-from lcmat import figures, select, training
-from lcmat.blocks import symmetric_matrix
-from lcmat.curvature import (
+from lcmat import select, training
+from lcmat.book.literate import show_source
+from lcmat.curvature.last_layer import (
     LastLayer,
     gradient_distances,
     per_sample_gradients,
     residuals,
 )
-from lcmat.experiments import curvature_gap
-from lcmat.literate import show_source
-from lcmat.omp import orthogonal_matching_pursuit
+from lcmat.measurements import curvature_gap
+from lcmat.numerics.blocks import symmetric_matrix
+from lcmat.numerics.omp import orthogonal_matching_pursuit
+from lcmat.numerics.submodular import cluster_sizes
+from lcmat.report import figures
 from lcmat.selection.adacore import preconditioned_distance_blocks
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.craig import craig
@@ -74,7 +76,6 @@ from lcmat.selection.glister import ascend
 from lcmat.selection.gradient_factors import double_softmax_residuals
 from lcmat.selection.gradmatch import match
 from lcmat.selection.official import OFFICIAL_BATCH_SIZE
-from lcmat.submodular import cluster_sizes
 
 figures.use_style()
 

@@ -58,16 +58,18 @@ from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
-from lcmat import curvature, data, figures, report
+from lcmat import data, report
+from lcmat.book.literate import show_source
 from lcmat.config import SelectionParameters
-from lcmat.curvature import LastLayer
-from lcmat.deepfool import deepfool_distances
+from lcmat.curvature import last_layer as curvature
+from lcmat.curvature.boundary import deepfool_distances
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.experiments import evidence
 from lcmat.experiments.embedding import selector_view
 from lcmat.experiments.evidence.forgetting import count_forgetting, watched_training
 from lcmat.experiments.evidence.norms import norms
-from lcmat.literate import show_source
-from lcmat.records import load_all
+from lcmat.records.record import load_all
+from lcmat.report import figures
 from lcmat.selection import METHODS, select
 from lcmat.selection.entropy import entropy
 from lcmat.selection.farthest_first import farthest_first

@@ -62,18 +62,21 @@ from great_tables import GT
 from IPython.display import Markdown
 from torch.nn import functional
 
-from lcmat import curvature, data, figures, models, records, training
-from lcmat.defaults import METHOD_OPTIONS
+from lcmat import data, models, training
+from lcmat.book.literate import show_source
+from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.curvature import last_layer as curvature
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
-from lcmat.l1 import l1_distances
-from lcmat.literate import show_source
+from lcmat.numerics.l1 import l1_distances
+from lcmat.records import record as records
+from lcmat.report import figures
+from lcmat.report.statistics import holm, mean_interval, paired_difference
 from lcmat.selection import METHODS, select
 from lcmat.selection.adacore import official_distance_blocks
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.gradient_factors import double_softmax_residuals
 from lcmat.selection.official import OFFICIAL_BATCH_SIZE, loss_scales
 from lcmat.selection.similarity import cosine_distance_blocks
-from lcmat.statistics import holm, mean_interval, paired_difference
 
 figures.use_style()
 

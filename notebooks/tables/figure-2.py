@@ -25,7 +25,7 @@
 #
 # The figure names neither data set nor fraction, so no run can check its numbers. {doc}`../derivation/03_upper_bound`
 # and {doc}`../derivation/04_diagonal` measure both terms on small networks, and
-# `python -m lcmat.experiments.explanation cifar10` those of the coresets of our records.
+# `python -m lcmat.measurements.explanation cifar10` those of the coresets of our records.
 #
 # - The numbers were read off the vector graphics.
 #

@@ -1,6 +1,6 @@
 """What a selection method must be told beyond the view of one last layer, computed for a run and kept in the cache.
 
-One provider for each name in the values of `lcmat.defaults.METHOD_EVIDENCE`. None of them sees a test image.
+One provider for each name in the values of `lcmat.config.defaults.METHOD_EVIDENCE`. None of them sees a test image.
 """
 
 from collections.abc import Mapping
@@ -9,9 +9,9 @@ from types import MappingProxyType
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
-from lcmat.curvature import LastLayer
+from lcmat.config.defaults import METHOD_EVIDENCE
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import Splits
-from lcmat.defaults import METHOD_EVIDENCE
 from lcmat.experiments.evidence.boundary import boundary_distances
 from lcmat.experiments.evidence.forgetting import forgetting_events
 from lcmat.experiments.evidence.networks import Gathered, Progresses, Provider

@@ -4,8 +4,8 @@ import torch
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
+from lcmat.curvature.boundary import deepfool_distances
 from lcmat.data import Splits
-from lcmat.deepfool import deepfool_distances
 from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
 from lcmat.experiments.selecting import selecting_network
 from lcmat.training.evaluation import evaluation_mode, on_device

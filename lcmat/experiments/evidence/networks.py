@@ -8,11 +8,11 @@ from typing import NamedTuple
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
-from lcmat.curvature import LastLayer
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import Splits
 from lcmat.experiments import measurement_fingerprint
-from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.selecting import Progress, selector_identity
+from lcmat.records.caching import Stored, cached
 
 Progresses = Callable[[str], Progress]
 

@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
-from lcmat.curvature import LastLayer, augmented_features, residuals
+from lcmat.curvature.last_layer import LastLayer, augmented_features, residuals
 from lcmat.data import Splits
 from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
 from lcmat.experiments.selecting import selecting_network

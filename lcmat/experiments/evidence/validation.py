@@ -1,7 +1,7 @@
 """Training images held out for validation: the selecting network does not learn from them, no method selects them."""
 
 from lcmat.config import SelectionParameters
-from lcmat.curvature import LastLayer
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import Splits
 from lcmat.experiments.embedding import selector_view
 from lcmat.experiments.evidence.networks import Gathered, Progresses

@@ -4,15 +4,15 @@ import warnings
 from dataclasses import asdict
 from pathlib import Path
 
-from lcmat import checkpoints
 from lcmat.condensation.loop import CondensationResult, condense
 from lcmat.condensation.recipe import CondensationRecipe, published
 from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments import code_fingerprint
-from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.memory.stage import Filled, Progress, identity, strategy, stream
+from lcmat.files import checkpoints
+from lcmat.records.caching import Stored, cached
 from lcmat.training.resume import CheckpointMismatchError
 
 _CLASSES_PER_PASS = 10  # equal to one at a time up to rounding, and faster

@@ -12,11 +12,11 @@ from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments import training_fingerprint
-from lcmat.experiments.caching import Stored, cached
 from lcmat.experiments.memory.stage import Filled, Progress, identity, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import build
 from lcmat.models.last_layer import last_linear
+from lcmat.records.caching import Stored, cached
 from lcmat.selection.selector import select
 from lcmat.training.evaluation import embed
 from lcmat.training.loop import train

@@ -6,10 +6,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import torch
 
-from lcmat.augmentation.siamese import operations
 from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
+from lcmat.data.augmentation.siamese import operations
 from lcmat.experiments.seeds import derived_seed
 
 Progress = Callable[[float, int, float, float | None], None]

@@ -1,0 +1,1 @@
+"""The notebooks of the book: made from scripts, executed, shown, with sliders."""

@@ -1,0 +1,125 @@
+"""From the py:percent sources to the executed notebooks that the book shows, never an outdated one."""
+
+import hashlib
+import json
+import re
+from collections.abc import Iterable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+
+from lcmat.files.paths import PACKAGE, atomic_write, project_folder, records_folder, runs_folder
+from lcmat.sweep.runner import RunError, execute_notebook, read_source
+
+BENCHMARKS = "benchmarks"
+
+
+def sources() -> list[Path]:
+    """All chapters, `notebooks/<part>/<name>.py`; those that write records come first."""
+    found = sorted((project_folder() / "notebooks").glob("*/*.py"))
+    return sorted(found, key=lambda source: source.parent.name != BENCHMARKS)
+
+
+def output_of(source: Path) -> Path:
+    """The executed notebook that the table of contents lists, `book/<part>/<name>.ipynb`."""
+    return project_folder() / "book" / source.parent.name / f"{source.stem}.ipynb"
+
+
+def chapter_fingerprint(source: Path) -> str:
+    """Hash of all that a chapter is made from: its source, the package, the lock, stored numbers, records.
+
+    The benchmarks' chapters make a record of their own and read none.
+    """
+    root = project_folder()
+    stored = (*root.glob("book/*.csv"), *root.glob("book/benchmarks/*.json"), *root.glob("book/measurements/*/*.json"))
+    files = [source, root / "requirements.lock", *PACKAGE.rglob("*.py"), *stored]
+    if source.parent.name != BENCHMARKS:
+        files += records_folder().rglob("*.json")
+    digest = hashlib.sha256()
+    for file in sorted(file for file in files if file.is_file()):
+        digest.update(f"{file}\n".encode() + hashlib.sha256(file.read_bytes()).digest())
+    return digest.hexdigest()[:16]
+
+
+def is_current(source: Path) -> bool:
+    """Whether the executed notebook exists and was made from what there is now."""
+    try:
+        metadata = json.loads(output_of(source).read_bytes())["metadata"]
+    except (OSError, ValueError, KeyError):
+        return False
+    return metadata.get("lcmat", {}).get("fingerprint") == chapter_fingerprint(source)
+
+
+def execute_chapter(source: Path) -> None:
+    """Execute one chapter with the values in its parameters cell; after a failure there is no page.
+
+    Raises:
+        RunError: see `lcmat.sweep.runner.execute_notebook`.
+    """
+    output, part = output_of(source), source.parent.name
+    output.unlink(missing_ok=True)
+    # Half a notebook must not lie in the book's folder, hence elsewhere first.
+    executed = runs_folder() / "chapters" / part / output.name
+    execute_notebook(source, executed, metadata={"fingerprint": chapter_fingerprint(source)})
+    atomic_write(output, with_stable_output(executed.read_text(), source.read_text()).encode())
+
+
+def with_stable_output(executed: str, source: str) -> str:
+    r"""Number the tables for which great_tables drew an identifier and leave out addresses, which no two builds share.
+
+    Args:
+        executed: a notebook, as JSON.
+        source: its source; identifiers that it names stay.
+
+    >>> with_stable_output(r'<div id=\"qwertyuiop\" style=...>, #qwertyuiop <Body object at 0x7f23c0>', "GT(frame)")
+    '<div id=\\"drawn-1\\" style=...>, #drawn-1 <Body object>'
+    """
+    found = dict.fromkeys(re.findall(r'<div id=\\"([a-z]{10})\\" style=', executed))
+    for number, drawn in enumerate((each for each in found if each not in source), 1):
+        executed = executed.replace(drawn, f"drawn-{number}")
+    return re.sub(r" at 0x[0-9a-f]+>", ">", executed)
+
+
+def execute_chapters(*, jobs: int) -> tuple[list[Path], list[str]]:
+    """Execute all chapters that are not current.
+
+    Args:
+        jobs: how many at a time.
+
+    Returns:
+        The chapters executed well, and a message for each that failed.
+    """
+    good: list[Path] = []
+    messages: list[str] = []
+    for phase in (True, False):
+        chapters = [s for s in sources() if (s.parent.name == BENCHMARKS) is phase and not is_current(s)]
+        for chapter, message in zip(chapters, _in_parallel(chapters, jobs), strict=True):
+            if message is None:
+                good.append(chapter)
+            else:
+                messages.append(message)
+    return good, messages
+
+
+def export_notebooks(folder: Path) -> list[Path]:
+    """Convert all chapters to `<folder>/<part>/<name>.ipynb`, not executed: for papermill, Jupyter or Colab."""
+    import nbformat
+
+    written = []
+    for source in sources():
+        path = folder / source.parent.name / f"{source.stem}.ipynb"
+        atomic_write(path, nbformat.writes(read_source(source)).encode())
+        written.append(path)
+    return written
+
+
+def _in_parallel(chapters: Sequence[Path], jobs: int) -> Iterable[str | None]:
+    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(chapters) or 1))) as pool:
+        return list(pool.map(_attempt, chapters))
+
+
+def _attempt(chapter: Path) -> str | None:
+    try:
+        execute_chapter(chapter)
+    except RunError as error:
+        return str(error)
+    return None

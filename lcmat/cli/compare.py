@@ -1,0 +1,87 @@
+"""`lcmat compare`: do recomputed records say what the reference under version control says?"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcmat.cli.arguments import listed
+from lcmat.sweep.profiles import PROFILES
+
+if TYPE_CHECKING:
+    from lcmat.sweep.comparison import Entry
+
+
+def add(commands: Any) -> None:
+    """Declare the command."""
+    parser = commands.add_parser("compare", help="compare recomputed records with the reference", allow_abbrev=False)
+    parser.add_argument("--profile", choices=list(PROFILES), default="smoke", help="whose runs (%(default)s)")
+    parser.add_argument("--reference", type=Path, help="file to compare with (book/records/PROFILE.json)")
+    how = parser.add_mutually_exclusive_group()
+    how.add_argument("--strict", action="store_true", help="differences fail also in another environment")
+    how.add_argument("--update", action="store_true", help="write the reference from the records")
+    parser.set_defaults(command=execute)
+
+
+def execute(options: argparse.Namespace) -> int:
+    """Print what differs; status 1 if something does that another environment does not explain."""
+    from lcmat.sweep import comparison
+
+    path = options.reference or comparison.reference_path(options.profile)
+    if options.update:
+        return _update(path, options.profile)
+    if not path.exists():
+        print(f"lcmat: warning: there is no reference {path}, so nothing was compared; lcmat compare --update makes it")
+        return 0
+    found, problems = _entries(options.profile)
+    keys = [run.key for run in PROFILES[options.profile].runs()]
+    result = comparison.compare(comparison.read(path), found, keys)
+    failures = problems + result.failures + (result.warnings if options.strict else [])
+    warnings = [] if options.strict else result.warnings
+    if warnings:
+        print(listed([f"lcmat: warning: {text}" for text in warnings]), file=sys.stderr)
+    if failures:
+        print(listed([f"lcmat: {text}" for text in failures]), file=sys.stderr)
+    elsewhere = f", {len(result.elsewhere)} runs are of another environment" if result.elsewhere else ""
+    print(f"{len(keys)} runs compared: {len(failures)} failures, {len(warnings)} warnings{elsewhere}")
+    return 1 if failures else 0
+
+
+def _update(path: Path, profile: str) -> int:
+    """Write the reference, if there is a current record of every run."""
+    from lcmat.records.record import path_of
+    from lcmat.sweep import comparison
+    from lcmat.sweep.states import find
+
+    runs = PROFILES[profile].runs()
+    findings = zip(runs, find(runs), strict=True)
+    absent = [(run, f) for run, f in findings if f.unreadable or f.state in ("missing", "stale")]
+    if absent:
+        print(listed([f"lcmat: {f.state}: {path_of(run)}" for run, f in absent]), file=sys.stderr)
+        print(f"no reference was written: lcmat sweep --profile {profile} completes the records", file=sys.stderr)
+        return 1
+    entries = _entries(profile)[0]
+    comparison.write(path, entries)
+    print(f"{len(runs)} runs written to {path}")
+    unknown = sum(not entry.platform.known for entry in entries.values())
+    if unknown:
+        print(
+            f"lcmat: warning: {unknown} of them are of a machine not fully known: they will not be held to their digits"
+        )
+    return 0
+
+
+def _entries(profile: str) -> tuple[dict[str, "Entry"], list[str]]:
+    """What there is of the profile's runs, by key, and which of their files are no records."""
+    from lcmat.records import record as records
+    from lcmat.sweep import comparison
+
+    entries, problems = {}, []
+    for path in filter(Path.exists, map(records.path_of, PROFILES[profile].runs())):
+        try:
+            record = records.read(path)
+        except records.RecordError as error:
+            problems.append(str(error))
+        else:
+            entries[record.key] = comparison.entry_of(record)
+    return entries, problems

@@ -1,0 +1,97 @@
+"""Tensors and their metadata in one file that is verified byte by byte when it is read.
+
+A checkpoint is an ordinary safetensors file, so other tools can open it. The format itself does not notice a flipped
+byte; therefore the header carries the SHA-256 of the whole file, computed while the 64 digits of the hash itself are
+zeros. Nothing is ever pickled.
+"""
+
+import hashlib
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcmat.files.paths import atomic_write
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+# One metadata entry, because safetensors writes several in random order. The hash comes first, so that the first
+# occurrence of its (escaped) name is the hash itself whatever the metadata hold.
+_ENTRY = "lcmat"
+_HASH_FIELD = rb"{\"sha256\": \""
+_ZEROS = b"0" * 64
+
+
+class CorruptArtifactError(RuntimeError):
+    """A stored file is not what was written; the message names the file and the remedy."""
+
+    def __init__(self, path: Path, reason: str) -> None:
+        """Say what is wrong with which file and that deleting it helps."""
+        super().__init__(f"{path}: {reason}. Delete this file and repeat the command: it will be made again.")
+        self.path = path
+
+
+def save(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, Any]) -> None:
+    """Write tensors and metadata to one file: after a crash it is either absent, the old one or whole.
+
+    Args:
+        path: the file to write; its folder is created when missing.
+        tensors: name -> tensor of any shape, dtype and device; no two may share memory.
+        metadata: whatever JSON can express (no NaN, string keys).
+
+    Raises:
+        TypeError, ValueError: the metadata is not JSON.
+        OSError: the folder is not writable.
+
+    >>> import tempfile, torch
+    >>> with tempfile.TemporaryDirectory() as folder:
+    ...     save(Path(folder, "a.safetensors"), {"x": torch.arange(3)}, {"epoch": 7})
+    ...     load(Path(folder, "a.safetensors"))
+    ({'x': tensor([0, 1, 2])}, {'epoch': 7})
+    """
+    from safetensors import torch as safetensors
+
+    plain = {name: tensor.detach().cpu().contiguous() for name, tensor in tensors.items()}
+    entry = json.dumps({"sha256": _ZEROS.decode(), "metadata": metadata}, allow_nan=False)
+    content = safetensors.save(plain, {_ENTRY: entry})
+    start = content.index(_HASH_FIELD) + len(_HASH_FIELD)
+    digest = hashlib.sha256(content).hexdigest().encode()
+    atomic_write(Path(path), b"".join((content[:start], digest, memoryview(content)[start + len(digest) :])))
+
+
+def load(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+    """Read what `save` wrote, on the CPU.
+
+    Returns:
+        The tensors by name, and the metadata.
+
+    Raises:
+        FileNotFoundError: there is no such file.
+        CorruptArtifactError: the file was truncated, altered anywhere (tensors, metadata, hash) or never written by
+            `save`.
+    """
+    from safetensors import torch as safetensors
+
+    content = Path(path).read_bytes()
+    _verify(Path(path), content)
+    return safetensors.load(content), json.loads(_header(content)["__metadata__"][_ENTRY])["metadata"]
+
+
+def _verify(path: Path, content: bytes) -> None:
+    start = content.find(_HASH_FIELD)
+    if start < 0:
+        raise CorruptArtifactError(path, "no SHA-256 in its header, so it is damaged or was not written by lcmat")
+    start += len(_HASH_FIELD)
+    view = memoryview(content)
+    digest = hashlib.sha256(view[:start])
+    digest.update(_ZEROS)
+    digest.update(view[start + len(_ZEROS) :])
+    stored = content[start : start + len(_ZEROS)]
+    if stored != digest.hexdigest().encode():
+        raise CorruptArtifactError(path, "its content does not match the SHA-256 in its header (truncated or altered)")
+
+
+def _header(content: bytes) -> dict[str, Any]:
+    length = int.from_bytes(content[:8], "little")
+    return json.loads(content[8 : 8 + length])

@@ -1,0 +1,65 @@
+"""Where lcmat reads and writes; every location can be set by an environment variable."""
+
+import contextlib
+import os
+import uuid
+from pathlib import Path
+
+PACKAGE = Path(__file__).resolve().parent.parent
+"""Folder of the package `lcmat`."""
+
+
+def cache_folder() -> Path:
+    """Folder of whatever can be made again: $LCMAT_CACHE, else the user's cache folder of this system."""
+    given = _from_environment("LCMAT_CACHE")
+    if given is None:
+        import platformdirs  # not needed where the folder is named
+
+        return Path(platformdirs.user_cache_dir("lcmat"))
+    return given
+
+
+def data_folder() -> Path:
+    """Folder of the data sets: $LCMAT_DATA, else `data` in the cache folder."""
+    return _from_environment("LCMAT_DATA") or cache_folder() / "data"
+
+
+def project_folder() -> Path:
+    """Root of the repository: the parent of the package if the book is there, else the working directory."""
+    root = PACKAGE.parent
+    return root if (root / "_toc.yml").is_file() else Path.cwd()
+
+
+def records_folder() -> Path:
+    """Folder of the records: $LCMAT_RECORDS, else `book/records` of the project."""
+    return _from_environment("LCMAT_RECORDS") or project_folder() / "book" / "records"
+
+
+def runs_folder() -> Path:
+    """Folder of executed notebooks and logs: $LCMAT_RUNS, else `_build/runs` of the project."""
+    return _from_environment("LCMAT_RUNS") or project_folder() / "_build" / "runs"
+
+
+def atomic_write(path: Path, content: bytes) -> None:
+    """Write a file so that a crash at any moment leaves the old file or the new one, never a part.
+
+    Raises:
+        OSError: the folder cannot be created or written.
+    """
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # the same folder: renaming stays atomic
+    try:
+        with temporary.open("xb") as file:
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, path)
+    except BaseException:
+        with contextlib.suppress(OSError):
+            temporary.unlink()
+        raise
+
+
+def _from_environment(variable: str) -> Path | None:
+    value = os.environ.get(variable)
+    return Path(value).expanduser().absolute() if value else None

@@ -1,0 +1,149 @@
+"""Settings of the small condensation benchmarks, chosen on training images that are held out.
+
+`python -m lcmat.measurements.condensation_tuning fashion-mnist` tries a few settings of every competitor with one seed
+and writes their accuracies on the held-out images into `book/measurements/condensation-tuning/`. Every competitor has
+as many trials; what they chose is in `lcmat.config.condensation_defaults.TUNED`. Nobody looks at the test images.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
+from typing import Any
+
+import torch
+
+from lcmat import data
+from lcmat.condensation import SyntheticSet, initial_set, train_on_set
+from lcmat.config import CondensationParameters
+from lcmat.config.condensation_defaults import GRADIENTS_ALONE, SMALL, fitting
+from lcmat.data.dataset import ImageDataset
+from lcmat.experiments import measurement_fingerprint
+from lcmat.experiments.condensation import evaluation_recipe
+from lcmat.experiments.condensing import learn
+from lcmat.experiments.real_images import stream
+from lcmat.records import measurements
+from lcmat.training import DivergedError, accuracy_percent
+
+KIND = "condensation-tuning"
+DATASETS = ("digits", "fashion-mnist", "cifar10")  # measured and stored
+EVALUATION_RATES = (0.01, 0.03, 0.1)
+CHOSEN = ("image_learning_rate", "rho")  # what a trial sets
+
+Row = measurements.Row
+
+
+def _trials(*rates: float, rho: Sequence[float | None] = (None,)) -> tuple[dict[str, float | None], ...]:
+    return tuple({"image_learning_rate": rate, "rho": strength} for strength in rho for rate in rates)
+
+
+TRIALS: Mapping[str, tuple[dict[str, float | None], ...]] = MappingProxyType(
+    {
+        "dm": _trials(0.3, 1.0, 3.0, 10.0, 30.0, 100.0),
+        "dc": _trials(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        "dsa": _trials(0.03, 0.1, 0.3, 1.0, 3.0, 10.0),
+        "idc-i": _trials(0.01, 0.03, 0.1, 0.3, 1.0, 3.0),
+        GRADIENTS_ALONE: _trials(0.003, 0.01, 0.03, 0.1, 0.3, 1.0, rho=(0.0,)),
+        "lcmat-c": _trials(0.01, 0.03, 0.1, rho=(10.0, 100.0)),
+    }
+)
+"""Competitor -> its trials, as many for each; LCMat-C spends them on two parameters."""
+
+
+def split(train: ImageDataset, held_out: int) -> tuple[ImageDataset, ImageDataset]:
+    """Training images to learn from, and this many others to measure on: a random split, always the same."""
+    order = torch.randperm(len(train), generator=torch.Generator().manual_seed(0))
+    return train.subset(order[held_out:]), train.subset(order[:held_out])
+
+
+def accuracy(parameters: CondensationParameters, synthetic: SyntheticSet, held_out: ImageDataset) -> float:
+    """Accuracy on the held-out images of a network trained on the set, in percent."""
+    network = train_on_set(synthetic, evaluation_recipe(parameters), generator=stream(parameters, "evaluation"))
+    return accuracy_percent(network, held_out)
+
+
+def evaluation_rows(settings: Mapping[str, Any], kept: ImageDataset, held_out: ImageDataset) -> list[Row]:
+    """What random real images are worth at each learning rate of the evaluation."""
+    rows = []
+    for rate in EVALUATION_RATES:
+        parameters = parameters_of("random", settings, evaluation_learning_rate=rate)
+        random = initial_set(kept, parameters.ipc, "real", generator=stream(parameters, "initial images"))
+        rows.append({"competitor": "random", "evaluation_learning_rate": rate, **dict.fromkeys(CHOSEN)})
+        rows[-1]["accuracy_percent"] = accuracy(parameters, random, held_out)
+    return rows
+
+
+def trial_row(
+    competitor: str,
+    trial: Mapping[str, float | None],
+    settings: Mapping[str, Any],
+    kept: ImageDataset,
+    held_out: ImageDataset,
+) -> Row:
+    """One trial; a run that diverges has no accuracy."""
+    method = "lcmat-c" if competitor == GRADIENTS_ALONE else competitor
+    parameters = parameters_of(method, settings, **trial)
+    try:
+        found: float | None = accuracy(parameters, learn(parameters, kept, "cpu").synthetic, held_out)
+    except DivergedError:
+        found = None
+    rate = settings["evaluation_learning_rate"]
+    return {"competitor": competitor, "evaluation_learning_rate": rate, **trial, "accuracy_percent": found}
+
+
+def parameters_of(method: str, settings: Mapping[str, Any], **changes: Any) -> CondensationParameters:
+    """A run with the settings that this method has."""
+    return CondensationParameters(method=method, **fitting(method, {"init": "real", **settings, **changes}))
+
+
+def best(rows: Sequence[Row], competitor: str) -> Row:
+    """The competitor's trial of the highest accuracy, the first of several.
+
+    >>> rows = [{"competitor": "dm", "image_learning_rate": rate, "accuracy_percent": 7.0} for rate in (0.1, 1.0)]
+    >>> best(rows, "dm")["image_learning_rate"]
+    0.1
+    """
+    own = [row for row in rows if row["competitor"] == competitor and row["accuracy_percent"] is not None]
+    return max(own, key=lambda row: row["accuracy_percent"])
+
+
+def measure(settings: Mapping[str, Any], kept: ImageDataset, held_out: ImageDataset) -> list[Row]:
+    """All trials: first the learning rate of the evaluation, on random images, and with it everything else."""
+    rows = evaluation_rows(settings, kept, held_out)
+    rate = best(rows, "random")["evaluation_learning_rate"]
+    found = {**settings, "evaluation_learning_rate": rate}
+    return rows + [trial_row(name, trial, found, kept, held_out) for name, trials in TRIALS.items() for trial in trials]
+
+
+def main() -> None:
+    """Tune on one data set and store the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset", choices=DATASETS)
+    parser.add_argument("--networks", type=int, default=4, help="outer iterations of a trial")
+    parser.add_argument("--held-out", type=int, default=2000, help="training images that are measured on")
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    started, code = time.process_time(), measurement_fingerprint("lcmat.measurements.condensation_tuning")
+    train = data.load(options.dataset).train
+    kept, held_out = split(train, min(options.held_out, len(train) // 4))
+    settings = {"dataset": options.dataset, **SMALL[options.dataset], "outer_iterations": options.networks}
+    rows = measure(settings, kept, held_out)
+    provenance = {
+        **settings,
+        "ipc": 10,
+        "seed": 0,
+        "kept": len(kept),
+        "held_out": len(held_out),
+        "data": train.provenance,
+        "content_hash": train.content_hash,
+        "torch": torch.__version__,
+        "fingerprint": code,
+        "processor_seconds": round(time.process_time() - started),
+    }
+    print(measurements.write(KIND, options.dataset, provenance, rows, digits=5))
+
+
+if __name__ == "__main__":
+    main()

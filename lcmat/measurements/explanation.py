@@ -1,0 +1,94 @@
+"""What explains a result: both terms of the bound for the coreset of a record, and what its images are to the network.
+
+Everything follows from the indices in the record and the selecting network, so it is measured after the runs and
+changes none: `python -m lcmat.measurements.explanation cifar10` stores a row for each current record of selection.
+"""
+
+import argparse
+import time
+
+import torch
+from torch import Tensor
+
+from lcmat import bound
+from lcmat.config import SelectionParameters, parse
+from lcmat.curvature.last_layer import LastLayer
+from lcmat.experiments import measurement_fingerprint, stale_keys
+from lcmat.experiments.embedding import selector_view
+from lcmat.experiments.selection import load_data
+from lcmat.records import measurements
+from lcmat.records import record as records
+from lcmat.records.measurements import Row
+from lcmat.records.record import Record
+
+KIND = "explanation"
+
+
+def explain(sample: LastLayer, indices: Tensor, weights: Tensor | None = None) -> Row:
+    """The terms of the bound for a coreset, and how the network judges its images.
+
+    Args:
+        sample: the last layer's view of the n training images, float64.
+        indices: of the m chosen ones.
+        weights: of these, (m,), of any sum; None: all equal, as the paper trains.
+
+    Returns:
+        `gradient_gap`, ``|grad L(T) - grad L(S)|_2``, and `spectral_norm`, ``|H_{T,S}|_2``, of the mean losses in the
+        last layer (paper Eq. 6, Figure 2); the shares of images that the network misclassifies, in percent, of the
+        chosen ones and of all; the largest and the smallest class's share of the coreset, in percent.
+
+    >>> logits = torch.tensor([[0.0, 9.0], [9.0, 0.0]], dtype=torch.float64)
+    >>> row = explain(LastLayer(logits[:, :1], logits, torch.tensor([0, 0])), torch.tensor([0]))
+    >>> row["misclassified_percent"], row["misclassified_of_all_percent"], row["smallest_class_percent"]
+    (100.0, 50.0, 0.0)
+    """
+    shares = None if weights is None else weights.double() / weights.double().sum()
+    difference = bound.subset_difference(*sample, indices, shares)
+    wrong = (sample.logits.argmax(dim=1) != sample.labels).double()
+    counts = torch.bincount(sample.labels[indices], minlength=sample.logits.shape[1])
+    return {
+        "gradient_gap": float(bound.gradient_gap(difference).norm()),
+        "spectral_norm": bound.hessian_extremes(difference).spectral_norm,
+        "misclassified_percent": 100 * float(wrong[indices].mean()),
+        "misclassified_of_all_percent": 100 * float(wrong.mean()),
+        "largest_class_percent": 100 * float(counts.max() / len(indices)),
+        "smallest_class_percent": 100 * float(counts.min() / len(indices)),
+    }
+
+
+def explain_record(record: Record, device: str = "cpu") -> Row:
+    """`explain` for a record, by its selecting network in evaluation mode, whichever mode it was selected in."""
+    parameters = parse(record.experiment, record.parameters)
+    assert isinstance(parameters, SelectionParameters) and record.indices is not None
+    splits = load_data(parameters)
+    view = selector_view(parameters.model_copy(update={"batch_norm": None}), splits, device)
+    sample = LastLayer(view.features.double(), view.logits.double(), splits.train.labels)
+    return {"key": record.key, **explain(sample, torch.tensor(record.indices))}
+
+
+def current_fingerprint() -> str:
+    """Fingerprint of the present code; a stored measurement that has another one is stale."""
+    return measurement_fingerprint("lcmat.measurements.explanation")
+
+
+def main() -> None:
+    """Measure the current records of one data set and store the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    dataset = parser.parse_args().dataset
+    torch.set_num_threads(1)
+    started, code = time.perf_counter(), current_fingerprint()
+    found = [r for r in records.load_all(experiment="selection")[0] if r.parameters["dataset"] == dataset]
+    stale = stale_keys(found)
+    rows = [explain_record(record) for record in found if record.key not in stale and record.indices]
+    provenance = {
+        "dataset": dataset,
+        "torch": torch.__version__,
+        "fingerprint": code,
+        "wall_seconds": round(time.perf_counter() - started),
+    }
+    print(measurements.write(KIND, dataset, provenance, rows))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,206 @@
+"""How well the gradient variance stands in for the Hessian diagonal, epoch by epoch and class by class.
+
+`python -m lcmat.measurements.gradient_variance fashion-mnist` trains networks, measures after every epoch, and writes
+what the chapter on the gradient variance shows into `book/measurements/gradient-variance/`. On handwritten digits the
+chapter measures itself.
+"""
+
+from __future__ import annotations
+
+import argparse
+import time
+from collections.abc import Mapping
+
+import torch
+from scipy.stats import spearmanr
+from torch import Tensor
+
+from lcmat import data, models, training
+from lcmat.curvature.moments import gradient_variance, mean_gradient, mean_hessian_diagonal, second_moment
+from lcmat.data.dataset import ImageDataset
+from lcmat.experiments import measurement_fingerprint
+from lcmat.records import measurements
+
+ALL_CLASSES = -1
+SUBSET_SIZES = (10, 50)
+NUM_SUBSETS = 100
+KIND = "gradient-variance"
+DATASETS = ("fashion-mnist", "cifar10")  # measured and stored
+
+Row = measurements.Row
+Samples = tuple[Tensor, Tensor, Tensor]
+"""What the last layer sees of a set: features (n, d), logits (n, c) in float64 and labels (n,)."""
+
+
+def agreement(candidate: Tensor, reference: Tensor) -> tuple[float, float]:
+    """Cosine of the angle between two tensors, and the norm of the first divided by that of the second.
+
+    >>> agreement(torch.tensor([0.0, 3.0]), torch.tensor([0.0, 4.0]))
+    (1.0, 0.75)
+    """
+    lengths = candidate.norm(), reference.norm()
+    return float((candidate * reference).sum() / (lengths[0] * lengths[1])), float(lengths[0] / lengths[1])
+
+
+def stand_in_row(samples: Samples) -> Row:
+    """Empirical Fisher diagonal and gradient variance of a set, each compared with the Hessian diagonal."""
+    features, logits, labels = samples
+    hessian, fisher = mean_hessian_diagonal(features, logits), second_moment(*samples)
+    fisher_cosine, fisher_ratio = agreement(fisher, hessian)
+    variance_cosine, variance_ratio = agreement(gradient_variance(*samples), hessian)
+    probability = logits.softmax(dim=1).gather(1, labels[:, None])
+    return {
+        "samples": len(labels),
+        "loss": float(-probability.log().mean()),
+        "probability": float(probability.mean()),
+        "mean_share": float(mean_gradient(*samples).square().sum() / fisher.sum()),
+        "fisher_cosine": fisher_cosine,
+        "fisher_ratio": fisher_ratio,
+        "variance_cosine": variance_cosine,
+        "variance_ratio": variance_ratio,
+    }
+
+
+def differences(samples: Samples, subsets: list[Tensor]) -> dict[str, Tensor]:
+    """How far each subset is from the whole set, ``(len(subsets), c (d + 1))`` for each of the four quantities."""
+    found = [_quantities(samples), *(_quantities(tuple(part[subset] for part in samples)) for subset in subsets)]
+    return {name: torch.stack([item[name] - found[0][name] for item in found[1:]]).flatten(1) for name in found[0]}
+
+
+def _quantities(samples: tuple[Tensor, ...]) -> dict[str, Tensor]:
+    features, logits, labels = samples
+    return {
+        "hessian": mean_hessian_diagonal(features, logits),
+        "variance": gradient_variance(features, logits, labels),
+        "fisher": second_moment(features, logits, labels),
+        "gradient": mean_gradient(features, logits, labels),
+    }
+
+
+def rank_row(gaps: Mapping[str, Tensor]) -> Row:
+    """Spearman correlations, over the subsets, of the Hessian gap with each gap that could stand in for it.
+
+    The gap of variances is taken in three norms, each against the Hessian gap in the same norm; the others, which say
+    how much of it any distance between subset and set would show, against the Hessian gap in the sum norm.
+    """
+    sums = {name: gap.abs().sum(dim=1) for name, gap in gaps.items()}
+    return {
+        "variance_rank_sum": _spearman(sums["variance"], sums["hessian"]),
+        "variance_rank_euclidean": _spearman(gaps["variance"].norm(dim=1), gaps["hessian"].norm(dim=1)),
+        "variance_rank_max": _spearman(gaps["variance"].abs().amax(dim=1), gaps["hessian"].abs().amax(dim=1)),
+        "fisher_rank_sum": _spearman(sums["fisher"], sums["hessian"]),
+        "gradient_rank": _spearman(gaps["gradient"].norm(dim=1), sums["hessian"]),
+    }
+
+
+def _spearman(left: Tensor, right: Tensor) -> float:
+    return float(spearmanr(left.numpy(), right.numpy()).statistic)
+
+
+def measure(samples: Samples, sizes: tuple[int, ...], num_subsets: int, generator: torch.Generator) -> list[Row]:
+    """One row for each class and one for all, with the rank correlations over random subsets of each size.
+
+    Args:
+        samples: the training set T as the last layer sees it.
+        sizes: of the random subsets, drawn from the same class (or from all).
+        num_subsets: of each size.
+        generator: of the draws.
+    """
+    rows = []
+    for label in [ALL_CLASSES, *range(samples[1].shape[1])]:
+        members = torch.arange(len(samples[2])) if label == ALL_CLASSES else (samples[2] == label).nonzero().flatten()
+        part = (samples[0][members], samples[1][members], samples[2][members])
+        row = {"label": label, **stand_in_row(part)}
+        for size in sizes:
+            draws = [torch.randperm(len(members), generator=generator)[:size] for _ in range(num_subsets)]
+            row |= {f"{name}_{size}": value for name, value in rank_row(differences(part, draws)).items()}
+        rows.append(row)
+    return rows
+
+
+def last_layer_view(network: models.Network, chosen: ImageDataset) -> Samples:
+    """Features, logits and labels of some images in evaluation mode, float64."""
+    view = training.embed(network, chosen)
+    return view.features.double(), view.logits.double(), chosen.labels
+
+
+def trajectory(
+    train_set: ImageDataset, *, width: int, epochs: int, measured: int, seed: int, num_subsets: int = NUM_SUBSETS
+) -> list[Row]:
+    """Train one network at a constant rate, without augmentation, and measure before the first and after each epoch.
+
+    Args:
+        train_set: what is trained on.
+        width: of the ConvNet.
+        epochs: passes over it.
+        measured: how many of these images the measurement looks at, drawn once.
+        seed: of the network, the shuffles and the draws.
+        num_subsets: random subsets of each size of `SUBSET_SIZES`.
+
+    Returns:
+        Rows of `measure` with the columns seed and epoch; epoch 0 is the untrained network.
+    """
+    shape = train_set.images.shape
+    network = models.build(
+        "digits-net" if shape[2] == 8 else "convnet",
+        num_classes=train_set.num_classes,
+        in_channels=shape[1],
+        image_size=shape[2],
+        width=width,
+        seed=seed,
+    )
+    generator, draws = torch.Generator().manual_seed(seed), torch.Generator().manual_seed(seed + 1)
+    chosen = train_set.subset(torch.randperm(len(train_set), generator=draws)[:measured])
+    rows: list[Row] = []
+
+    def record(epoch: float, *_: object) -> None:
+        found = measure(last_layer_view(network, chosen), SUBSET_SIZES, num_subsets, draws)
+        rows.extend({"seed": seed, "epoch": int(epoch), **row} for row in found)
+
+    record(0)
+    recipe = training.Recipe(epochs=epochs, schedule="constant", crop_padding=0, flip=False)
+    training.train(network, train_set, recipe=recipe, generator=generator, progress=record)
+    return rows
+
+
+def current_fingerprint() -> str:
+    """Fingerprint of the present code; a stored measurement that has another one is stale."""
+    return measurement_fingerprint("lcmat.measurements.gradient_variance")
+
+
+def main() -> None:
+    """Measure one data set and store the result."""
+    parser = argparse.ArgumentParser(description=__doc__)
+    parser.add_argument("dataset")
+    parser.add_argument("--width", type=int, default=32)
+    parser.add_argument("--epochs", type=int, default=10)
+    parser.add_argument("--images", type=int, default=30_000, help="images trained on, drawn at random")
+    parser.add_argument("--measured", type=int, default=5_000, help="how many of them are measured")
+    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
+    options = parser.parse_args()
+    torch.set_num_threads(1)
+    started, code = time.perf_counter(), current_fingerprint()
+    full = data.load(options.dataset).train
+    order = torch.randperm(len(full), generator=torch.Generator().manual_seed(0))
+    images = full.subset(order[: options.images])
+    settings = {"width": options.width, "epochs": options.epochs, "measured": options.measured}
+    rows = [row for seed in options.seeds for row in trajectory(images, seed=seed, **settings)]
+    provenance = {
+        "dataset": options.dataset,
+        "network": f"ConvNet, width {options.width}",
+        **settings,
+        "images": len(images),
+        "seeds": options.seeds,
+        "subset_sizes": SUBSET_SIZES,
+        "num_subsets": NUM_SUBSETS,
+        "data": full.provenance,
+        "content_hash": full.content_hash,
+        "torch": torch.__version__,
+        "fingerprint": code,
+        "wall_seconds": round(time.perf_counter() - started),
+    }
+    print(measurements.write(KIND, options.dataset, provenance, rows, digits=5))
+
+
+if __name__ == "__main__":
+    main()

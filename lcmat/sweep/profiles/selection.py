@@ -1,0 +1,126 @@
+"""Studies of selection in two sizes; the third, the paper's own, is `lcmat.sweep.profiles.paper`."""
+
+from lcmat.sweep.profiles.study import Study, grid
+from lcmat.sweep.profiles.variants import DEFINED, PAPER_RADII, SHIPPED, UNIFORM, Variants, lcmat_s, methods, official
+
+SELECTOR_EPOCHS = (1, 2, 20)
+"""Ages of the selecting network beside the default one at which the smoke profile repeats one fraction."""
+
+QUESTIONS = {
+    "selection": "Which methods beat uniform selection, and does a radius above zero help?",
+    "cross-architecture": "Does a coreset chosen with one network serve another?",
+    "pretraining-robustness": "How do the methods depend on how the selecting network was trained?",
+    "sensitivity": "How does LCMat-S depend on its settings?",
+    "batch-norm": "What do the statistics of single-class batches do to the choice?",
+    "label-noise": "Which methods choose wrong labels?",
+    "class-imbalance": "What happens when the classes differ in size?",
+}
+_TABLES = {
+    "selection": ("1", "3", "6", "D.2"),
+    "cross-architecture": ("2",),
+    "pretraining-robustness": ("figure 3",),
+    "sensitivity": ("figure 4",),
+}
+_CORE = (*UNIFORM, *lcmat_s(0.1, 0.0))
+
+
+def smoke() -> tuple[Study, ...]:
+    """On digits, five seeds each."""
+    seeds = range(5)
+    return (
+        _study(
+            "selection",
+            DEFINED + lcmat_s(0.0, *PAPER_RADII) + SHIPPED,
+            dataset=["digits"],
+            seed=seeds,
+            fraction=(0.01, 0.05),
+        ),
+        _study(
+            "cross-architecture",
+            _crossed(_CORE + methods("craig"), ("convnet", 16), ("resnet18", 4)),
+            dataset=["digits"],
+            seed=seeds,
+        ),
+        _study(
+            "pretraining-robustness",
+            methods("uniform", "k-center", "craig", "gradmatch", "glister", "adacore", "lcmat-s"),
+            dataset=["digits"],
+            seed=range(3),
+            selection_epochs=(2, 5, 10, 20),
+            selection_weight_decay=(1e-4, 5e-4, 1e-3),
+            fraction=[0.02],
+        ),
+        _study("sensitivity", _sensitivity(), dataset=["digits"], seed=seeds),
+        _study(
+            "batch-norm",
+            _CORE
+            + tuple({**variant, "batch_norm": "batch"} for variant in _CORE[1:])
+            + methods("adacore")
+            + official("lcmat-s", "adacore"),
+            dataset=["digits"],
+            seed=seeds,
+            network=["resnet18"],
+            width=[4],
+        ),
+        _study(
+            "label-noise",
+            _CORE + methods("craig", "k-center", "herding", "moderate", "el2n", "forgetting"),
+            dataset=["digits"],
+            seed=seeds,
+            label_noise=(0.1, 0.3),
+        ),
+        _study(
+            "class-imbalance",
+            _CORE
+            + methods("craig", "k-center")
+            + tuple({**variant, "across_classes": True} for variant in _CORE + methods("craig", "k-center")),
+            dataset=["digits"],
+            seed=seeds,
+            imbalance=[10.0],
+            fraction=[0.1],
+        ),
+    )
+
+
+def cpu() -> tuple[Study, ...]:
+    """Fashion-MNIST and CIFAR-10 with a narrow ConvNet, five seeds each."""
+    settings = {
+        "network": "convnet",
+        "width": 32,
+        "selection_epochs": 10,
+        "epochs": 100,
+        "evaluate_every": 50,
+        "precision": "bfloat16",
+        "compile": True,
+    }
+    axes = {"dataset": ("cifar10", "fashion-mnist"), "seed": range(5)}
+    radii = _CORE + lcmat_s(*PAPER_RADII)
+    others = methods("craig", "graph-cut", "herding", "k-center", "adacore", "gradmatch")
+    others += tuple(variant for variant in SHIPPED if variant["method"] in ("lcmat-s", "craig"))
+    runs = grid("selection", radii, settings, **axes, fraction=(0.001, 0.01, 0.05))
+    runs += grid("selection", others, settings, **axes, fraction=(0.001, 0.01))
+    return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]),)
+
+
+def _crossed(variants: Variants, *learners: tuple[str, int]) -> Variants:
+    """Each variant as it is, and with each of these networks, of this width, learning from its coreset."""
+    return variants + tuple(
+        {**variant, "learner": name, "learner_width": width} for name, width in learners for variant in variants
+    )
+
+
+def _sensitivity() -> Variants:
+    """The radius as in Figure 4, then one other setting at a time at the default radius."""
+    return (
+        *UNIFORM,
+        *lcmat_s(*(step / 20 for step in range(8))),
+        *({"method": "lcmat-s", "top_k": count} for count in (1, 10, 30, 300)),
+        {"method": "lcmat-s-spectral"},
+        {"method": "lcmat-s", "weighted": True},
+        {"method": "lcmat-s", "rho": 0.0, "weighted": True},
+        *({"method": name, "selection_epochs": e} for name in ("lcmat-s", "craig") for e in SELECTOR_EPOCHS),
+    )
+
+
+def _study(name: str, variants: Variants, **axes: object) -> Study:
+    return Study(name, QUESTIONS[name], grid("selection", variants, **axes), _TABLES.get(name, ()))  # type: ignore[arg-type]

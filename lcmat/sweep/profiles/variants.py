@@ -1,0 +1,38 @@
+"""Configurations of selection methods that studies compare."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.official import OFFICIAL
+from lcmat.config.selection import PAPER_RADII
+
+__all__ = ["DEFINED", "PAPER_RADII", "SHIPPED", "UNIFORM", "Variants", "lcmat_s", "methods", "official"]
+
+Variants = tuple[Mapping[str, Any], ...]
+
+UNIFORM: Variants = ({"method": "uniform"},)
+
+
+def lcmat_s(*radii: float) -> Variants:
+    """LCMat-S at each of these radii."""
+    return tuple({"method": "lcmat-s", "rho": rho} for rho in radii)
+
+
+def methods(*names: str) -> Variants:
+    """These methods as they are defined."""
+    return tuple({"method": name} for name in names)
+
+
+def official(*names: str) -> Variants:
+    """These methods as their official code does them."""
+    return tuple({"method": name, **OFFICIAL.get(name, {})} for name in names)
+
+
+DEFINED: Variants = methods(*(name for name in METHOD_OPTIONS if name != "lcmat-s-spectral"))
+"""Every method of the registry by its definition, but for the exact spectral norm, which is too slow for large sets."""
+
+SHIPPED: Variants = tuple(
+    {name: value for name, value in variant.items() if name != "batch_norm"} for variant in official(*OFFICIAL)
+)
+"""The methods whose official code does something else, with its quirks, on networks without batch normalisation."""

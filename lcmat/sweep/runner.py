@@ -1,0 +1,196 @@
+"""Running notebooks and runs so that success means success.
+
+papermill alone calls a run successful whose kernel was told to exit half way, and leaves half an output behind when it
+is killed. Here an output bears its name only when every cell was executed, and a run has succeeded only when its valid
+record exists.
+"""
+
+import re
+import sys
+from collections.abc import Callable, Mapping
+from functools import cache
+from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from lcmat.config import Experiment, ParameterError
+from lcmat.config.defaults import DATASET_PICTURES, ZOO_PREFIX
+from lcmat.files.paths import atomic_write, project_folder, runs_folder
+from lcmat.records import record as records
+
+if TYPE_CHECKING:
+    from nbformat import NotebookNode
+
+KERNEL = "python3"
+_ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
+
+
+class RunError(RuntimeError):
+    """A notebook or a run did not do all that it should; the message names the log."""
+
+
+def execute_notebook(
+    source: Path,
+    output: Path,
+    parameters: Mapping[str, Any] | None = None,
+    metadata: Mapping[str, Any] | None = None,
+) -> None:
+    """Execute a py:percent notebook with papermill.
+
+    Args:
+        source: the script.
+        output: the executed .ipynb. An older one is removed at the start, for it would look current after a failure.
+        parameters: injected behind the cell tagged "parameters".
+        metadata: stored in the output under "lcmat".
+
+    Raises:
+        RunError: a cell failed, the kernel died or a cell was not executed. What there is of the notebook is kept as
+            `<output>.failed.ipynb`, the error in `<output>.log`.
+    """
+    import papermill
+    from papermill.exceptions import PapermillException
+
+    output.parent.mkdir(parents=True, exist_ok=True)
+    partial, failed, log = (output.with_suffix(suffix) for suffix in (".partial.ipynb", ".failed.ipynb", ".log"))
+    for path in (output, failed, log):
+        path.unlink(missing_ok=True)
+    try:
+        executed = papermill.execute_notebook(
+            read_source(source, metadata),
+            str(partial),
+            dict(parameters or {}),
+            kernel_name=KERNEL,
+            progress_bar=sys.stderr.isatty(),
+            cwd=str(project_folder()),
+        )
+        _check_executed(executed)
+    except (PapermillException, RuntimeError) as error:  # nbclient's error for a dead kernel is a RuntimeError
+        atomic_write(log, f"{source}\n{_ESCAPES.sub('', str(error))}\n".encode())
+        if partial.exists():
+            partial.replace(failed)
+        raise RunError(f"{source.name}: {_summary(error)}; log: {log}") from error
+    partial.replace(output)
+
+
+def read_source(source: Path, metadata: Mapping[str, Any] | None = None) -> "NotebookNode":
+    """A py:percent script as a notebook, with `metadata` stored under "lcmat"."""
+    import jupytext
+
+    notebook = jupytext.read(source, fmt="py:percent")
+    notebook.metadata.pop("jupytext", None)
+    notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3", "language": "python"}
+    if metadata:
+        notebook.metadata["lcmat"] = dict(metadata)
+    return notebook
+
+
+def run_notebook(parameters: Experiment) -> Path:
+    """Do a run by executing its notebook, unless its record exists; the executed notebook is kept.
+
+    Returns:
+        The record's path.
+
+    Raises:
+        RunError: the notebook failed, or left no valid record of this run.
+        RecordError: there is a file in the record's place that is none.
+    """
+    source = project_folder() / "notebooks" / "benchmarks" / f"{parameters.experiment}.py"
+    output = notebook_of(parameters)
+    return _once(parameters, lambda: execute_notebook(source, output, parameters.canonical()))
+
+
+def run_directly(parameters: Experiment, *, progress: bool = True) -> Path:
+    """Do the same run in this process, without Jupyter; otherwise as `run_notebook`.
+
+    Args:
+        parameters: of the run.
+        progress: show a progress bar for each training, on the standard error.
+    """
+    experiment = import_module(f"lcmat.experiments.{parameters.experiment.replace('-', '_')}")
+    return _once(parameters, lambda: experiment.run(parameters, _progress_bar if progress else None))
+
+
+def notebook_of(parameters: Experiment) -> Path:
+    """Where the executed notebook of a run is kept."""
+    return records.path_of(parameters, runs_folder()).with_suffix(".ipynb")
+
+
+def check_built_networks(parameters: Experiment) -> None:
+    """Refuse networks that would be found not to fit after another one has been trained.
+
+    Raises:
+        ParameterError: a network does not exist, cannot take the images, or has no batch norm whose statistics count.
+    """
+    values = parameters.canonical()
+    named = {name: values[name] for name in ("network", "learner", "test_network") if name in values}
+    if len(named) > 1 or any(name.startswith(ZOO_PREFIX) for name in named.values()):
+        widths = {"network": "width", "learner": "learner_width", "test_network": "test_width"}
+        for parameter, name in named.items():
+            normalised = _has_batch_norm(name, values.get(widths[parameter]), values["dataset"])
+            if parameter == "network" and values.get("batch_norm") and not normalised:
+                raise ParameterError(f"batch_norm: the network {name!r} has no batch norm; leave it out")
+
+
+@cache
+def _has_batch_norm(network: str, width: int | None, dataset: str) -> bool:
+    """Build the network for these images, and look."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    from lcmat.models import build
+
+    channels, size, classes = DATASET_PICTURES[dataset]
+    try:
+        built = build(network, num_classes=len(classes), in_channels=channels, image_size=size, width=width)
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
+    return any(isinstance(module, _BatchNorm) for module in built.modules())
+
+
+def _once(parameters: Experiment, act: Callable[[], Any]) -> Path:
+    """Let one process at a time do a run; whoever waited finds the record and has nothing to do."""
+    from filelock import FileLock
+
+    lock = notebook_of(parameters).with_suffix(".lock")
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(lock):
+        if not records.is_done(parameters):
+            check_built_networks(parameters)
+            act()
+        if not records.is_done(parameters):
+            log = notebook_of(parameters)
+            raise RunError(f"the run ended but left no record at {records.path_of(parameters)}; its notebook: {log}")
+    return records.path_of(parameters)
+
+
+def _check_executed(notebook: "NotebookNode") -> None:
+    """Refuse a notebook with a cell that was not executed: `sys.exit(0)` ends papermill as if all were well."""
+    code = [cell for cell in notebook.cells if cell.cell_type == "code"]
+    for number, cell in enumerate(code, start=1):
+        stopped = any(output.output_type == "error" for output in cell.outputs)
+        if stopped or (cell.source.strip() and cell.execution_count is None):
+            raise RunError(f"the notebook stopped at code cell {number} of {len(code)}:\n{cell.source}")
+
+
+def _summary(error: Exception) -> str:
+    """The error in a line."""
+    from papermill.exceptions import PapermillExecutionError
+
+    if isinstance(error, PapermillExecutionError):
+        return f"cell {error.cell_index + 1} failed: {error.ename}: {_ESCAPES.sub('', error.evalue).strip()}"
+    return str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
+
+
+def _progress_bar(stage: str) -> Callable[[float, int, float, float | None], None]:
+    """A bar on the standard error that follows one training."""
+    from tqdm import tqdm
+
+    bar = tqdm(desc=stage, unit="epoch", file=sys.stderr)
+
+    def update(epoch: float, epochs: int, loss: float, accuracy: float | None) -> None:
+        bar.total = epochs
+        bar.set_postfix({"loss": f"{loss:.3f}", **({} if accuracy is None else {"test": f"{accuracy:.2f} %"})})
+        bar.update(epoch - bar.n)
+        if epoch == epochs:
+            bar.close()
+
+    return update
