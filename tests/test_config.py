@@ -1,4 +1,5 @@
 import hashlib
+import inspect
 import json
 
 import pytest
@@ -12,18 +13,10 @@ from lcmat.config import (
     parse,
     parse_assignments,
 )
-from lcmat.config.defaults import (
-    AUGMENTATIONS,
-    DATASET_DEFAULTS,
-    DATASET_PICTURES,
-    METHOD_EVIDENCE,
-    METHOD_OPTIONS,
-    METHOD_TITLES,
-    METHODS_WITHOUT_VIEW,
-    NETWORK_WIDTHS,
-    NETWORKS_WITHOUT_BATCH_NORM,
-)
+from lcmat.config.datasets import DATASETS
+from lcmat.config.defaults import AUGMENTATIONS, DATASET_DEFAULTS
 from lcmat.config.feasibility import class_sizes
+from lcmat.config.registry import METHODS, MODELS, OPTIONS
 
 
 @pytest.mark.parametrize(
@@ -170,7 +163,7 @@ def test_each_parameter_enters_the_key():
         "selection_optimizer": "adam", "selection_learning_rate": 0.3, "training_steps": 98,
     }  # fmt: skip
     assert different.keys() == SelectionParameters.model_fields.keys()
-    method_of = {option: method for method, options in METHOD_OPTIONS.items() for option in options}
+    method_of = {option: name for name, method in METHODS.items() for option in method.options}
     keys = set()
     for name, value in different.items():
         method = {} if name == "method" else {"method": method_of.get(name, "lcmat-s")}
@@ -204,31 +197,29 @@ def test_each_parameter_is_described_in_one_line():
         assert expected(field)
 
 
-def test_tables_agree_with_the_registries():
-    from lcmat.data import DATASETS
-    from lcmat.models import MODELS
-    from lcmat.selection import METHODS
-
-    assert {name: method.options for name, method in METHODS.items()} == METHOD_OPTIONS
-    assert {name: method.title for name, method in METHODS.items()} == METHOD_TITLES
-    assert {name: model.width for name, model in MODELS.items()} == NETWORK_WIDTHS
-    assert {name: method.evidence for name, method in METHODS.items() if method.evidence} == METHOD_EVIDENCE
+def test_every_option_of_a_method_is_a_parameter():
+    assert SelectionParameters.model_fields.keys() >= OPTIONS
     assert list(DATASETS) == list(DATASET_DEFAULTS)
-    options = {option for known in METHOD_OPTIONS.values() for option in known}
-    assert options <= SelectionParameters.model_fields.keys()
-    assert set(METHODS_WITHOUT_VIEW) < METHODS.keys()
-    pictures = {n: (spec.channels, spec.image_size, spec.counts["train"]) for n, spec in DATASETS.items()}
-    assert pictures == DATASET_PICTURES
 
 
 def test_networks_without_batch_norm_are_those_that_have_none():
     from torch.nn.modules.batchnorm import _BatchNorm
 
-    from lcmat.models import MODELS, build
+    from lcmat.models import build
 
-    built = {name: build(name, num_classes=2, image_size=32, width=8) for name in MODELS}
-    without = {name for name, net in built.items() if not any(isinstance(part, _BatchNorm) for part in net.modules())}
-    assert without == set(NETWORKS_WITHOUT_BATCH_NORM)
+    for name, model in MODELS.items():
+        parts = build(name, num_classes=2, image_size=32, width=8).modules()
+        assert model.batch_norm == any(isinstance(part, _BatchNorm) for part in parts), name
+
+
+@pytest.mark.parametrize("name", METHODS)
+def test_the_signature_read_from_the_source_is_that_of_the_function(name):
+    method = METHODS[name]
+    parameters = inspect.signature(method.function).parameters.values()
+    found = {p.name: p.default for p in parameters if p.kind is p.KEYWORD_ONLY}
+    told = method.options | dict.fromkeys(method.evidence, inspect.Parameter.empty)
+    assert told == {name: default for name, default in found.items() if name != "bias"}
+    assert method.sees_bias == ("bias" in found)
 
 
 def test_augmentations_are_those_that_can_be_done():

@@ -20,8 +20,8 @@ import torch
 from PIL import Image
 from pyarrow import parquet
 
+from lcmat.config.datasets import DatasetSpec, ParquetFile, TorchvisionFiles
 from lcmat.data import DATASETS, DataError, ImageDataset, canonical, load
-from lcmat.data.catalogue import DatasetSpec, ParquetFile, TorchvisionFiles
 from lcmat.data.dataset import channel_statistics, content_hash
 from lcmat.data.loading import load_spec
 from lcmat.files import paths

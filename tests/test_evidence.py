@@ -8,10 +8,11 @@ import pytest
 import torch
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
+from lcmat.config.registry import EVIDENCE, METHODS
+from lcmat.config.signatures import load
 from lcmat.data import Splits
 from lcmat.experiments import code_of, embedding, evidence, held_out, selecting, selection
-from lcmat.experiments.evidence import PROVIDERS, forgetting, norms
+from lcmat.experiments.evidence import forgetting, norms
 from lcmat.experiments.evidence.forgetting import count_forgetting
 from lcmat.experiments.held_out import held_out_rows
 from lcmat.experiments.selecting import selecting_network
@@ -28,7 +29,7 @@ def splits():
 
 
 def provided(name, splits):
-    return PROVIDERS[name](QUICK, splits, "cpu", None).value
+    return load(EVIDENCE[name])(QUICK, splits, "cpu", None).value
 
 
 def flat(value):
@@ -42,20 +43,16 @@ def other_images(splits):
 
 def needing_validation(monkeypatch):
     """Let the method of QUICK need a validation set."""
+    needy = {"margin": METHODS["glister-val"]}
     for module in (evidence, held_out):
-        monkeypatch.setattr(module, "METHOD_EVIDENCE", MappingProxyType({"margin": ("validation",)}))
+        monkeypatch.setattr(module, "METHODS", MappingProxyType(needy))
 
 
-def test_tables_agree_with_the_providers_and_the_registry():
-    from lcmat.selection import METHODS
-
-    assert set(PROVIDERS) == {name for names in METHOD_EVIDENCE.values() for name in names}
-    needed = {name: method.evidence for name, method in METHODS.items() if method.evidence}
-    assert needed == METHOD_EVIDENCE
-    assert {name for names in needed.values() for name in names} <= PROVIDERS.keys()
+def test_there_is_a_provider_for_whatever_a_method_needs():
+    assert {name for method in METHODS.values() for name in method.evidence} == set(EVIDENCE)
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", EVIDENCE)
 def test_evidence_is_finite_and_has_its_form(name, splits):
     value = provided(name, splits)
     assert flat(value).isfinite().all()
@@ -64,12 +61,12 @@ def test_evidence_is_finite_and_has_its_form(name, splits):
         assert (value >= 0).all() and len(value.unique()) > 1
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", EVIDENCE)
 def test_no_test_image_is_looked_at(name, splits):
     assert torch.equal(flat(provided(name, other_images(splits))), flat(provided(name, splits)))
 
 
-@pytest.mark.parametrize("name", PROVIDERS)
+@pytest.mark.parametrize("name", EVIDENCE)
 def test_evidence_is_computed_once(name, splits, monkeypatch):
     found = flat(provided(name, splits))
     for module in (selecting, forgetting):
@@ -79,8 +76,8 @@ def test_evidence_is_computed_once(name, splits, monkeypatch):
 
 def test_evidence_depends_on_the_seed(splits):
     other = QUICK.model_copy(update={"seed": 1})
-    for name, provider in PROVIDERS.items():
-        assert not torch.equal(flat(provider(other, splits, "cpu", None).value), flat(provided(name, splits)))
+    for name, target in EVIDENCE.items():
+        assert not torch.equal(flat(load(target)(other, splits, "cpu", None).value), flat(provided(name, splits)))
 
 
 def test_watching_leaves_the_selecting_network_as_it_is_bit_for_bit(splits):
@@ -194,15 +191,15 @@ def test_methods_without_evidence_gather_nothing(splits):
     assert evidence.gathering_seconds(QUICK, splits, "cpu") == 0
 
 
-@pytest.mark.parametrize("method", METHOD_OPTIONS)
+@pytest.mark.parametrize("method", METHODS)
 def test_the_code_of_evidence_counts_for_the_methods_that_need_it_alone(method):
     room = "lcmat.experiments.evidence"
-    own = {name for name in code_of(SelectionParameters(method=method)).texts() if name.startswith(room)}
-    needed = {PROVIDERS[name].__module__ for name in METHOD_EVIDENCE.get(method, ())}
-    assert own == {room, f"{room}.networks"} | needed
+    own = {name for name in code_of(SelectionParameters(method=method)).modules() if name.startswith(room)}
+    needed = {EVIDENCE[name].partition(":")[0] for name in METHODS[method].evidence}
+    assert own == {room} | ({*needed, f"{room}.networks"} if needed else needed)
 
 
-@pytest.mark.parametrize("method", METHOD_EVIDENCE)
+@pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.evidence])
 def test_a_run_states_what_its_evidence_took(method):
     record = selection.run(SelectionParameters(method=method, selection_epochs=1, epochs=1))
     assert record.seconds["evidence"] >= 0

@@ -1,28 +1,24 @@
+import ast
 from pathlib import Path
 
 import pytest
 
-from lcmat.records.fingerprint import fingerprint, normalized, texts
+from lcmat.records.fingerprint import Sources, normalized
 
 SOURCES = {
     "lcmat/__init__.py": "",
-    "lcmat/top.py": "import torch\nfrom lcmat.middle import value\n\ndef answer(): return value\n",
-    "lcmat/middle.py": "def later():\n    from lcmat.pack import leaf\n    return leaf\nvalue = 1\n",
+    "lcmat/top.py": "import torch\nfrom lcmat.middle import value\n\ndef answer(): return value + later()\n",
+    "lcmat/middle.py": "def later():\n    from lcmat.pack import leaf\n    return leaf.x\nvalue = 1\n",
     "lcmat/pack/__init__.py": "from .deep import thing\n",
-    "lcmat/pack/leaf.py": "from lcmat import top\nfrom .. import other\n",
+    "lcmat/pack/leaf.py": "from lcmat import top\nfrom .. import other\nx = other.x, top\n",
     "lcmat/pack/deep.py": "thing = 1\n",
     "lcmat/other.py": "x = 1\n",
     "lcmat/unused.py": "x = 1\n",
+    "lcmat/through.py": "from lcmat.pack import thing as it\nfrom typing import TYPE_CHECKING\n"
+    "if TYPE_CHECKING:\n    from lcmat.unused import x\ny: int = it\n",
+    "lcmat/whole.py": "from lcmat import pack\nz = pack.thing\n",
+    "lcmat/registry.py": "THINGS: dict = wrapped({'one': Thing('lcmat.other:x'), 'two': 'lcmat.top:answer'})\n",
 }
-
-
-REGISTRY = """
-from lcmat.a import one
-from lcmat.b import two as second
-from lcmat.other import x
-THINGS: dict = MappingProxyType({"one": (one, x), "two": (second, x)})
-def build(name): return THINGS[name]
-"""
 
 
 @pytest.fixture
@@ -38,68 +34,98 @@ def written(folder: Path, sources) -> Path:
     return folder
 
 
+def fingerprint(name, root, *outside):
+    return Sources(outside, root).fingerprint(name)
+
+
+def closure(name, root, *outside):
+    return {each.removeprefix("lcmat.") for each in Sources(outside, root).closure(name)}
+
+
 def test_imports_are_followed_through_packages_functions_and_cycles(package):
-    assert [*texts("lcmat.top", root=package)] == ["lcmat.middle", "lcmat.other", "lcmat.pack.leaf", "lcmat.top"]
-    assert [*texts("lcmat.pack", root=package)] == ["lcmat.pack", "lcmat.pack.deep"]
+    assert closure("lcmat.top", package) == {"middle", "other", "pack.leaf", "top"}
+    assert closure("lcmat.through", package) == {"through", "pack.deep"}  # whose package only hands the name on
+    assert closure("lcmat.whole", package) == {"whole", "pack", "pack.deep"}
 
 
-def test_left_out_modules_take_their_imports_along(package):
+def test_modules_outside_take_their_imports_along(package):
     for pattern in ("lcmat.pack.leaf", "lcmat.pack*"):
-        assert [*texts("lcmat.top", without=[pattern], root=package)] == ["lcmat.middle", "lcmat.top"]
+        assert closure("lcmat.top", package, pattern) == {"middle", "top"}
 
 
 @pytest.mark.parametrize("changed", ["lcmat/top.py", "lcmat/middle.py", "lcmat/pack/leaf.py", "lcmat/other.py"])
 def test_each_module_involved_counts(package, changed):
-    before = fingerprint("lcmat.top", root=package)
+    before = fingerprint("lcmat.top", package)
     (package / changed).write_text(SOURCES[changed] + "\nmore = 1\n")
-    assert fingerprint("lcmat.top", root=package) != before
+    assert fingerprint("lcmat.top", package) != before
 
 
 def test_other_modules_do_not_count(package):
-    before = fingerprint("lcmat.top", root=package)
+    before = fingerprint("lcmat.top", package)
     for name in ("lcmat/unused.py", "lcmat/pack/deep.py", "lcmat/__init__.py"):
         (package / name).write_text("changed = 1\n")
-    assert fingerprint("lcmat.top", root=package) == before
+    assert fingerprint("lcmat.top", package) == before
 
 
-def with_registry(folder, registry=REGISTRY, **modules):
-    sources = {f"lcmat/{name}.py": f"{text}" for name, text in ({"a": "one = 1", "b": "two = 2"} | modules).items()}
-    root = written(folder, {**SOURCES, **sources, "lcmat/registry.py": registry})
-    return fingerprint("lcmat.registry", entries={"lcmat.registry.THINGS": ["one", "unknown"]}, root=root)
+def test_moves_other_names_of_imports_and_their_order_do_not_count(package, tmp_path):
+    before = {name: fingerprint(f"lcmat.{name}", package) for name in ("top", "through")}
+    sources = {
+        **SOURCES,
+        "lcmat/renamed/middle.py": SOURCES["lcmat/middle.py"],
+        "lcmat/top.py": "from lcmat.renamed.middle import value as v\nimport torch\n\n"
+        "def answer(): return v + later()\n",
+        "lcmat/through.py": "from lcmat.pack.deep import thing\ny: int = thing\n",
+    }
+    root = written(tmp_path / "moved", sources)
+    assert {name: fingerprint(f"lcmat.{name}", root) for name in before} == before
 
 
-def test_of_a_registry_the_entries_in_use_count(tmp_path):
-    first = with_registry(tmp_path / "0")
-    assert with_registry(tmp_path / "1", b="two = 3") == first
-    assert with_registry(tmp_path / "2", REGISTRY.replace('"two": (second, x)', '"three": (second, 3)')) == first
-    assert with_registry(tmp_path / "3", a="one = 2") != first
-    assert with_registry(tmp_path / "4", REGISTRY.replace('"one": (one, x)', '"one": (second, x)')) != first
-    assert with_registry(tmp_path / "5", REGISTRY.replace("lcmat.a import one", "lcmat.b import two as one")) != first
-    assert with_registry(tmp_path / "6", REGISTRY.replace("THINGS[name]", "THINGS['one']")) != first
-    assert list(texts("lcmat.registry", entries={"lcmat.registry.THINGS": []}, root=tmp_path / "0")) == [
-        "lcmat.registry"
-    ]
+def test_a_name_taken_from_elsewhere_counts(package):
+    before = fingerprint("lcmat.top", package)
+    same = SOURCES["lcmat/top.py"].replace("lcmat.middle", "lcmat.elsewhere")
+    written(package, {"lcmat/top.py": same, "lcmat/elsewhere.py": SOURCES["lcmat/middle.py"] + "w = 1\n"})
+    assert fingerprint("lcmat.top", package) != before
+    other = SOURCES["lcmat/top.py"].replace("import value", "import later as value")
+    written(package, {"lcmat/top.py": other})
+    assert fingerprint("lcmat.top", package) != before
 
 
-def test_a_registry_that_is_not_there_is_named(package):
+def test_of_modules_outside_constants_count_alone(package):
+    sources = "from lcmat.pack.deep import thing, work\ny = work(thing)\n"
+    written(package, {"lcmat/top.py": sources, "lcmat/pack/deep.py": "thing = 1\ndef work(x): return x\n"})
+    before = fingerprint("lcmat.top", package, "lcmat.pack*")
+    written(package, {"lcmat/pack/deep.py": "thing = 1\ndef work(x): return 2 * x\n"})
+    assert fingerprint("lcmat.top", package, "lcmat.pack*") == before
+    written(package, {"lcmat/pack/deep.py": "thing = 2\ndef work(x): return x\n"})
+    assert fingerprint("lcmat.top", package, "lcmat.pack*") != before
+
+
+def test_lines_of_a_registry_are_read(package):
+    sources = Sources(root=package)
+    found = {key: sources.entry("lcmat.registry", "THINGS", key) for key in ("one", "two", "three")}
+    assert {key: line and ast.unparse(line) for key, line in found.items()} == {
+        "one": "Thing('lcmat.other:x')",
+        "two": "'lcmat.top:answer'",
+        "three": None,
+    }
     with pytest.raises(LookupError, match=r"lcmat\.top has no registry THINGS"):
-        fingerprint("lcmat.top", entries={"lcmat.top.THINGS": ["one"]}, root=package)
+        sources.entry("lcmat.top", "THINGS", "one")
 
 
 def test_prose_does_not_count(package):
-    before = fingerprint("lcmat.top", root=package)
+    before = fingerprint("lcmat.top", package)
     (package / "lcmat/top.py").write_text(
         '"""Now with words."""\nimport torch\nfrom lcmat.middle import (\n    value,  # why\n)\n\n\n'
-        'def answer() -> int:\n    """It."""\n    return value\n'
+        'def answer() -> int:\n    """It."""\n    return value + later()\n'
     )
-    assert fingerprint("lcmat.top", root=package) == before
+    assert fingerprint("lcmat.top", package) == before
 
 
 def test_unknown_module_is_named(package):
     with pytest.raises(ModuleNotFoundError, match=r"lcmat\.topp is no module of lcmat"):
-        fingerprint("lcmat.topp", root=package)
+        fingerprint("lcmat.topp", package)
     with pytest.raises(ModuleNotFoundError, match="torch"):
-        fingerprint("torch", root=package)
+        fingerprint("torch", package)
 
 
 @pytest.mark.parametrize(
@@ -111,7 +137,7 @@ def test_unknown_module_is_named(package):
     ],
 )
 def test_same_result_same_normal_form(one, other):
-    assert normalized(one) == normalized(other)
+    assert normalized(one).text == normalized(other).text
 
 
 @pytest.mark.parametrize(
@@ -125,4 +151,4 @@ def test_same_result_same_normal_form(one, other):
     ],
 )
 def test_what_can_change_a_result_stays(one, other):
-    assert normalized(one) != normalized(other)
+    assert normalized(one).text != normalized(other).text

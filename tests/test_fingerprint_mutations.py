@@ -19,19 +19,19 @@ import torchvision.models.inception  # noqa: F401  # now, for it takes long whil
 
 import lcmat
 from lcmat.config import EXPERIMENTS, CondensationParameters, ContinualParameters, SelectionParameters
-from lcmat.config.defaults import METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
+from lcmat.config.registry import METHODS, MODELS
 from lcmat.data import Splits, load
 from lcmat.experiments import Code, code_of, condensation, continual, embedding, selection
 from lcmat.models import build
 from lcmat.selection import select
 
 PACKAGE = Path(lcmat.__file__).parent
+NEEDY = {name for name, method in METHODS.items() if method.evidence}
 # What a record states by value (parameters, images) or what only writes, reads, plans and shows.
 WORDS_AND_FILES = (
     *("lcmat", "lcmat.book*", "lcmat.cli*", "lcmat.config*", "lcmat.files*", "lcmat.records*", "lcmat.report*"),
     *("lcmat.sweep*", "lcmat.experiments", "lcmat.experiments.session"),
-    *("lcmat.data.canonical", "lcmat.data.catalogue", "lcmat.data.digits", "lcmat.data.errors"),
-    *("lcmat.data.parquet", "lcmat.data.source"),
+    *("lcmat.data.canonical", "lcmat.data.digits", "lcmat.data.errors", "lcmat.data.parquet", "lcmat.data.source"),
 )
 MEASUREMENTS = {
     "curvature_gap": ("lcmat-s",),
@@ -67,7 +67,7 @@ def watched(act) -> set[str]:
 
 
 def runs():
-    for method in ("lcmat-s", *METHOD_EVIDENCE):
+    for method in ("lcmat-s", *NEEDY):
         yield SelectionParameters(method=method, epochs=1, fraction=0.1, **DIGITS)
     yield SelectionParameters(method="uniform", label_noise=0.1, imbalance=2.0, epochs=1, fraction=0.1, **DIGITS)
     yield CondensationParameters(method="lcmat-c", **IMAGES, **STEPS)
@@ -91,11 +91,11 @@ def parts():
         )
         for run in runs():
             yield code_of(run), partial(experiments[run.experiment].run, run)
-    for network in NETWORK_WIDTHS:
+    for network in MODELS:
         code = Code("lcmat.experiments.embedding", networks=(network,))
         yield code, partial(build, network, num_classes=3, width=8)  # which tries it out, too
     samples = (torch.rand(30, 5), torch.rand(30, 3), torch.arange(30) % 3)
-    for method in METHOD_OPTIONS.keys() - METHOD_EVIDENCE.keys():
+    for method in METHODS.keys() - NEEDY:
         yield code_of(SelectionParameters(method=method)), partial(select, method, *samples, size=9)
 
 

@@ -33,7 +33,7 @@ def by_score(
 
 @pytest.fixture(autouse=True)
 def registered(monkeypatch):
-    methods = {**selector.METHODS, "by-score": Method("By score", by_score, "test")}
+    methods = {**selector.METHODS, "by-score": Method("By score", f"{__name__}:by_score", "test")}
     monkeypatch.setattr(selector, "METHODS", MappingProxyType(methods))
 
 

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from lcmat.config import EXPERIMENTS, expected
+from lcmat.config.registry import METHODS, OBJECTIVES
 
 
 def add(commands: Any) -> None:
@@ -15,7 +16,7 @@ def add(commands: Any) -> None:
     parameters.set_defaults(command=_parameters)
     for name, command, text in (
         ("status", _status, "count the records, and name the files that are none"),
-        ("methods", _methods, "list the selection methods, their options and what they need beyond the last layer"),
+        ("methods", _methods, "list the methods of selection, their options and evidence, and those of condensation"),
         ("datasets", _datasets, "list the data sets"),
     ):
         commands.add_parser(name, help=text).set_defaults(command=command)
@@ -46,16 +47,18 @@ def _status(options: argparse.Namespace) -> int:
 
 
 def _methods(options: argparse.Namespace) -> int:
-    from lcmat.selection import METHODS
-
+    print("Selection")
     for name, method in METHODS.items():
-        print(f"{name:21} {method.title:18} {method.reference}")
+        print(f"{name:23} {method.title:23} {method.reference}")
         for word, texts in (
             ("options", [f"{option}={default}" for option, default in method.options.items()]),
             ("evidence", method.evidence),
         ):
             if texts:
-                print(f"{'':21} {word}: {', '.join(texts)}")
+                print(f"{'':23} {word}: {', '.join(texts)}")
+    print("\nCondensation")
+    for name, objective in OBJECTIVES.items():
+        print(f"{name:23} {objective.title:23} {objective.reference}")
     return 0
 
 

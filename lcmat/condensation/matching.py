@@ -7,41 +7,16 @@ gradients, which stands in for the Hessian's diagonal.  Other moments of the sam
 controls: if they help as much, it is not the curvature that helps.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Callable
 from difflib import get_close_matches
-from types import MappingProxyType
-from typing import Literal, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from lcmat.condensation.distances import DISTANCES, Layers, Norm, choose_layers, gap
 from lcmat.condensation.observation import Observation
-from lcmat.curvature.moments import gradient_variance, mean_gradient, second_moment
-
-Moment = Callable[..., Tensor]  # (features, logits, labels, *, bias)
-
-
-@dataclass(frozen=True)
-class Objective:
-    """One way to compare batches.
-
-    Attributes:
-        title: as on a page.
-        reference: where it comes from.
-        distance: what is compared at full strength: the gradients of all layers, or the mean features.
-        moment: of the last layer's per-sample gradients, compared at strength rho / 2; None: nothing more.
-        pooled: take the moment over all classes together instead of one by one.
-        fewest: images of a class that the moment needs.
-    """
-
-    title: str
-    reference: str
-    distance: Literal["gradients", "features"] = "gradients"
-    moment: Moment | None = None
-    pooled: bool = False
-    fewest: int = 1
+from lcmat.config.registry import OBJECTIVES, Objective
 
 
 class Terms(NamedTuple):
@@ -53,24 +28,6 @@ class Terms(NamedTuple):
     def loss(self, rho: float) -> Tensor:
         """Scalar ``sum D + (rho / 2) sum |.|``: a sum over the classes."""
         return self.distance.sum() + rho / 2 * self.penalty.sum()
-
-
-OBJECTIVES: Mapping[str, Objective] = MappingProxyType(
-    {
-        "dc": Objective("DC", "Zhao et al., ICLR 2021"),
-        "dsa": Objective("DSA", "Zhao & Bilen, ICML 2021: DC under Siamese augmentation"),
-        "dm": Objective("DM", "Zhao & Bilen, WACV 2023", distance="features"),
-        "idc-i": Objective("IDC-I", "Kim et al., ICML 2022: with factor > 1, IDC"),
-        "lcmat-c": Objective("LCMat-C", "Shin et al., AISTATS 2023, Eq. 15", moment=gradient_variance, fewest=2),
-        "mean-control": Objective("Mean control", "the first moment in the variance's place", moment=mean_gradient),
-        "second-moment-control": Objective(
-            "Second-moment control", "the variance without its centre: the empirical Fisher", moment=second_moment
-        ),
-        "pooled-variance-control": Objective(
-            "Pooled-variance control", "one variance over all classes", moment=gradient_variance, pooled=True
-        ),
-    }
-)
 
 
 def find_objective(name: str) -> Objective:
@@ -142,7 +99,7 @@ def _penalty(objective: Objective, real: Observation, synthetic: Observation, no
     return gap(wanted, _moments(objective.moment, synthetic, objective.pooled), norm)
 
 
-def _moments(moment: Moment, observation: Observation, pooled: bool) -> Tensor:
+def _moments(moment: Callable[..., Tensor], observation: Observation, pooled: bool) -> Tensor:
     """The moment of each class's last-layer gradients, (k, c, d + 1); of all classes' together, (1, c, d + 1)."""
     parts = (observation.features, observation.logits, observation.labels)
     if pooled:

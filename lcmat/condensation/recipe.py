@@ -120,7 +120,7 @@ class CondensationRecipe:
     def matched(self) -> Objective:
         """What is minimised: the objective, of which rho = 0 leaves the distance alone."""
         objective = OBJECTIVES[self.objective]
-        return objective if self.rho > 0 else replace(objective, moment=None, pooled=False, fewest=1)
+        return objective if self.rho > 0 else replace(objective, target=None, pooled=False, fewest=1)
 
     @property
     def num_steps(self) -> int:

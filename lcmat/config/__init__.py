@@ -8,8 +8,8 @@ agreement.
 from lcmat.config.base import Experiment, ParameterError, nearest
 from lcmat.config.condensation import CondensationParameters
 from lcmat.config.continual import ContinualParameters
+from lcmat.config.experiments import EXPERIMENTS
 from lcmat.config.parsing import expected, from_namespace, having, parse, parse_assignments
-from lcmat.config.registry import EXPERIMENTS
 from lcmat.config.selection import SelectionParameters
 
 __all__ = [

@@ -1,5 +1,6 @@
 """Parameters of the condensation benchmark."""
 
+from collections.abc import Mapping
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
@@ -15,8 +16,8 @@ from lcmat.config.condensation_defaults import (
     fitting,
     method_defaults,
 )
-from lcmat.config.defaults import NETWORK_WIDTHS, ZOO_PREFIX
 from lcmat.config.feasibility import check_augmentations, check_images_per_class, check_networks
+from lcmat.config.registry import MODELS, ZOO_PREFIX
 
 EVALUATION = (
     *("test_network", "test_width", "evaluations", "evaluation_epochs", "evaluation_learning_rate"),
@@ -96,7 +97,7 @@ class CondensationParameters(Experiment):
     def _known(cls, value: str, info: Any) -> str:
         """Refuse names that are in no registry."""
         kind = "network" if info.field_name == "test_network" else info.field_name
-        known = {"dataset": DATASET_SETTINGS, "method": METHOD_PARAMETERS, "network": NETWORK_WIDTHS}[kind]
+        known: Mapping[str, Any] = {"dataset": DATASET_SETTINGS, "method": METHOD_PARAMETERS, "network": MODELS}[kind]
         return recognised(value, kind, known, ZOO_PREFIX if kind == "network" else None)
 
     @model_validator(mode="after")
@@ -161,7 +162,8 @@ def _with_widths(resolved: dict[str, Any], given: dict[str, Any]) -> dict[str, A
     """A network that is named without its width has the published one, not that of the data set's default network."""
     widths = {}
     for network, width in (("network", "width"), ("test_network", "test_width")):
-        published = NETWORK_WIDTHS.get(str(resolved.get(network)))
+        name = str(resolved.get(network))
+        published = MODELS[name].width if name in MODELS else None
         named = network in given and width not in given
         widths[width] = published if named else resolved.get(width, published)
     return {**resolved, **{name: value for name, value in widths.items() if value is not None or name in resolved}}

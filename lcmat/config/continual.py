@@ -1,30 +1,18 @@
 """Parameters of class-incremental learning with a replay memory."""
 
 from collections.abc import Mapping
-from types import MappingProxyType
 from typing import Any, ClassVar, Literal, Self
 
 from pydantic import Field, field_validator, model_validator
 
 from lcmat.config.base import Experiment, recognised
-from lcmat.config.defaults import DATASET_DEFAULTS, DATASET_PICTURES, METHOD_EVIDENCE, METHOD_OPTIONS, NETWORK_WIDTHS
+from lcmat.config.condensation_defaults import METHOD_DEFAULTS
+from lcmat.config.datasets import DATASETS
+from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.config.feasibility import check_images_per_class
+from lcmat.config.registry import METHODS, MODELS, OBJECTIVES
 
-OBJECTIVE_RADII: Mapping[str, float | None] = MappingProxyType(
-    {
-        "dc": None,
-        "dsa": None,
-        "dm": None,
-        "idc-i": None,
-        "lcmat-c": 10.0,
-        "mean-control": 10.0,
-        "second-moment-control": 10.0,
-        "pooled-variance-control": 10.0,
-    }
-)
-"""The condensation objectives and their default rho, None for those without a penalty; a test compares the registry."""
-
-REPLAY_METHODS = (*(name for name in METHOD_OPTIONS if name not in METHOD_EVIDENCE), *OBJECTIVE_RADII)
+REPLAY_METHODS = (*(name for name, method in METHODS.items() if not method.evidence), *OBJECTIVES)
 """What can fill the memory: selection methods that need no evidence beyond the last layer, and condensation."""
 
 _IMAGES = {"network": "convnet", "augment": True, "selection_epochs": 10, "epochs": 1000, "learning_rate": 0.01}
@@ -104,8 +92,8 @@ class ContinualParameters(Experiment):
         if _is_objective(method) and "selection_epochs" not in given:
             resolved.pop("selection_epochs", None)
         network = resolved.get("network")
-        if isinstance(network, str) and network in NETWORK_WIDTHS:
-            resolved.setdefault("width", NETWORK_WIDTHS[network])
+        if isinstance(network, str) and network in MODELS:
+            resolved.setdefault("width", MODELS[network].width)
         return resolved
 
     @field_validator("dataset", "method", "network")
@@ -115,10 +103,10 @@ class ContinualParameters(Experiment):
         known = {
             "dataset": DATASET_DEFAULTS,
             "method": dict.fromkeys(REPLAY_METHODS),
-            "network": NETWORK_WIDTHS,
+            "network": MODELS,
         }[info.field_name]
-        if info.field_name == "method" and value in METHOD_EVIDENCE:
-            needed = ", ".join(METHOD_EVIDENCE[value])
+        if info.field_name == "method" and value in METHODS and METHODS[value].evidence:
+            needed = ", ".join(METHODS[value].evidence)
             raise ValueError(f"{value!r} needs {needed}, which no stage computes; known: {', '.join(known)}")
         return recognised(value, info.field_name, known)
 
@@ -136,7 +124,7 @@ class ContinualParameters(Experiment):
     @model_validator(mode="after")
     def _feasible(self) -> Self:
         """Refuse what would fail in the midst of the stages."""
-        num_classes = len(DATASET_PICTURES[self.dataset].class_sizes)
+        num_classes = DATASETS[self.dataset].num_classes
         if num_classes % self.num_stages:
             raise ValueError(f"num_stages: {num_classes} classes cannot be cut into {self.num_stages} equal ones")
         if not self.condenses:
@@ -145,7 +133,7 @@ class ContinualParameters(Experiment):
 
 
 def _is_objective(method: Any) -> bool:
-    return isinstance(method, str) and method in OBJECTIVE_RADII
+    return isinstance(method, str) and method in OBJECTIVES
 
 
 def _dataset_defaults(dataset: Any) -> Mapping[str, Any]:
@@ -157,8 +145,7 @@ def _dataset_defaults(dataset: Any) -> Mapping[str, Any]:
 def _method_defaults(dataset: Any, method: Any) -> Mapping[str, Any]:
     """Its rho, and on digits the steps of a condensation that takes a fraction of a second."""
     if not _is_objective(method):
-        options = METHOD_OPTIONS.get(method, {}) if isinstance(method, str) else {}
+        options = METHODS[method].options if isinstance(method, str) and method in METHODS else {}
         return {name: value for name, value in options.items() if name == "rho"}
-    radius = OBJECTIVE_RADII[method]
     steps = (_DIGITS_DM if method == "dm" else _DIGITS_CONDENSATION) if dataset == "digits" else {}
-    return {**steps, **({} if radius is None else {"rho": radius})}
+    return {**steps, **{name: value for name, value in METHOD_DEFAULTS[method].items() if name == "rho"}}

@@ -6,14 +6,9 @@ Whatever needs torch to be seen is found by `lcmat.sweep.runner.check_built_netw
 from collections.abc import Iterable
 
 from lcmat.config.base import nearest
-from lcmat.config.defaults import (
-    AUGMENTATIONS,
-    DATASET_PICTURES,
-    METHOD_EVIDENCE,
-    NETWORKS_WITHOUT_BATCH_NORM,
-    ZOO_PREFIX,
-    Values,
-)
+from lcmat.config.datasets import DATASETS
+from lcmat.config.defaults import AUGMENTATIONS, Values
+from lcmat.config.registry import METHODS, MODELS, ZOO_PREFIX
 
 HELD_OUT_SHARE = 0.1
 """Of each class, where a method or the choice of rho needs images to judge by."""
@@ -35,7 +30,7 @@ def check_selection(values: Values) -> None:
     networks = [values[name] for name in ("network", "learner") if name in values]
     check_networks(values, ("network", "width"), ("learner", "learner_width"))
     sizes = class_sizes(values["dataset"], values.get("imbalance"))
-    validated = "validation" in METHOD_EVIDENCE.get(values["method"], ())
+    validated = "validation" in METHODS[values["method"]].evidence
     held_out = validated or bool(values.get("rho_choice"))
     _check_fraction(values, [sum(sizes)] if values.get("across_classes") and not held_out else sizes)
     if validated and min(sizes) < 2:
@@ -44,11 +39,11 @@ def check_selection(values: Values) -> None:
         )
     if held_out:
         _check_held_out(values, sizes)
-    if values.get("batch_norm") and values["network"] in NETWORKS_WITHOUT_BATCH_NORM:
+    if values.get("batch_norm") and _lacks_batch_norm(values["network"]):
         raise ValueError(f"batch_norm: the network {values['network']!r} has no batch norm; leave it out")
-    if values.get("batch_size") == 1 and not set(networks) <= set(NETWORKS_WITHOUT_BATCH_NORM):
+    if values.get("batch_size") == 1 and not all(map(_lacks_batch_norm, networks)):
         raise ValueError("batch_size: batch norm has no variance to divide by in a batch of one image; take 2 or more")
-    size = DATASET_PICTURES[values["dataset"]].image_size
+    size = DATASETS[values["dataset"]].image_size
     if values.get("crop_padding", 0) >= size:
         raise ValueError(f"crop_padding: only less than {size} pixels of a {size}x{size} image can be reflected")
 
@@ -63,7 +58,7 @@ def check_networks(values: Values, *pairs: tuple[str, str]) -> None:
     Raises:
         ValueError: there is such a network.
     """
-    channels = DATASET_PICTURES[values["dataset"]].channels
+    channels = DATASETS[values["dataset"]].channels
     for network, width in pairs:
         name = str(values.get(network))
         if name.startswith(ZOO_PREFIX) and channels != 3:
@@ -95,7 +90,7 @@ def check_images_per_class(values: Values) -> None:
     Raises:
         ValueError: the smallest class has too few.
     """
-    smallest = min(DATASET_PICTURES[values["dataset"]].class_sizes)
+    smallest = min(DATASETS[values["dataset"]].class_sizes)
     if values["ipc"] > smallest:
         raise ValueError(f"ipc: a class of {values['dataset']} has only {smallest} images; take fewer")
 
@@ -106,9 +101,14 @@ def class_sizes(dataset: str, imbalance: float | None = None) -> list[int]:
     >>> class_sizes("digits")[:2], class_sizes("digits", 10.0)[-2:]
     ([142, 146], [18, 14])
     """
-    sizes = DATASET_PICTURES[dataset].class_sizes
+    sizes = DATASETS[dataset].class_sizes
     shares = [1.0 if imbalance is None else imbalance ** (-k / (len(sizes) - 1)) for k in range(len(sizes))]
     return [max(1, round(share * size)) for share, size in zip(shares, sizes, strict=True)]
+
+
+def _lacks_batch_norm(network: str) -> bool:
+    """Whether it is known to have none; what torchvision's have, nobody knows before they are built."""
+    return network in MODELS and not MODELS[network].batch_norm
 
 
 def _check_fraction(values: Values, sizes: Iterable[int]) -> None:

@@ -11,7 +11,7 @@ from pydantic.fields import FieldInfo
 
 from lcmat.config.base import Experiment, ParameterError, nearest
 from lcmat.config.defaults import Values
-from lcmat.config.registry import EXPERIMENTS
+from lcmat.config.experiments import EXPERIMENTS
 
 _WHOLE_NUMBER = re.compile(r"[+-]?[0-9]+")
 _NUMBER = re.compile(r"[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?")

@@ -6,8 +6,9 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lcmat.config.base import Experiment, recognised, without_repetition
-from lcmat.config.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, NETWORK_WIDTHS, ZOO_PREFIX
+from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.config.feasibility import check_selection
+from lcmat.config.registry import METHODS, MODELS, OPTIONS, ZOO_PREFIX
 
 USUAL_WEIGHT_DECAY = 5e-4
 
@@ -103,13 +104,14 @@ class SelectionParameters(Experiment):
             return values
         given = {name: value for name, value in values.items() if value is not None}
         dataset, method = (given.get(name, cls.model_fields[name].default) for name in ("dataset", "method"))
-        resolved = {**_entry(DATASET_DEFAULTS, dataset), **_entry(METHOD_OPTIONS, method), **given}
+        options = METHODS[method].options if _is_key(METHODS, method) else {}
+        resolved = {**(DATASET_DEFAULTS[dataset] if _is_key(DATASET_DEFAULTS, dataset) else {}), **options, **given}
         for chosen, replaced in (("rho_choice", ("rho",)), ("training_steps", ("epochs", "evaluate_every"))):
             if chosen in given:
                 resolved = {name: value for name, value in resolved.items() if name not in replaced or name in given}
         for network, width in (("network", "width"), ("learner", "learner_width")):
-            published = _entry(NETWORK_WIDTHS, resolved.get(network))
-            resolved = {**({width: published} if published else {}), **resolved}
+            if _is_key(MODELS, resolved.get(network)):
+                resolved.setdefault(width, MODELS[resolved[network]].width)
         if resolved.get("selection_weight_decay") == USUAL_WEIGHT_DECAY:  # the same run must have the same key
             del resolved["selection_weight_decay"]
         return without_repetition(resolved, "learner", "learner_width")
@@ -119,7 +121,7 @@ class SelectionParameters(Experiment):
     def _known(cls, value: str, info: Any) -> str:
         """Refuse names that are in no registry."""
         kind = "network" if info.field_name == "learner" else info.field_name
-        known = {"dataset": DATASET_DEFAULTS, "method": METHOD_OPTIONS, "network": NETWORK_WIDTHS}[kind]
+        known: Mapping[str, Any] = {"dataset": DATASET_DEFAULTS, "method": METHODS, "network": MODELS}[kind]
         return recognised(value, kind, known, ZOO_PREFIX if kind == "network" else None)
 
     @model_validator(mode="after")
@@ -132,7 +134,7 @@ class SelectionParameters(Experiment):
     @model_validator(mode="after")
     def _stated_once(self) -> Self:
         """Refuse two statements of the same thing, and the choice of what the method does not have."""
-        if self.rho_choice is not None and "rho" not in METHOD_OPTIONS[self.method]:
+        if self.rho_choice is not None and "rho" not in METHODS[self.method].options:
             raise ValueError(f"rho_choice: method {self.method!r} has no rho; leave it out")
         for one, other in (("rho", "rho_choice"), ("epochs", "training_steps")):
             if None not in (getattr(self, one), getattr(self, other)):
@@ -142,8 +144,8 @@ class SelectionParameters(Experiment):
     @model_validator(mode="after")
     def _options_of_method(self) -> Self:
         """Refuse options that the method does not have."""
-        options = METHOD_OPTIONS[self.method]
-        for name in {option for known in METHOD_OPTIONS.values() for option in known}:
+        options = METHODS[self.method].options
+        for name in sorted(OPTIONS):
             if getattr(self, name) is not None and name not in options:
                 has = ", ".join(options) or "no options"
                 raise ValueError(f"{name}: method {self.method!r} has none ({self.method}: {has}); leave it out")
@@ -156,6 +158,6 @@ class SelectionParameters(Experiment):
         return self
 
 
-def _entry(table: Mapping[str, Any], name: Any) -> Any:
-    """The table's entry, or nothing for whatever is no key: validation reports that later."""
-    return table.get(name, {}) if isinstance(name, str) else {}
+def _is_key(table: Mapping[str, Any], name: Any) -> bool:
+    """Whether the table has it; what is no key, validation reports later."""
+    return isinstance(name, str) and name in table

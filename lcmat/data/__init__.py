@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from lcmat.data.catalogue import DATASETS, DatasetSpec
+from lcmat.config.datasets import DATASETS, DatasetSpec
 from lcmat.data.errors import DataError
 from lcmat.data.loading import load
 

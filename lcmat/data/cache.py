@@ -4,7 +4,7 @@ import warnings
 from functools import cache
 from pathlib import Path
 
-from lcmat.data.catalogue import DatasetSpec
+from lcmat.config.datasets import DatasetSpec
 from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
 from lcmat.data.source import Source
 from lcmat.files import checkpoints

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 import torch
 
-from lcmat.data.catalogue import TRAIN, DatasetSpec
+from lcmat.config.datasets import TRAIN, DatasetSpec
 from lcmat.data.errors import DataError
 from lcmat.data.source import Decoded, Source, check
 

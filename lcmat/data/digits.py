@@ -6,7 +6,7 @@ from importlib.metadata import version
 import numpy as np
 import torch
 
-from lcmat.data.catalogue import TEST, TRAIN, DatasetSpec
+from lcmat.config.datasets import TEST, TRAIN, DatasetSpec
 from lcmat.data.source import Decoded, Source, check
 
 

@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from lcmat.data.catalogue import DATASETS, SPLITS, DatasetSpec
+from lcmat.config.datasets import DATASETS, SPLITS, DatasetSpec
 from lcmat.files import paths
 
 if TYPE_CHECKING:

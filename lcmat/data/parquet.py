@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 import torch
 
-from lcmat.data.catalogue import DatasetSpec
+from lcmat.config.datasets import DatasetSpec
 from lcmat.data.errors import DataError
 from lcmat.data.source import Decoded, Source, check
 

@@ -7,7 +7,7 @@ from typing import NamedTuple
 import torch
 from torch import Tensor
 
-from lcmat.data.catalogue import DatasetSpec
+from lcmat.config.datasets import DatasetSpec
 from lcmat.data.dataset import content_hash
 from lcmat.data.errors import DataError
 

@@ -1,15 +1,17 @@
 """The experiments: what a run computes, and which code that involves. Importing this package does not import torch."""
 
-from collections.abc import Iterable
+import ast
+import hashlib
+from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
 from typing import NamedTuple
 
 from lcmat.config import Experiment, parse
-from lcmat.config.defaults import METHOD_EVIDENCE
-from lcmat.data.catalogue import DATASETS
-from lcmat.records import adoptions as ledger
-from lcmat.records.fingerprint import ROOT, fingerprint, texts
+from lcmat.config.datasets import DATASETS
+from lcmat.config.registry import METHODS
+from lcmat.records import adoptions
+from lcmat.records.fingerprint import ROOT, Sources
 from lcmat.records.record import Record
 
 # Rooms of words and files, whose every module is left out: a record states parameters by their values and images by the
@@ -17,11 +19,10 @@ from lcmat.records.record import Record
 WORDS_AND_FILES = (
     *("lcmat.config*", "lcmat.files*", "lcmat.records*", "lcmat.sweep*"),
     *("lcmat.experiments", "lcmat.experiments.session"),
-    *("lcmat.data.canonical", "lcmat.data.catalogue", "lcmat.data.digits", "lcmat.data.errors"),
-    *("lcmat.data.parquet", "lcmat.data.source"),
+    *("lcmat.data.canonical", "lcmat.data.digits", "lcmat.data.errors", "lcmat.data.parquet", "lcmat.data.source"),
 )
-_METHODS, _NETWORKS = "lcmat.selection.registry.METHODS", "lcmat.models.MODELS"
-_EVIDENCE = "lcmat.experiments.evidence.PROVIDERS"
+_REGISTRY = "lcmat.config.registry"
+_NO_FUNCTION = "lcmat.condensation.matching:"
 _WORSE = ("label_noise", "imbalance")  # parameters that change the training images
 
 
@@ -30,7 +31,7 @@ class Code(NamedTuple):
 
     Attributes:
         module: where it begins.
-        methods: names of the selection methods that it uses.
+        methods: names of the methods of selection or condensation that it uses.
         networks: of the networks.
     """
 
@@ -39,17 +40,41 @@ class Code(NamedTuple):
     networks: tuple[str, ...] = ()
 
     def fingerprint(self, root: Path = ROOT) -> str:
-        """Of this code, or of the same in another copy of the package, whose folder is `root`."""
-        return fingerprint(self.module, without=WORDS_AND_FILES, entries=self._entries, root=root)
+        """16 hexadecimal digits for this code, or for the same in another copy of the package, whose folder is `root`.
 
-    def texts(self, root: Path = ROOT, without: tuple[str, ...] = ()) -> dict[str, str]:
-        """What counts of each module, by its name; fewer patterns of modules on demand."""
-        return texts(self.module, without=(*WORDS_AND_FILES, *without), entries=self._entries, root=root)
+        Raises:
+            LookupError: that copy has no such module or registry.
+        """
+        sources = Sources(WORDS_AND_FILES, root)
+        lines = [f"{facts} {sources.fingerprint(module)}" for module, facts in self._parts(sources)]
+        return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:16]
 
-    @property
-    def _entries(self) -> dict[str, tuple[str, ...]]:
-        evidence = tuple(name for method in self.methods for name in METHOD_EVIDENCE.get(method, ()))
-        return {_METHODS: self.methods, _NETWORKS: self.networks, _EVIDENCE: evidence}
+    def modules(self, root: Path = ROOT, without: tuple[str, ...] = ()) -> dict[str, str]:
+        """What counts of each module, as a hash, by its name, and of the registries; fewer patterns on demand."""
+        sources = Sources((*WORDS_AND_FILES, *without), root)
+        parts = list(self._parts(sources))
+        found = {name: sources.linked(name) for name in sources.closure(*(module for module, _ in parts))}
+        return found | {f"{_REGISTRY}, {facts}": facts for module, facts in parts[1:] if module in found}
+
+    def _parts(self, sources: Sources) -> Iterator[tuple[str, str]]:
+        """Where the code begins, and the function behind each name; with what else a registry says that can matter."""
+        yield self.module, ""
+        evidence = [name for method in self.methods if method in METHODS for name in METHODS[method].evidence]
+        tables = {"METHODS": self.methods, "OBJECTIVES": self.methods, "EVIDENCE": evidence, "MODELS": self.networks}
+        for table, names in tables.items():
+            for line in (sources.entry(_REGISTRY, table, name) for name in names):
+                if line is not None:
+                    yield _taken_apart(line)
+
+
+def _taken_apart(line: ast.expr) -> tuple[str, str]:
+    """The module that a line of a registry names, and the rest without title and reference."""
+    constants = [node for node in ast.walk(line) if isinstance(node, ast.Constant)]
+    texts: dict[ast.AST, str] = {node: node.value for node in constants if isinstance(node.value, str)}
+    target, named = next(((node, text) for node, text in texts.items() if ":" in text), (None, _NO_FUNCTION))
+    if isinstance(line, ast.Call):
+        line.args = [each for each in line.args if each is target or each not in texts]
+    return named.partition(":")[0], ast.unparse(line).replace(named, named.partition(":")[2])
 
 
 def code_of(run: Experiment) -> Code:
@@ -73,14 +98,14 @@ def code_fingerprints(runs: Iterable[Experiment]) -> dict[str, str]:
 def stale_keys(records: Iterable[Record]) -> set[str]:
     """Keys of the records that a run today need not agree with: its code is other, or its images.
 
-    Code that was shown to give the same numbers counts as the same, see `lcmat.sweep.adoption`.
+    Code that was shown to give the same numbers counts as the same, see `lcmat.records.adoptions`.
     """
-    found, adoptions, fingerprint_of = list(records), ledger.read(), cache(Code.fingerprint)
+    found, known, fingerprint_of = list(records), adoptions.read(), cache(Code.fingerprint)
     codes = (fingerprint_of(code_of(parse(record.experiment, record.parameters))) for record in found)
     return {
         record.key
         for record, code in zip(found, codes, strict=True)
-        if record.fingerprint not in ledger.lineage(code, adoptions) or has_other_images(record)
+        if record.fingerprint not in adoptions.lineage(code, known) or has_other_images(record)
     }
 
 

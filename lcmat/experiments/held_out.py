@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHOD_EVIDENCE
+from lcmat.config.registry import METHODS
 from lcmat.data import Splits
 from lcmat.experiments.seeds import derived_seed
 
@@ -13,7 +13,7 @@ HELD_OUT_SHARE = 0.1
 
 def held_out(parameters: SelectionParameters, splits: Splits) -> Tensor | None:
     """Rows of the training images kept for validation, None where the method needs no validation set."""
-    if "validation" not in METHOD_EVIDENCE.get(parameters.method, ()):
+    if "validation" not in METHODS[parameters.method].evidence:
         return None
     return held_out_rows(splits.train.labels, parameters.seed)
 

@@ -1,44 +1,14 @@
 """Networks for small images, all of them `Network`s: features, then one linear layer."""
 
-from collections.abc import Callable, Mapping
-from types import MappingProxyType
-from typing import NamedTuple
-
 import torch
 from torch import nn
 
-from lcmat.models.convnet import convnet, digits_net
-from lcmat.models.inception import inception_v3
+from lcmat.config.registry import MODELS, ZOO_PREFIX, Model
+from lcmat.config.signatures import load
 from lcmat.models.network import Network, try_out
-from lcmat.models.resnet import resnet18, wrn16
-from lcmat.models.resnet10 import resnet10
-from lcmat.models.vgg import vgg16
 from lcmat.models.zoo import torchvision_network
 
 __all__ = ["MODELS", "Model", "Network", "build"]
-
-ZOO_PREFIX = "torchvision:"
-
-
-class Model(NamedTuple):
-    """An entry of the registry: how to make the features, what to call it on a page, and its published width."""
-
-    features: Callable[[int, int, int], nn.Module]  # (in_channels, image_size, width) -> module
-    title: str
-    width: int  # channels of the first stage
-
-
-MODELS: Mapping[str, Model] = MappingProxyType(
-    {
-        "digits-net": Model(digits_net, "DigitsNet", 32),
-        "convnet": Model(convnet, "ConvNet-3", 128),
-        "resnet18": Model(resnet18, "ResNet-18", 64),
-        "resnet10": Model(resnet10, "ResNet-10", 64),
-        "vgg16": Model(vgg16, "VGG-16", 64),
-        "wrn16-8": Model(wrn16, "WRN-16-8", 128),
-        "inception-v3": Model(inception_v3, "Inception-v3", 32),
-    }
-)
 
 
 def build(
@@ -80,6 +50,7 @@ def build(
         torch.default_generator.manual_seed(seed)
         if name.startswith(ZOO_PREFIX):
             return torchvision_network(name[len(ZOO_PREFIX) :], num_classes=num_classes, image_size=image_size)
-        features = MODELS[name].features(in_channels, image_size, MODELS[name].width if width is None else width)
+        model = MODELS[name]
+        features = load(model.target)(in_channels, image_size, model.width if width is None else width)
         classifier = nn.Linear(try_out(features, name, in_channels, image_size).shape[1], num_classes)
         return Network(features, classifier)

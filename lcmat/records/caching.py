@@ -13,7 +13,7 @@ from torch import Tensor
 
 from lcmat.files import checkpoints
 from lcmat.files.paths import cache_folder
-from lcmat.records import adoptions as ledger
+from lcmat.records import adoptions
 
 
 class Stored(NamedTuple):
@@ -61,14 +61,14 @@ def unfinished(key: str, code: str) -> Path:
         code: fingerprint of its code.
     """
     folder = cache_folder() / "checkpoints"
-    paths = [folder / f"{key}-{each}.safetensors" for each in ledger.lineage(code)]
+    paths = [folder / f"{key}-{each}.safetensors" for each in adoptions.lineage(code)]
     return next(filter(Path.exists, paths), paths[0])
 
 
 def _alternatives(identity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
     """The identity, then those of the same tensors made by adopted code."""
-    adoptions = ledger.read()
-    codes = {name: ledger.lineage(value, adoptions) for name, value in identity.items() if name.endswith("code")}
+    known = adoptions.read()
+    codes = {name: adoptions.lineage(value, known) for name, value in identity.items() if name.endswith("code")}
     for values in product(*codes.values()):
         yield {**identity, **dict(zip(codes, values, strict=True))}
 

@@ -1,141 +1,253 @@
-"""Which code made a number: a hash of the modules involved, blind to comments, docstrings and layout.
+"""Which code made a number: hashes of the modules that it uses, wherever they lie and whatever they are called.
 
-Imports are followed by reading the source (nothing is executed), wherever they stand in a module. Only modules of this
-package count; the versions of the others are part of a record anyway. Of a registry, a mapping that names everything of
-its kind, only those entries count that a run uses, and what these import.
+Only the source is read, nothing is executed. Of a module everything counts but comments, docstrings, layout,
+annotations of functions, messages of errors, and its imports as such: an imported name counts as what it stands for,
+which is the name and the text of the module that defines it. So a module that is moved or renamed stays the same, and
+one that takes a name from elsewhere does not. Only modules of this package count; the versions of the others are part
+of a record.
 """
 
 import ast
+import contextlib
 import hashlib
 from collections.abc import Collection, Iterator, Mapping
 from fnmatch import fnmatchcase
 from functools import cache
 from pathlib import Path
+from typing import NamedTuple
 
 from lcmat.files.paths import PACKAGE
 
-_PACKAGE = __name__.partition(".")[0]
 ROOT = PACKAGE.parent
 """Folder of this package; a fingerprint can also be taken of another copy of it."""
 
-Entries = Mapping[str, Collection[str]]
+_PLACE = "__imported_{}__"
 
 
-def fingerprint(
-    *modules: str, without: Collection[str] = (), entries: Entries | None = None, root: Path | None = None
-) -> str:
-    """16 hexadecimal digits of the SHA-256 over the named modules and all they import from this package.
+class Module(NamedTuple):
+    """What counts of a module.
+
+    Attributes:
+        text: normalised, with numbers in the place of imported names.
+        used: what these numbers stand for, each as (module, name); the name is None for the module itself. Several, if
+            a name is imported from different places in different functions.
+        bound: name -> what an import anywhere in the module binds to it.
+        constants: name -> literal that the module assigns to it.
+    """
+
+    text: str
+    used: tuple[tuple[tuple[str, str | None], ...], ...]
+    bound: Mapping[str, tuple[tuple[str, str | None], ...]]
+    constants: Mapping[str, str]
+
+
+class Sources:
+    """A copy of the package as it is now.
 
     Args:
-        modules: dotted names, for instance `"lcmat.training"`.
-        without: patterns of dotted names that are left out, together with what only they import.
-        entries: registry, such as `"lcmat.models.MODELS"` -> its entries that count; of any other all do.
+        outside: patterns of dotted names of modules that do not count; of these, only the values of constants do.
         root: folder of the package; None: where this module is.
-
-    Raises:
-        ModuleNotFoundError: a named module is not in this package.
-        LookupError: a module has no such registry.
-
-    >>> fingerprint("lcmat.files.paths") == fingerprint("lcmat.files.paths", "lcmat.files.paths")
-    True
     """
-    digest = hashlib.sha256()
-    for name, text in texts(*modules, without=without, entries=entries, root=root).items():
-        digest.update(f"{name}\n{text}\n".encode())
-    return digest.hexdigest()[:16]
 
+    def __init__(self, outside: Collection[str] = (), root: Path | None = None) -> None:
+        """Nothing is read yet."""
+        self._outside, self._root = tuple(outside), root or ROOT
+        self._modules: dict[str, Module] = {}
 
-def texts(
-    *modules: str, without: Collection[str] = (), entries: Entries | None = None, root: Path | None = None
-) -> dict[str, str]:
-    """The named modules and, transitively, the modules that they import, sorted -> what of their source counts.
+    def fingerprint(self, *names: str) -> str:
+        """SHA-256 of the named modules and all that they use, in hexadecimal digits.
 
-    A module stands for itself alone: its packages' `__init__` count only where they are imported from. Args and Raises
-    as for `fingerprint`.
+        Raises:
+            ModuleNotFoundError: one of them is not in this package.
+        """
+        roots = ",".join(sorted(map(self._content, names)))
+        return _hash(roots, *sorted(map(self.linked, self.closure(*names))))
 
-    >>> list(texts("lcmat.files.checkpoints"))
-    ['lcmat.files.checkpoints', 'lcmat.files.paths']
-    """
-    root, found = root or ROOT, dict[str, str]()
-    waiting = list(modules)
-    while waiting:
-        name = waiting.pop()
-        if name in found or _matches(name, tuple(without)):
-            continue
-        found[name] = _counting(name, _source(name, root), entries or {})
-        waiting.extend(_imports(name, found[name], root))
-    return dict(sorted(found.items()))
+    def closure(self, *names: str) -> set[str]:
+        """The named modules and all that they use, directly or not, without those outside."""
+        found, waiting = set[str](), list(names)
+        while waiting:
+            name = waiting.pop()
+            if name not in found and not self._is_outside(name):
+                found.add(name)
+                homes = (
+                    home for targets in self.module(name).used for target in targets for home in self._homes(target)
+                )
+                waiting.extend(home for home in homes if self._file(home))
+        return found
+
+    def linked(self, name: str) -> str:
+        """SHA-256 of a module's text, and of the texts of the modules whose names it uses."""
+        used = (" or ".join(sorted(map(self._identity, targets))) for targets in self.module(name).used)
+        return _hash(self.module(name).text, *used)
+
+    def entry(self, module: str, registry: str, key: str) -> ast.expr | None:
+        """The expression that stands for a key in a mapping that a module writes out; None where it has no such key.
+
+        Raises:
+            LookupError: the module has no such mapping.
+        """
+        tree = ast.parse(self._read(module)[1])
+        for node in (node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)):
+            target = node.targets[0] if isinstance(node, ast.Assign) else node.target
+            if isinstance(target, ast.Name) and target.id == registry:
+                written = next(part for part in ast.walk(node) if isinstance(part, ast.Dict))
+                pairs = zip(written.keys, written.values, strict=True)
+                return next((value for known, value in pairs if getattr(known, "value", None) == key), None)
+        raise LookupError(f"{module} has no registry {registry}")
+
+    def module(self, name: str) -> Module:
+        """What counts of one module.
+
+        Raises:
+            ModuleNotFoundError: it is not in this package.
+        """
+        if name not in self._modules:
+            path, source = self._read(name)
+            package = name if path.name == "__init__.py" else name.rpartition(".")[0]
+            self._modules[name] = normalized(source, package)
+        return self._modules[name]
+
+    def _read(self, name: str) -> tuple[Path, str]:
+        path = self._file(name)
+        if path is None:
+            raise ModuleNotFoundError(f"{name} is no module of {PACKAGE.name}; looked in {self._root}")
+        return path, path.read_text(encoding="utf-8")
+
+    def _content(self, name: str) -> str:
+        """SHA-256 of a module's text and of the names that it imports, wherever these come from."""
+        used = (self._home(target)[1] for targets in self.module(name).used for target in targets)
+        return _hash(self.module(name).text, *map(str, used))
+
+    def _identity(self, target: tuple[str, str | None]) -> str:
+        module, name = self._home(target)
+        if self._file(module) is None:
+            return f"{module}.{name}"
+        if self._is_outside(module):
+            return f"{name} = {self.module(module).constants.get(str(name), '...')}"
+        return f"{name} of {_hash(*sorted(self._content(home) for home in self._homes(target) if self._file(home)))}"
+
+    def _homes(self, target: tuple[str, str | None]) -> Iterator[str]:
+        """The module that defines a name; of a whole module also those whose names it imports."""
+        module, name = self._home(target)
+        yield module
+        if name is None and self._file(module) and not self._is_outside(module):
+            for onward in self.module(module).bound.values():
+                yield from (self._home(each)[0] for each in onward)
+
+    def _home(self, target: tuple[str, str | None]) -> tuple[str, str | None]:
+        """The module that defines a name, where another one only imports it, too."""
+        module, name = target
+        if name is None or self._file(module) is None:
+            return target
+        if self._file(f"{module}.{name}"):
+            return f"{module}.{name}", None
+        onward = self.module(module).bound.get(name, ())
+        return self._home(onward[0]) if len(onward) == 1 else target
+
+    def _is_outside(self, name: str) -> bool:
+        return any(fnmatchcase(name, pattern) for pattern in self._outside)
+
+    def _file(self, name: str) -> Path | None:
+        """The source file of a module of this package, None for anything else."""
+        return _source_file(name, self._root)
 
 
 @cache
-def _matches(name: str, patterns: tuple[str, ...]) -> bool:
-    return any(fnmatchcase(name, pattern) for pattern in patterns)
-
-
-def _counting(name: str, source: str, entries: Entries) -> str:
-    """The normalised source of a module, its registries cut down to the entries that count."""
-    split = {tuple(registry.rsplit(".", 1)): tuple(sorted(kept)) for registry, kept in entries.items()}
-    own = tuple((registry, kept) for (module, registry), kept in split.items() if module == name)
-    return _cut_down(name, normalized(source), own) if own else normalized(source)
-
-
-@cache
-def _cut_down(name: str, source: str, registries: tuple[tuple[str, tuple[str, ...]], ...]) -> str:
-    tree = ast.parse(source)
-    removed: set[str] = set()
-    for registry, kept in registries:
-        removed |= _keep(_mapping(name, tree, registry), kept)
-    used = {node.id for node in ast.walk(tree) if isinstance(node, ast.Name)}
-    for node in ast.walk(tree):
-        if isinstance(node, ast.ImportFrom):
-            node.names = [alias for alias in node.names if (alias.asname or alias.name) not in removed - used]
-    tree.body = [node for node in tree.body if not isinstance(node, ast.ImportFrom) or node.names]
-    return ast.unparse(tree)
-
-
-def _mapping(name: str, tree: ast.Module, registry: str) -> ast.Dict:
-    """The literal that a registry of a module is made from."""
-    for node in tree.body:
-        targets = node.targets if isinstance(node, ast.Assign) else [getattr(node, "target", None)]
-        if any(isinstance(target, ast.Name) and target.id == registry for target in targets):
-            return next(part for part in ast.walk(node) if isinstance(part, ast.Dict))
-    raise LookupError(f"{name} has no registry {registry}: name it in lcmat.experiments as it is called now")
-
-
-def _keep(mapping: ast.Dict, kept: Collection[str]) -> set[str]:
-    """Remove the other entries; return the names that they use."""
-    items = list(zip(mapping.keys, mapping.values, strict=True))
-    stay = [(key, value) for key, value in items if isinstance(key, ast.Constant) and key.value in kept]
-    mapping.keys, mapping.values = [key for key, _ in stay], [value for _, value in stay]
-    gone = [value for key, value in items if (key, value) not in stay]
-    return {node.id for value in gone for node in ast.walk(value) if isinstance(node, ast.Name)}
+def _source_file(name: str, root: Path) -> Path | None:
+    top, *rest = name.split(".")
+    if top != PACKAGE.name:
+        return None
+    path = root.joinpath(top, *rest)
+    return next((file for file in (path / "__init__.py", path.with_suffix(".py")) if file.is_file()), None)
 
 
 @cache  # the same source text, read for every run of a sweep, is parsed once
-def normalized(source: str) -> str:
-    r"""Source text without what cannot change a result.
+def normalized(source: str, package: str = "") -> Module:
+    r"""What counts of a source text; a run that fails leaves no number, so that messages of errors do not.
 
-    That is comments, layout, docstrings, annotations of functions, and the messages of raised errors: a run that fails
-    leaves no number.
+    Args:
+        source: the text.
+        package: dotted name of the package that relative imports start from.
 
-    >>> normalized("def f(x: int):\n    'Twice x.'\n    return  2*x  # easy")
+    >>> normalized("from math import pi\n\ndef f(x: int):\n    'Twice x.'\n    return  2*x  # easy").text
     'def f(x):\n    return 2 * x'
     """
-    return ast.unparse(_Stripped().visit(ast.parse(source)))
+    tree = ast.parse(source)
+    bound: dict[str, set[tuple[str, str | None]]] = {}
+    for node in ast.walk(tree):
+        for name, target in _bindings(node, package):
+            bound.setdefault(name, set()).add(target)
+    stripped = _Stripped(bound)
+    text = ast.unparse(stripped.visit(tree))
+    targets = {name: tuple(sorted(found, key=str)) for name, found in bound.items()}
+    return Module(text, tuple(targets[name] for name in stripped.used), targets, _constants(ast.parse(source)))
+
+
+def _bindings(node: ast.AST, package: str) -> Iterator[tuple[str, tuple[str, str | None]]]:
+    """Names that an import statement binds, and what to."""
+    if isinstance(node, ast.Import):
+        for alias in node.names:
+            yield alias.asname or alias.name.partition(".")[0], (alias.name, None)
+    elif isinstance(node, ast.ImportFrom):
+        above = package.split(".")[: len(package.split(".")) - (node.level - 1)] if node.level else []
+        module = ".".join([*above, *([node.module] if node.module else [])])
+        for alias in node.names:
+            yield alias.asname or alias.name, (module, alias.name)
+
+
+def _constants(tree: ast.Module) -> dict[str, str]:
+    """Numbers, texts and collections of them that a module gives a name."""
+    found: dict[str, str] = {}
+    for node in tree.body:
+        if isinstance(node, ast.Assign | ast.AnnAssign) and node.value is not None:
+            with contextlib.suppress(ValueError):  # what is computed is no literal
+                value = repr(ast.literal_eval(node.value))
+                names = node.targets if isinstance(node, ast.Assign) else [node.target]
+                found |= {name.id: value for name in names if isinstance(name, ast.Name)}
+    return found
 
 
 class _Stripped(ast.NodeTransformer):
+    """Leaves out what does not count, and numbers the imported names by their first use."""
+
+    def __init__(self, imported: Collection[str]) -> None:
+        self._imported = imported
+        self.used: dict[str, str] = {}
+
+    def visit_Import(self, node: ast.Import) -> None:
+        return None
+
+    def visit_ImportFrom(self, node: ast.ImportFrom) -> None:
+        return None
+
+    def visit_If(self, node: ast.If) -> ast.AST | None:
+        return None if ast.unparse(node.test) == "TYPE_CHECKING" else self.generic_visit(node)
+
+    def visit_Name(self, node: ast.Name) -> ast.Name:
+        if node.id in self._imported:
+            node.id = self.used.setdefault(node.id, _PLACE.format(len(self.used)))
+        return node
+
+    def visit_arg(self, node: ast.arg) -> ast.arg:
+        node.annotation = None
+        return node
+
     def generic_visit(self, node: ast.AST) -> ast.AST:
-        super().generic_visit(node)
         if isinstance(node, ast.Module | ast.ClassDef | ast.FunctionDef | ast.AsyncFunctionDef):
             node.body = _without_docstring(node.body)
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
             node.returns = None
-        if isinstance(node, ast.arg):
-            node.annotation = None
         if isinstance(node, ast.Raise) and isinstance(node.exc, ast.Call):
             node.exc = node.exc.func
+        super().generic_visit(node)
+        if getattr(node, "body", True) == []:  # it had nothing but imports
+            node.body = [ast.Pass()]  # type: ignore[attr-defined]
         return node
+
+
+def _hash(*lines: str) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()
 
 
 def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
@@ -143,48 +255,3 @@ def _without_docstring(body: list[ast.stmt]) -> list[ast.stmt]:
         case [ast.Expr(value=ast.Constant(value=str())), *rest]:
             return rest or [ast.Pass()]
     return body
-
-
-@cache
-def _file(name: str, root: Path) -> Path | None:
-    """The source file of a module of this package, None for anything else."""
-    if name.partition(".")[0] != _PACKAGE:
-        return None
-    path = root.joinpath(*name.split("."))
-    candidates = (path / "__init__.py", path.with_suffix(".py"))
-    return next((candidate for candidate in candidates if candidate.is_file()), None)
-
-
-def _source(name: str, root: Path) -> str:
-    path = _file(name, root)
-    if path is None:
-        raise ModuleNotFoundError(f"{name} is no module of {_PACKAGE}; looked in {root / _PACKAGE}")
-    return path.read_text(encoding="utf-8")
-
-
-@cache
-def _imports(name: str, source: str, root: Path) -> list[str]:
-    """Modules of this package that the source imports; of `from a import b` it is `a.b` where that is a module."""
-    return list(_imported(name, ast.parse(source), root))
-
-
-def _imported(name: str, tree: ast.AST, root: Path) -> Iterator[str]:
-    for node in ast.walk(tree):
-        if isinstance(node, ast.Import):
-            yield from (alias.name for alias in node.names if _file(alias.name, root))
-        elif isinstance(node, ast.ImportFrom):
-            base = _absolute(name, node, root)
-            members = [f"{base}.{alias.name}" for alias in node.names]
-            yield from (member for member in members if _file(member, root))
-            if _file(base, root) and not all(_file(member, root) for member in members):
-                yield base
-
-
-def _absolute(name: str, node: ast.ImportFrom, root: Path) -> str:
-    """The module named by a `from` clause, relative ones resolved against the importing module."""
-    if not node.level:
-        return node.module or ""
-    path = _file(name, root)
-    package = name.split(".") if path and path.name == "__init__.py" else name.split(".")[:-1]
-    parents = package[: len(package) - (node.level - 1)]
-    return ".".join([*parents, node.module] if node.module else parents)

@@ -15,7 +15,7 @@ import pandas as pd
 from great_tables import GT
 from IPython.display import HTML
 
-from lcmat.records import adoptions as ledger
+from lcmat.records import adoptions
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, method_label
 from lcmat.report.statistics import Interval, mean_interval
 
@@ -90,7 +90,7 @@ def provenance_table(runs: pd.DataFrame, name: str, missing: str = "No run has b
 
 def adoptions_table(name: str) -> GT | HTML:
     """Show each time that records of older code were adopted, or say that there was none."""
-    rows = ledger.rows()
+    rows = adoptions.rows()
     if not rows:
         return HTML("<p>No record was adopted: each counts for the code alone that made it.</p>")
     return _table(pd.DataFrame(rows), name)

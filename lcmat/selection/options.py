@@ -6,7 +6,7 @@ from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lcmat.selection.registry import Method
+from lcmat.config.registry import Method
 
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "None"}
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}

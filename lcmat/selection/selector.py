@@ -7,11 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcmat.config.registry import METHODS
 from lcmat.curvature.last_layer import LastLayer, check_samples
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.coreset import Coreset, concatenate
 from lcmat.selection.options import check_keywords, look_up
-from lcmat.selection.registry import METHODS
 
 
 def select(

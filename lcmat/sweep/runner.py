@@ -14,7 +14,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcmat.config import Experiment, ParameterError
-from lcmat.config.defaults import DATASET_PICTURES, ZOO_PREFIX
+from lcmat.config.datasets import DATASETS
+from lcmat.config.registry import ZOO_PREFIX
 from lcmat.files.paths import atomic_write, project_folder, runs_folder
 from lcmat.records import record as records
 
@@ -138,9 +139,10 @@ def _has_batch_norm(network: str, width: int | None, dataset: str) -> bool:
 
     from lcmat.models import build
 
-    channels, size, classes = DATASET_PICTURES[dataset]
     try:
-        built = build(network, num_classes=len(classes), in_channels=channels, image_size=size, width=width)
+        spec = DATASETS[dataset]
+        shape = {"in_channels": spec.channels, "image_size": spec.image_size}
+        built = build(network, num_classes=spec.num_classes, width=width, **shape)
     except ValueError as error:
         raise ParameterError(str(error)) from None
     return any(isinstance(module, _BatchNorm) for module in built.modules())

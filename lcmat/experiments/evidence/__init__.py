@@ -1,32 +1,16 @@
 """What a selection method must be told beyond the view of one last layer, computed for a run and kept in the cache.
 
-One provider for each name in the values of `lcmat.config.defaults.METHOD_EVIDENCE`. None of them sees a test image.
+`lcmat.config.registry.EVIDENCE` names a function for each kind. None of them sees a test image.
 """
-
-from collections.abc import Mapping
-from types import MappingProxyType
 
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHOD_EVIDENCE
+from lcmat.config.registry import EVIDENCE, METHODS
+from lcmat.config.signatures import load
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import Splits
-from lcmat.experiments.evidence.boundary import boundary_distances
-from lcmat.experiments.evidence.forgetting import forgetting_events
-from lcmat.experiments.evidence.networks import Gathered, Progresses, Provider
-from lcmat.experiments.evidence.norms import error_norms, gradient_norms
-from lcmat.experiments.evidence.validation import validation
-
-PROVIDERS: Mapping[str, Provider] = MappingProxyType(
-    {
-        "boundary_distances": boundary_distances,
-        "error_norms": error_norms,
-        "forgetting_events": forgetting_events,
-        "gradient_norms": gradient_norms,
-        "validation": validation,
-    }
-)
+from lcmat.experiments.evidence.networks import Gathered, Progresses
 
 
 def gather(
@@ -51,5 +35,5 @@ def gathering_seconds(parameters: SelectionParameters, splits: Splits, device: s
 def _provide(
     parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None
 ) -> dict[str, Gathered]:
-    names = METHOD_EVIDENCE.get(parameters.method, ())
-    return {name: PROVIDERS[name](parameters, splits, device, progress) for name in names}
+    names = METHODS[parameters.method].evidence
+    return {name: load(EVIDENCE[name])(parameters, splits, device, progress) for name in names}

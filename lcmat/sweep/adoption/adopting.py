@@ -11,7 +11,7 @@ from typing import Any, NamedTuple
 
 from lcmat.config import Experiment, parse
 from lcmat.experiments import code_of, has_other_images
-from lcmat.records import adoptions as ledger
+from lcmat.records import adoptions
 from lcmat.records import record as records
 from lcmat.records.fingerprint import ROOT
 from lcmat.records.machine import describe
@@ -33,7 +33,7 @@ class Outcome:
         others: stale records that still other code made.
     """
 
-    adoption: ledger.Adoption | None
+    adoption: adoptions.Adoption | None
     compared: Mapping[str, str] = field(default_factory=dict)
     reasons: Sequence[str] = ()
     others: int = 0
@@ -85,8 +85,8 @@ def adopt(
 def _stale(new: Path) -> list[Record]:
     """The records of these images that other code made than that of a tree."""
     found, _ = records.load_all()
-    adoptions = ledger.read()
-    current = {code: ledger.lineage(code.fingerprint(new), adoptions) for code in {code_of(_run_of(r)) for r in found}}
+    known = adoptions.read()
+    current = {code: adoptions.lineage(code.fingerprint(new), known) for code in {code_of(_run_of(r)) for r in found}}
     return [r for r in found if r.fingerprint not in current[code_of(_run_of(r))] and not has_other_images(r)]
 
 
@@ -124,7 +124,7 @@ def _judge(
         reasons += [f"a whole run does not give its record again: {repeated}"] if contradicts else []
     if reasons or any(compared.values()):
         return Outcome(None, compared, reasons, others)
-    adoption = ledger.Adoption(
+    adoption = adoptions.Adoption(
         day=datetime.now(UTC).date(),
         old=origin.commit,
         new=_full(repository, "HEAD"),
@@ -133,7 +133,7 @@ def _judge(
         repeated=repeated,
         fingerprints=_pairs(origin.fingerprints, after, [each.key for each in runs]),
     )
-    ledger.add(adoption)
+    adoptions.add(adoption)
     return Outcome(adoption, compared, (), others)
 
 

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import Any
 
 from lcmat.config import EXPERIMENTS, Experiment, parse
-from lcmat.config.defaults import METHOD_EVIDENCE, METHOD_OPTIONS
-from lcmat.experiments import code_of
+from lcmat.config.registry import METHODS, OPTIONS
+from lcmat.experiments import Code, code_of
 
 _CHOICE = {
     "method",
@@ -15,7 +15,7 @@ _CHOICE = {
     "rho_choice",
     "across_classes",
     "batch_norm",
-    *(o for m in METHOD_OPTIONS.values() for o in m),
+    *OPTIONS,
 }
 _SELECTOR = {"network", "width", "selection_epochs", "selection_weight_decay"}
 _SELECTOR |= {"selection_optimizer", "selection_learning_rate"}
@@ -32,7 +32,7 @@ _LEARNER = {
 _BOTH = {"batch_size", "learning_rate", "precision", "compile"}
 _WORSE = {"label_noise", "imbalance"}
 
-_CHOOSING = ("lcmat.selection.registry", "lcmat.selection.selector", "lcmat.experiments.choosing")
+_CHOOSING = ("lcmat.selection.selector", "lcmat.experiments.choosing")
 _LOOKING = ("lcmat.experiments.embedding", "lcmat.experiments.batch_statistics")
 _TRAINING = ("lcmat.training*", "lcmat.models*", "lcmat.experiments.selecting", "lcmat.experiments.learner", *_LOOKING)
 _EVIDENCE = ("lcmat.experiments.evidence*",)
@@ -79,6 +79,7 @@ class Stage:
         name: of the function in `lcmat.sweep.adoption.driven.stages`.
         experiment: whose part it is.
         apart: patterns of the experiment's modules that it does not execute.
+        chooses: whether it executes the run's method.
         unused: parameters that it does not look at.
         alike: parameters whose values do not matter to the code.
         standing_for: method -> another that is the same to this stage.
@@ -89,6 +90,7 @@ class Stage:
     name: str
     experiment: str
     apart: tuple[str, ...] = ()
+    chooses: bool = True
     unused: Collection[str] = ()
     alike: Collection[str] = ("dataset", "seed", "class_order_seed")
     standing_for: Mapping[str, str] = field(default_factory=dict)
@@ -106,6 +108,11 @@ class Stage:
         values = {name: value for name, value in self._used(run).items() if name not in self.alike}
         return " ".join(name if _is_some(value) else f"{name}={value}" for name, value in values.items())
 
+    def code(self, run: Experiment) -> Code:
+        """The code that it executes, and that of `apart`."""
+        code = code_of(run)
+        return code if self.chooses else code._replace(methods=())
+
     def _used(self, run: Experiment) -> dict[str, Any]:
         values = {name: value for name, value in run.canonical().items() if name not in self.unused}
         if values.get("method") in self.standing_for:
@@ -122,13 +129,14 @@ STAGES = (
     *(Stage("data", name, _COMPUTING, unused=_NOT_OF_DATA, alike=("seed",)) for name in EXPERIMENTS),
     Stage(
         *("training", "selection", (*_CHOOSING, "lcmat.experiments.learner")),
+        chooses=False,
         unused=_CHOICE | _LEARNER | _WORSE,
         instead=_ANY_METHOD,
     ),
     Stage(
         *("evidence", "selection", _CHOOSING),
         unused=(_CHOICE - {"method"}) | _LEARNER | _WORSE,
-        standing_for={name: "margin" for name in METHOD_OPTIONS if name not in METHOD_EVIDENCE},
+        standing_for={name: "margin" for name, method in METHODS.items() if not method.evidence},
     ),
     Stage(
         *("selection", "selection", ("lcmat.training*", "lcmat.models*", "lcmat.experiments.batch_statistics")),
@@ -137,6 +145,7 @@ STAGES = (
     ),
     Stage(
         *("learner", "selection", (*_CHOOSING, *_EVIDENCE)),
+        chooses=False,
         unused=_CHOICE | (_SELECTOR - {"network", "width"}) | _WORSE,
         instead=_ANY_METHOD,
     ),
@@ -180,9 +189,9 @@ def comparison(runs: Iterable[Experiment], old: Path, new: Path, scale: Scale) -
     tasks: dict[str, Task] = {}
     missed: set[str] = set()
     for run in runs:
-        untouched = _changed(run, old, new)
+        untouched = _changed(code_of(run), old, new)
         for stage in (stage for stage in STAGES if stage.experiment == run.experiment):
-            changed = _changed(run, old, new, stage.apart)
+            changed = _changed(stage.code(run), old, new, stage.apart)
             name = f"{stage.name} of {run.experiment}: {stage.kind(run)}"
             if changed and name not in tasks:
                 tasks[name] = Task(stage.name, name, stage.small(run), scale)
@@ -191,15 +200,17 @@ def comparison(runs: Iterable[Experiment], old: Path, new: Path, scale: Scale) -
     return Comparison(list(tasks.values()), missed)
 
 
-def _changed(run: Experiment, old: Path, new: Path, apart: tuple[str, ...] = ()) -> set[str]:
-    """Names of the modules behind a run that differ, or that only one copy has."""
-    before, after = (_texts(run, root, apart) for root in (old, new))
-    return {name for name in before.keys() | after.keys() if before.get(name) != after.get(name)}
+def _changed(code: Code, old: Path, new: Path, apart: tuple[str, ...] = ()) -> set[str]:
+    """Names of the modules behind a run whose like the other copy has not, whatever it is called there."""
+    before, after = (_modules(code, root, apart) for root in (old, new))
+    return {
+        name for one, other in ((before, after), (after, before)) for name in one if one[name] not in other.values()
+    }
 
 
-def _texts(run: Experiment, root: Path, apart: tuple[str, ...]) -> dict[str, str]:
+def _modules(code: Code, root: Path, apart: tuple[str, ...]) -> dict[str, str]:
     try:
-        return code_of(run).texts(root, apart)
+        return code.modules(root, apart)
     except (LookupError, ModuleNotFoundError):  # another package at that time, of which all is different
         return {}
 

@@ -47,12 +47,18 @@ def labelled(labels: Tensor) -> Any:
     return Splits(blank, blank)
 
 
+def evidence_of(method: str) -> tuple[str, ...]:
+    """Names of what a method must be told beyond the view; of condensation nothing."""
+    from lcmat.selection import METHODS
+
+    return METHODS[method].evidence if method in METHODS else ()
+
+
 def view(run: Any, data: Any, dimensions: int) -> tuple[Any, dict[str, Any]]:
     """What a selecting network that has learnt something might see, and the evidence that the run's method needs.
 
     Each sample is there twice, so that the rule for ties shows.
     """
-    from lcmat.config.defaults import METHOD_EVIDENCE
     from lcmat.curvature.last_layer import LastLayer
     from lcmat.experiments.embedding import SelectorView
     from lcmat.experiments.held_out import held_out
@@ -66,7 +72,7 @@ def view(run: Any, data: Any, dimensions: int) -> tuple[Any, dict[str, Any]]:
     known: dict[str, Any] = {"features": features, "logits": logits}
     seen = SelectorView(**{name: known.get(name, 0.0) for name in SelectorView._fields})
     told: dict[str, Any] = {}
-    for name in METHOD_EVIDENCE.get(run.method, ()):
+    for name in evidence_of(run.method):
         told[name] = torch.rand(len(labels) // 2, generator=numbers, dtype=torch.float64).repeat(2)
         if name == "validation":
             rows = held_out(run, data)

@@ -17,7 +17,6 @@ Values = dict[str, Any]
 def fingerprints(run: Any, scale: Values) -> Values:
     """Of the code behind a run and behind what it keeps in the cache, as this tree names it."""
     from lcmat import experiments
-    from lcmat.config.defaults import METHOD_EVIDENCE
 
     found = {"run": experiments.code_fingerprint(run)}
     if run.experiment == "condensation":
@@ -28,9 +27,8 @@ def fingerprints(run: Any, scale: Values) -> Values:
     elif run.selection_epochs is not None:
         for part in ("selecting", "embedding"):
             found[part] = experiments.training_fingerprint(run.network, f"lcmat.experiments.{part}")
-    for name in METHOD_EVIDENCE.get(run.method, ()) if run.experiment == "selection" else ():
-        module = import_module("lcmat.experiments.evidence").PROVIDERS[name].__module__
-        found[name] = experiments.measurement_fingerprint(module, networks=[run.network])
+    for name in drawn.evidence_of(run.method) if run.experiment == "selection" else ():
+        found[name] = experiments.measurement_fingerprint(_provider(name), networks=[run.network])
     return found
 
 
@@ -189,6 +187,16 @@ def _finite(values: Any) -> Any:
     if not bool(torch.as_tensor(values).isfinite().all()):
         raise ArithmeticError("a training on made-up images diverged, which compares nothing")
     return values
+
+
+def _provider(evidence: str) -> str:
+    """The module that computes evidence."""
+    try:
+        from lcmat.config.registry import EVIDENCE
+    except ImportError:  # a tree of the first edition
+        module: str = import_module("lcmat.experiments.evidence").PROVIDERS[evidence].__module__
+        return module
+    return EVIDENCE[evidence].partition(":")[0]
 
 
 def _experiment(run: Any) -> Any:

@@ -57,7 +57,12 @@ class DatasetSpec:
     @property
     def num_classes(self) -> int:
         """Number of classes."""
-        return len(self.counts[TRAIN])
+        return len(self.class_sizes)
+
+    @property
+    def class_sizes(self) -> tuple[int, ...]:
+        """Training images of each class."""
+        return self.counts[TRAIN]
 
     @property
     def image_shape(self) -> tuple[int, int, int]:
