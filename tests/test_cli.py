@@ -10,6 +10,7 @@ from lcmat.book import chapters
 from lcmat.cli import arguments
 from lcmat.cli import main as cli
 from lcmat.config import SelectionParameters, parse_assignments
+from lcmat.config.registry import METHODS, OBJECTIVES
 from lcmat.experiments import code_fingerprint
 from lcmat.records import record as records
 from lcmat.sweep import runner
@@ -137,10 +138,10 @@ def test_lists(command, expected, capsys):
 
 
 def test_methods_are_listed_with_options_evidence_and_reference(capsys):
-    from lcmat.selection import METHODS
-
     cli.main(["methods"])
-    lines = capsys.readouterr().out.splitlines()
+    selection, condensation = capsys.readouterr().out.split("\n\n")
+    assert [line.split()[0] for line in condensation.splitlines()] == ["Condensation", *OBJECTIVES]
+    lines = selection.splitlines()[1:]
     assert max(map(len, lines)) <= 120
     blocks = " ".join(line if line.startswith(" ") else f"\n{line}" for line in lines).split("\n")[1:]
     for block, (name, method) in zip(blocks, METHODS.items(), strict=True):
