@@ -3,7 +3,8 @@ from pathlib import Path
 
 import pytest
 
-from lcmat.records.fingerprint import Sources, normalized
+from lcmat.records.fingerprint import Sources
+from lcmat.records.source_text import normalized
 
 SOURCES = {
     "lcmat/__init__.py": "",
