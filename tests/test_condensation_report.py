@@ -197,7 +197,7 @@ def test_the_papers_cells_are_those_of_its_own_network():
 
 @pytest.mark.parametrize("dataset", TUNED)
 def test_settings_are_those_that_the_trials_chose(dataset):
-    content = measurements.read(tuning.KIND, dataset)
+    content = measurements.read("condensation-tuning", dataset)
     assert {len(trials) for trials in tuning.TRIALS.values()} == {6}
     for competitor, trials in tuning.TRIALS.items():
         rows = [row for row in content["rows"] if row["competitor"] == competitor]

@@ -59,9 +59,8 @@ from lcmat import models
 from lcmat.bound.pac_bayes import ball_radius, pac_bayes_gap
 from lcmat.curvature import last_layer as curvature
 from lcmat.curvature import moments as gradient_variance
-from lcmat.measurements import curvature_gap
+from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics.submodular import cluster_sizes, facility_location
-from lcmat.records import measurements
 from lcmat.report import figures, read_published
 from lcmat.report.statistics import welch_difference
 from lcmat.selection.budgets import class_budgets
@@ -76,7 +75,7 @@ figures.use_style()
 sample, details = curvature_gap.trained_sample(
     "digits", width=8, epochs=10, size=num_samples, seed=seed
 )
-stored = measurements.read(curvature_gap.KIND, "fashion-mnist")
+stored = kinds.stored("curvature-gap")["fashion-mnist"]
 rows = pd.DataFrame(stored["rows"])
 rows["norm"] = rows[["largest_eigenvalue", "smallest_eigenvalue"]].abs().max(axis=1)
 subsets = rows.drop_duplicates("subset")

@@ -48,11 +48,10 @@ from IPython.display import Markdown, display
 
 from lcmat import report
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, TUNED
-from lcmat.experiments import measurement_fingerprint
 from lcmat.files.paths import records_folder
 from lcmat.measurements import condensation_evaluation as evaluation
 from lcmat.measurements import condensation_tuning as tuning
-from lcmat.records import measurements
+from lcmat.measurements import kinds
 from lcmat.records.record import load_all
 from lcmat.report import condensation as page
 from lcmat.report import figures
@@ -109,8 +108,7 @@ Markdown(
 # the new rate, and got one of its own. A second table shows both choices.
 
 # %% tags=["hide-input"]
-stored = {name: measurements.read(tuning.KIND, name) for name in tuning.DATASETS}
-code = measurement_fingerprint("lcmat.measurements.condensation_tuning")
+stored = kinds.stored("condensation-tuning")
 
 
 def edge(best, trials, name):
@@ -172,14 +170,14 @@ GT(pd.DataFrame(rows), id="tuning", groupname_col="group").tab_options(
 Markdown(
     "\n".join(
         f"- {name}: {content['outer_iterations']} networks for each trial, seed {content['seed']}, "
-        f"{content['processor_seconds']} s of one core; made by {measurements.made_by(content, code)}. "
+        f"{content['processor_seconds']} s of one core; made by {kinds.made_by('condensation-tuning', content)}. "
         f"One held-out image is {100 / content['held_out']:.2f} points. {across_rho(content)} {content['data']}"
         for name, content in stored.items()
     )
 )
 
 # %% tags=["hide-input"]
-tested = measurements.read(evaluation.KIND, "digits")
+tested = kinds.stored("condensation-evaluation")["digits"]
 settings = ["network", "width", "epochs", "rate", "ipc"]
 scattered = pd.DataFrame(tested["rows"]).groupby(settings, sort=False)
 scatter = pd.DataFrame(
@@ -214,12 +212,7 @@ GT(scatter, id="scatter").cols_label(
 Markdown(
     f"Accuracy on {tested['held_out']} held-out training images of the digits after training on random images: mean of "
     f"{evaluation.DRAWS * evaluation.NETWORKS} networks, and standard deviation of networks trained on the same images "
-    f"({evaluation.DRAWS} draws); made by "
-    + measurements.made_by(
-        tested,
-        measurement_fingerprint("lcmat.measurements.condensation_evaluation"),
-    )
-    + "."
+    f"({evaluation.DRAWS} draws); made by {kinds.made_by('condensation-evaluation', tested)}."
 )
 
 # %% [markdown]
