@@ -1,4 +1,4 @@
-"""The kinds of measurements, and how one is made, stored and read again. Importing this module does not import torch."""
+"""The kinds of measurements: how one is made, stored and read again. Importing this module does not import torch."""
 
 from __future__ import annotations
 
