@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
-from lcmat.report.runs import method_label
+from lcmat.report.schemes import method_label
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
