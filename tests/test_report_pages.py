@@ -15,6 +15,7 @@ from IPython.display import HTML
 from scipy import stats
 
 from lcmat import report
+from lcmat.book.tables import table_sources
 from lcmat.config import EXPERIMENTS, parse, parse_assignments
 from lcmat.config.defaults import METHOD_OPTIONS, ZOO_PREFIX
 from lcmat.config.official import OFFICIAL
@@ -191,8 +192,7 @@ def test_every_number_is_on_one_page_once_and_the_sentences_add_up():
         totals.update({state: int(number) for number, state in counts if state in STATES})
     assert identifiers == Counter(str(number) for number in range(len(PUBLISHED)))
     assert sum(totals.values()) == len(PUBLISHED)
-    sources = sorted((ROOT / "notebooks/tables").glob("*.py"))
-    named = [re.search(r'^TABLE = "(.*)"$', source.read_text(), re.M)[1] for source in sources]
+    named = [re.search(r'^TABLE = "(.*)"$', source.read_text(), re.M)[1] for source in table_sources()]
     assert sorted(named) == sorted(shown.tables)
 
 
