@@ -22,9 +22,10 @@ def test_every_method_of_the_paper_and_of_the_registry_has_its_own_style():
     assert len(set(figures.METHOD_STYLES.values())) == len(figures.METHOD_STYLES)
 
 
-def test_a_method_without_style_is_named():
-    with pytest.raises(KeyError, match="Novel"):
-        figures.method_style("Novel")
+def test_a_method_without_a_style_of_its_own_draws_a_free_one_and_keeps_it():
+    drawn = {title: figures.method_style(title) for title in ("Novel", "Other", "Third")}
+    assert drawn == {title: figures.method_style(title) for title in reversed(drawn)}
+    assert len(set(drawn.values())) == 3 and not set(drawn.values()) & set(figures.METHOD_STYLES.values())
 
 
 def accuracy_axes(samples, **options):

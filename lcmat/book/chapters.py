@@ -16,7 +16,8 @@ BENCHMARKS = "benchmarks"
 
 def sources() -> list[Path]:
     """All chapters, `<folder>/<part>/<name>.py`; those that write records come first."""
-    found = [*sorted((project_folder() / "notebooks").glob("*/*.py")), *table_sources()]
+    folder = project_folder() / "notebooks"
+    found = [*sorted(folder.glob("*/*.py")), *table_sources(folder)]
     return sorted(found, key=lambda source: source.parent.name != BENCHMARKS)
 
 

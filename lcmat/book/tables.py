@@ -4,22 +4,24 @@ import tomllib
 from pathlib import Path
 from string import Template
 
-from lcmat.files.paths import atomic_write, project_folder, runs_folder
+from lcmat.files.paths import atomic_write, runs_folder
 
 WORDS = "words"
 """The section of the texts that several pages share; each other section is a page."""
 
 
-def table_sources() -> list[Path]:
-    """Write the script of each page, from `notebooks/tables.py` and `notebooks/tables.toml`.
+def table_sources(folder: Path) -> list[Path]:
+    """Write the script of each page, from `tables.py` and `tables.toml`.
+
+    Args:
+        folder: the notebooks of the project.
 
     Returns:
-        Their paths, `<runs folder>/sources/tables/<name>.py`; none outside a checkout.
+        Their paths, `<runs folder>/sources/tables/<name>.py`; none if the folder has no such texts.
 
     Raises:
         KeyError: a page lacks one of the texts.
     """
-    folder = project_folder() / "notebooks"
     if not (folder / "tables.toml").is_file():
         return []
     texts = tomllib.loads((folder / "tables.toml").read_text(encoding="utf-8"))
