@@ -58,10 +58,11 @@ def filter_normalised_direction(network: nn.Module, generator: torch.Generator) 
     >>> torch.equal(direction["weight"].abs(), layer.weight.detach().abs()), direction["bias"]
     (True, tensor([0., 0.]))
     """
-    return {name: _filterwise(value.detach(), generator) for name, value in network.named_parameters()}
+    return {name: filterwise(value.detach(), generator) for name, value in network.named_parameters()}
 
 
-def _filterwise(parameter: Tensor, generator: torch.Generator) -> Tensor:
+def filterwise(parameter: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise in which every filter of a parameter, its rows, has the parameter's own norm; zeros for a vector."""
     if parameter.ndim < 2:
         return torch.zeros_like(parameter)
     noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype).flatten(1)

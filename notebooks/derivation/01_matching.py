@@ -398,7 +398,7 @@ Markdown(
 # %% tags=["hide-input"]
 show_source(
     loss_surface.filter_normalised_direction,
-    loss_surface._filterwise,
+    loss_surface.filterwise,
     loss_surface.losses_on_plane,
 )
 

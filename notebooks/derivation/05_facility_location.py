@@ -655,7 +655,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 show_source(
-    greedy_choice.greedy, greedy_choice._greedy.py_func, greedy_choice.evaluate.py_func
+    greedy_choice.greedy, greedy_choice.choose.py_func, greedy_choice.evaluate.py_func
 )
 
 # %% [markdown]
