@@ -152,7 +152,8 @@ def test_a_cached_stage_counts_in_what_a_check_would_take():
     alone = make_record(20.0, dataset="cifar10", method="craig", fraction=0.01)
     cached = alone.model_copy(update={"wall_seconds": 60.0, "seconds": {"selector": 540.0, "training": 60.0}})
     (rate,) = seconds_per_image([cached]).values()
-    looked_at = 60_000 + 10_000  # all images once by the selecting network, its test images, those of the last epoch
+    evaluations = 200 / alone.parameters["evaluate_every"]
+    looked_at = 50_000 + (1 + evaluations) * 10_000  # by the selecting network; test images of both trainings
     assert rate == pytest.approx(600.0 / (10 * 50_000 + 200 * 500 + looked_at / 3))
 
 

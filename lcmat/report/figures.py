@@ -101,7 +101,7 @@ def style() -> AbstractContextManager[None]:
 
 
 def method_style(title: str) -> MethodStyle:
-    """Look up a method's colour and marker; another method draws one, always the same, that no method has.
+    """Look up a method's colour and marker; another method draws one, always the same, that none of these has.
 
     >>> method_style("LCMat-S").marker, method_style("Novel") in METHOD_STYLES.values()
     ('o', False)
