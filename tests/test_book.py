@@ -9,9 +9,11 @@ import jupytext
 import pytest
 import yaml
 
+from lcmat.book.chapters import output_of, sources
+
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build/html"
-SOURCES = sorted((ROOT / "notebooks").glob("*/*.py"))
+SOURCES = sources()
 CONFIG = yaml.safe_load((ROOT / "_config.yml").read_text())
 BROWSER = Path("/usr/bin/chromium")
 DRAWING = re.compile(r"\b(plt\.show|plt\.subplots|sns\.)\b")
@@ -27,14 +29,13 @@ def pages():
 
 @pytest.mark.parametrize("page", pages())
 def test_every_page_of_the_contents_is_written_or_has_a_notebook_source(page):
-    source = ROOT / "notebooks" / Path(page).relative_to("book")
-    candidates = [ROOT / f"{page}.md", source.with_suffix(".py")]
-    assert sum(path.is_file() for path in candidates) == 1, f"{page}: expected one of {candidates}"
+    notebooks = [output_of(source) for source in SOURCES]
+    assert (ROOT / f"{page}.md").is_file() + notebooks.count(ROOT / f"{page}.ipynb") == 1
 
 
 def test_every_notebook_and_every_page_is_in_the_contents():
     written = {path.relative_to(ROOT).with_suffix("").as_posix() for path in (ROOT / "book").rglob("*.md")}
-    executed = {f"book/{path.relative_to(ROOT / 'notebooks').with_suffix('')}" for path in SOURCES}
+    executed = {output_of(path).relative_to(ROOT).with_suffix("").as_posix() for path in SOURCES}
     assert written | executed == set(pages())
 
 

@@ -5,7 +5,7 @@ import pytest
 
 from lcmat.config.condensation_defaults import DATASET_SETTINGS
 from lcmat.measurements import condensation_evaluation as evaluation
-from lcmat.records import measurements
+from lcmat.measurements import kinds
 from lcmat.sweep.profiles import PROFILES
 
 
@@ -36,5 +36,5 @@ def test_the_settings_measured_are_those_of_the_benchmark():
     crossing = next(s for s in PROFILES["smoke"].studies if s.name == "condensation-cross-architecture")
     tested = {(run.test_network, run.test_width, run.evaluation_epochs) for run in crossing.runs}
     assert tested == {("convnet", 8, evaluation.OTHER["evaluation_epochs"])}
-    measured = measurements.read(evaluation.KIND, "digits")["rows"]
+    measured = kinds.stored("condensation-evaluation")["digits"]["rows"]
     assert digits["evaluation_learning_rate"] in {row["rate"] for row in measured}

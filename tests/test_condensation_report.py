@@ -14,9 +14,12 @@ from lcmat.measurements import condensation_tuning as tuning
 from lcmat.records import measurements
 from lcmat.report import condensation as page
 from lcmat.report import figures
-from lcmat.report.condensation_figures import draw_gains, draw_strengths
 from lcmat.report.paired import describe_differences, paired_to
+from lcmat.report.plots import draw_differences, draw_strengths
+from lcmat.report.runs import ACCURACY, group_seeds
 from lcmat.report.statistics import mean_interval
+from lcmat.report.tables import accuracy_table, differences_table
+from lcmat.report.verdicts import seeds_to_tell
 from lcmat.sweep.profiles import PROFILES, condensation
 from tests.test_records import make_record
 
@@ -132,11 +135,11 @@ def test_seeds_needed_are_those_of_the_t_interval():
     interval = mean_interval([0.0, 1.0, 2.0, 0.5])
     std = pd.Series([0.0, 1.0, 2.0, 0.5]).std()
     enough = [n for n in range(4, 101) if interval.mean > stats.t.ppf(0.975, n - 1) * std / math.sqrt(n)]
-    assert page.seeds_to_tell(interval) == enough[0]
+    assert seeds_to_tell(interval) == enough[0]
     corrected = [n for n in range(4, 101) if interval.mean > stats.t.ppf(1 - 0.025 / 6, n - 1) * std / math.sqrt(n)]
-    assert page.seeds_to_tell(interval, comparisons=6) == corrected[0] > enough[0]
-    assert page.seeds_to_tell(mean_interval([1.0])) is None
-    assert page.seeds_to_tell(mean_interval([-100.0, 100.0, 0.1])) is None
+    assert seeds_to_tell(interval, comparisons=6) == corrected[0] > enough[0]
+    assert seeds_to_tell(mean_interval([1.0])) is None
+    assert seeds_to_tell(mean_interval([-100.0, 100.0, 0.1])) is None
 
 
 def test_what_is_not_shown_needs_more_seeds_than_it_has():
@@ -150,27 +153,31 @@ def test_what_is_not_shown_needs_more_seeds_than_it_has():
     runs = page.condensation_frame(records)
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
     assert (found["p_value"] < 0.05).sum() == 6 > (found["adjusted_p"] < 0.05).sum() == 1
-    needed = re.findall(r"<td[^>]*>(\d+)</td>\s*</tr>", page.gains_table(found, "g").as_raw_html())
+    needed = re.findall(
+        r"<td[^>]*>(\d+)</td>\s*</tr>", differences_table(found, "g", page.CONDENSATION, needed=True).as_raw_html()
+    )
     assert sorted(map(int, needed))[0] == 3 < sorted(map(int, needed))[1]
     assert "Of those not named, 5 differ by more on average" in describe_differences(found, "random images")
 
 
 def test_tables_and_figures_of_a_page_with_runs():
     runs, _ = frame()
-    collected = page.configurations(runs)
-    assert len(collected) == 8 and all(len(values) == 5 for values in collected["values"])
-    html = page.means_table(collected, "means", {("digits", "LCMat-C", 10): "56.83 ± 0.2"}).as_raw_html()
-    assert "56.83 ± 0.2" in html and "digits, 10 images per class, digits-net, width 16" in html
+    collected = group_seeds(runs, page.CONDENSATION)
+    assert len(collected) == 8 and all(len(values) == 5 for values in collected[ACCURACY])
+    papers = [f"paper {row}" for row in range(len(collected))]
+    html = accuracy_table(collected.assign(paper=papers), "means", page.CONDENSATION).as_raw_html()
+    assert all(paper in html for paper in papers) and "Best epoch" not in html and "Rate" in html
+    assert "digits, 10 images per class, digits-net, width 16" in html
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
-    assert "Seeds that suffice" in page.gains_table(found, "gains").as_raw_html()
-    assert len(draw_gains(found).axes) == 2
+    assert "Seeds that suffice" in differences_table(found, "gains", page.CONDENSATION, needed=True).as_raw_html()
+    assert len(draw_differences(found, ["dataset", "ipc"], scheme=page.CONDENSATION).axes) == 2
 
 
 def test_strengths_are_drawn_with_random_images_as_a_band():
     runs, _ = frame()
-    collected = page.configurations(runs)
+    collected = group_seeds(runs, page.CONDENSATION)
     rows = collected[(collected["method"] == "lcmat-c") & (collected["ipc"] == 10)]
-    (random,) = collected[(collected["method"] == "random") & (collected["ipc"] == 10)]["values"]
+    (random,) = collected[(collected["method"] == "random") & (collected["ipc"] == 10)][ACCURACY]
     figure, ax = plt.subplots()
     draw_strengths(ax, rows, random)
     assert [text.get_text() for text in ax.get_xticklabels()] == ["0", "10"]
@@ -185,7 +192,7 @@ def test_every_method_has_a_look_of_its_own():
 
 def test_without_records_there_are_no_rows():
     empty = page.condensation_frame([])
-    assert page.configurations(empty).empty
+    assert group_seeds(empty, page.CONDENSATION).empty
     assert paired_to(empty, empty["method"] == "random", scheme=page.CONDENSATION).empty
 
 
@@ -197,7 +204,7 @@ def test_the_papers_cells_are_those_of_its_own_network():
 
 @pytest.mark.parametrize("dataset", TUNED)
 def test_settings_are_those_that_the_trials_chose(dataset):
-    content = measurements.read(tuning.KIND, dataset)
+    content = measurements.read("condensation-tuning", dataset)
     assert {len(trials) for trials in tuning.TRIALS.values()} == {6}
     for competitor, trials in tuning.TRIALS.items():
         rows = [row for row in content["rows"] if row["competitor"] == competitor]

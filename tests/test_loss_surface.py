@@ -105,7 +105,7 @@ def test_candidate_sets_are_probability_vectors_of_the_right_size():
 
 
 def test_the_stored_measurement_holds_together():
-    stored = measurements.read(loss_surface.KIND, "fashion-mnist")
+    stored = measurements.read("loss-surface", "fashion-mnist")
     points, middle = stored["count"] ** 2, stored["count"] ** 2 // 2
     for plane in stored["planes"]:
         assert len(plane["loss"]) == points

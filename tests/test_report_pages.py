@@ -15,17 +15,19 @@ from IPython.display import HTML
 from scipy import stats
 
 from lcmat import report
+from lcmat.book.tables import table_sources
 from lcmat.config import EXPERIMENTS, parse, parse_assignments
 from lcmat.config.defaults import METHOD_OPTIONS, ZOO_PREFIX
 from lcmat.config.official import OFFICIAL
+from lcmat.experiments import stale_keys
 from lcmat.models import build
 from lcmat.records.record import write
 from lcmat.report.accounts import Accounts, describe, read_accounts
 from lcmat.report.cells import cells_table
-from lcmat.report.check_cost import BUDGET_HOURS, seconds_per_pass
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
+from lcmat.report.cost import BUDGET_HOURS, seconds_per_image
 from lcmat.report.defects import defect_differences, recommend, recommendations, shipped_pairs
 from lcmat.report.export import write_report
 from lcmat.report.page_check import check_page
@@ -45,7 +47,8 @@ HOSTILE = "<img src=x onerror=alert(1)>"
 
 
 def accounts(*records):
-    return Accounts(list(records), [], report.compare(PUBLISHED, records))
+    stale = stale_keys(records)
+    return Accounts(list(records), [], report.compare(PUBLISHED, records, stale), stale)
 
 
 def cell(comparison, **conditions):
@@ -146,10 +149,12 @@ def test_diverged_and_expensive_numbers_have_their_own_state():
 
 def test_a_cached_stage_counts_in_what_a_check_would_take():
     """The selecting network of a seed is trained once, but somebody who runs one method trains it too."""
-    alone = make_record(20.0, dataset="cifar10", method="uniform", fraction=0.01)
+    alone = make_record(20.0, dataset="cifar10", method="craig", fraction=0.01)
     cached = alone.model_copy(update={"wall_seconds": 60.0, "seconds": {"selector": 540.0, "training": 60.0}})
-    (rate,) = seconds_per_pass([cached]).values()
-    assert rate == pytest.approx(600.0 / (10 + 0.01 * 200))
+    (rate,) = seconds_per_image([cached]).values()
+    evaluations = 200 / alone.parameters["evaluate_every"]
+    looked_at = 50_000 + (1 + evaluations) * 10_000  # by the selecting network; test images of both trainings
+    assert rate == pytest.approx(600.0 / (10 * 50_000 + 200 * 500 + looked_at / 3))
 
 
 def test_reduced_runs_stand_beside_the_number_with_their_data_and_are_never_matched():
@@ -191,8 +196,9 @@ def test_every_number_is_on_one_page_once_and_the_sentences_add_up():
         totals.update({state: int(number) for number, state in counts if state in STATES})
     assert identifiers == Counter(str(number) for number in range(len(PUBLISHED)))
     assert sum(totals.values()) == len(PUBLISHED)
-    sources = sorted((ROOT / "notebooks/tables").glob("*.py"))
-    named = [re.search(r'^TABLE = "(.*)"$', source.read_text(), re.M)[1] for source in sources]
+    named = [
+        re.search(r'^TABLE = "(.*)"$', source.read_text(), re.M)[1] for source in table_sources(ROOT / "notebooks")
+    ]
     assert sorted(named) == sorted(shown.tables)
 
 

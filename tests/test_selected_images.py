@@ -13,15 +13,14 @@ from lcmat.data import DATASETS
 from lcmat.data.dataset import ImageDataset
 from lcmat.experiments.seeds import derived_seed
 from lcmat.files.paths import data_folder, project_folder
-from lcmat.measurements import selected_images
+from lcmat.measurements import kinds, selected_images
 from lcmat.measurements.contact_sheet import GAP, NAMES_WIDTH, TITLE_HEIGHT, contact_sheet
 from lcmat.measurements.selected_images import CANDIDATES, distance_ranks, picture, rows_of, typicality
-from lcmat.records import measurements
 from lcmat.selection import Coreset, select
 from lcmat.sweep.profiles import PROFILES
 
-STORED = [(name, measurements.read(selected_images.KIND, name)) for name in selected_images.DATASETS]
-stored = pytest.mark.parametrize(("dataset", "content"), STORED, ids=[name for name, _ in STORED])
+STORED = kinds.stored("selected-images")
+stored = pytest.mark.parametrize(("dataset", "content"), STORED.items(), ids=STORED)
 
 
 def toy(channels=1):
@@ -94,7 +93,7 @@ def test_blocks_that_do_not_fit_their_names_are_refused():
 def test_the_selecting_network_is_that_of_the_profile():
     run = PROFILES["cpu"].studies[0].runs[0].canonical()
     assert {name: run[name] for name in selected_images.SELECTOR} == dict(selected_images.SELECTOR)
-    for dataset in selected_images.DATASETS:
+    for dataset in STORED:
         ours = {selected_images.parameters_of(dataset, item).canonical()["method"] for item in CANDIDATES}
         assert ours == {item.method for item in CANDIDATES}
 

@@ -2,6 +2,7 @@ import pandas as pd
 import pytest
 
 from lcmat import report
+from lcmat.report import studies
 from lcmat.report.cost import STAGES, stage_seconds
 from lcmat.report.runs import ACCURACY
 from lcmat.sweep.profiles import PROFILES
@@ -12,10 +13,10 @@ def test_runs_of_a_study_are_those_of_its_keys():
     study = next(study for study in PROFILES["smoke"].studies if study.name == "label-noise")
     inside = make_record(**study.runs[3].canonical())
     outside = make_record(epochs=3)
-    found = report.study_runs(report.runs_frame([inside, outside]), "label-noise")
+    found = studies.study_runs(report.runs_frame([inside, outside]), "label-noise")
     assert list(found["key"]) == [inside.key]
     with pytest.raises(ValueError, match="no profile has a study 'noise'"):
-        report.study_runs(found, "noise")
+        studies.study_runs(found, "noise")
 
 
 def test_wins_are_counted_for_each_configuration_and_seed():
@@ -26,7 +27,7 @@ def test_wins_are_counted_for_each_configuration_and_seed():
             for accuracy, (seed, epochs) in zip(accuracies, [(0, 2), (1, 2), (0, 5), (1, 5)], strict=True)
         ]
     )
-    counted = report.wins(runs, ["selection_epochs"])
+    counted = studies.wins(runs, ["selection_epochs"])
     assert counted.loc["Craig", "Uniform"] == 2 and counted.loc["Uniform", "Craig"] == 1
     assert counted.loc["Uniform", "Uniform"] == 0
 
@@ -34,7 +35,7 @@ def test_wins_are_counted_for_each_configuration_and_seed():
 def test_two_runs_of_one_configuration_cannot_be_counted():
     runs = report.runs_frame([make_record(method="uniform"), make_record(method="uniform", epochs=3)])
     with pytest.raises(ValueError, match="duplicate"):
-        report.wins(runs, ["selection_epochs"])
+        studies.wins(runs, ["selection_epochs"])
 
 
 def test_as_defined_leaves_out_quirks_but_no_radius():
@@ -50,7 +51,7 @@ def test_means_are_those_of_the_seeds():
         [make_record(50.0 + seed + 100 * noise, method="uniform", seed=seed, label_noise=noise)
          for seed in range(3) for noise in (0.1, 0.3)]
     )  # fmt: skip
-    means = report.means_by(runs, ACCURACY, "label_noise")
+    means = studies.means_by(runs, ACCURACY, "label_noise")
     assert means.loc["uniform"].tolist() == pytest.approx([61.0, 81.0])
 
 
@@ -78,10 +79,10 @@ def test_stages_are_medians_over_seeds():
 def test_what_a_profile_asks_for_and_nobody_ran_is_named():
     study = next(study for study in PROFILES["cpu"].studies if study.name == "selection")
     done = [make_record(**run.canonical()) for run in study.runs if run.method != "adacore"]
-    text = report.unrecorded(report.runs_frame(done), "selection", "cpu")
+    text = studies.unrecorded(report.runs_frame(done), "selection", "cpu")
     assert text == (
         f"Of {len(study.runs)} runs that the profile `cpu` asks for, 20 are not recorded: "
         "AdaCore at 0.1 % (10 runs); AdaCore at 1 % (10 runs)."
     )
     done += [make_record(**run.canonical()) for run in study.runs if run.method == "adacore"]
-    assert report.unrecorded(report.runs_frame(done), "selection", "cpu").startswith(f"All {len(study.runs)} runs")
+    assert studies.unrecorded(report.runs_frame(done), "selection", "cpu").startswith(f"All {len(study.runs)} runs")

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
+from lcmat.book.tables import table_sources
 from lcmat.files.paths import PACKAGE, atomic_write, project_folder, records_folder, runs_folder
 from lcmat.sweep.runner import RunError, execute_notebook, read_source
 
@@ -14,8 +15,9 @@ BENCHMARKS = "benchmarks"
 
 
 def sources() -> list[Path]:
-    """All chapters, `notebooks/<part>/<name>.py`; those that write records come first."""
-    found = sorted((project_folder() / "notebooks").glob("*/*.py"))
+    """All chapters, `<folder>/<part>/<name>.py`; those that write records come first."""
+    folder = project_folder() / "notebooks"
+    found = [*sorted(folder.glob("*/*.py")), *table_sources(folder)]
     return sorted(found, key=lambda source: source.parent.name != BENCHMARKS)
 
 

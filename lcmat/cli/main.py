@@ -8,7 +8,7 @@ import sys
 from collections.abc import Sequence
 
 from lcmat import __version__
-from lcmat.cli import adopt, compare, lists, merge, notebooks, plan, run, sweep
+from lcmat.cli import adopt, compare, lists, measure, merge, notebooks, plan, run, sweep
 from lcmat.config import ParameterError
 
 
@@ -34,6 +34,6 @@ def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser("lcmat", description="Loss-curvature matching, reproduced.", allow_abbrev=False)
     parser.add_argument("--version", action="version", version=f"lcmat {__version__}")
     commands = parser.add_subparsers(metavar="COMMAND", required=True)
-    for command in (run, plan, sweep, merge, adopt, compare, notebooks, lists):
+    for command in (run, plan, sweep, merge, adopt, compare, measure, notebooks, lists):
         command.add(commands)
     return parser

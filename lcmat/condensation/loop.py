@@ -89,11 +89,11 @@ def condense(
     state = beginning(data, recipe, initial, generator, device)
     if checkpoint and checkpoint.exists():
         restore(checkpoint, state, run)
-    task = _Task(recipe, on_device(data, device), rows_of_class, callable_features(state.network, recipe))
+    task = Task(recipe, on_device(data, device), rows_of_class, callable_features(state.network, recipe))
     saved = state.wall_seconds
     while state.step < recipe.num_steps:
         try:
-            _advance(state, task)
+            advance(state, task)
         except DivergedError:
             if checkpoint:
                 save(checkpoint, state, run, initial)
@@ -107,17 +107,32 @@ def condense(
 
 
 @dataclass(frozen=True)
-class _Task:
-    """What a step needs and does not change."""
+class Task:
+    """What a step needs and does not change.
+
+    Attributes:
+        recipe: of the condensation.
+        data: original images, on the device.
+        rows_of_class: rows of the original images of each class.
+        features: of the network on original images, compiled or not.
+    """
 
     recipe: CondensationRecipe
-    data: ImageDataset  # on the device
+    data: ImageDataset
     rows_of_class: list[Tensor]
-    features: Forward  # of the network on original images, compiled or not
+    features: Forward
 
 
-def _advance(state: State, task: _Task) -> None:
-    """One step of the images, then training of the network, unless the next step takes a new one."""
+def advance(state: State, task: Task) -> None:
+    """One step of the images, then training of the network, unless the next step takes a new one.
+
+    Args:
+        state: is moved on by one step; after a divergence it is as before, so that a repetition ends likewise.
+        task: what stays.
+
+    Raises:
+        DivergedError: the loss or the images are not finite.
+    """
     started, before = time.perf_counter(), state.generator.get_state()
     recipe = task.recipe
     if state.step % recipe.steps_per_network == 0:
@@ -136,12 +151,12 @@ def _advance(state: State, task: _Task) -> None:
     state.images, state.velocity = images, velocity
     state.losses[state.step] = torch.tensor([matching.distance, matching.penalty])
     if (state.step + 1) % recipe.steps_per_network and recipe.train_on != "nothing":
-        _train_network(state, task)
+        train_network(state, task)
     state.step += 1
     state.wall_seconds += time.perf_counter() - started
 
 
-def _renew_network(state: State, task: _Task) -> None:
+def _renew_network(state: State, task: Task) -> None:
     """New weights in the old modules, which so stay compiled."""
     seed = int(torch.randint(2**31, (), generator=state.generator))
     state.network.load_state_dict(new_network(task.data, task.recipe, seed).state_dict())
@@ -149,8 +164,13 @@ def _renew_network(state: State, task: _Task) -> None:
         velocity.zero_()
 
 
-def _train_network(state: State, task: _Task) -> None:
-    """Train on the original images (paper Eq. 15: theta follows the gradients of T) or on the synthetic ones (DC)."""
+def train_network(state: State, task: Task) -> None:
+    """Train on the original images (paper Eq. 15: theta follows the gradients of T) or on the synthetic ones (DC).
+
+    Args:
+        state: whose network is trained, with draws from its generator.
+        task: what stays.
+    """
     recipe, labels = task.recipe, task.data.labels
     images: Forward = task.data.normalized
     if recipe.train_on == "synthetic":
@@ -177,7 +197,7 @@ def _train_network(state: State, task: _Task) -> None:
         )
 
 
-def _forward(network: Network, task: _Task) -> Forward:
+def _forward(network: Network, task: Task) -> Forward:
     """Logits in float32. Autocast keeps its copies of the weights while it lasts: here, for one step."""
 
     def logits(images: Tensor) -> Tensor:

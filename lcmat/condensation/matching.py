@@ -73,7 +73,7 @@ def compare(
     else:
         wanted = choose_layers(real.gradients, layers)
         distances = DISTANCES[distance](wanted, choose_layers(synthetic.gradients, layers))
-    return Terms(distances, _penalty(objective, real, synthetic, norm))
+    return Terms(distances, moment_gap(objective, real, synthetic, norm))
 
 
 def feature_distance(real: Tensor, synthetic: Tensor) -> Tensor:
@@ -92,15 +92,35 @@ def feature_distance(real: Tensor, synthetic: Tensor) -> Tensor:
     return (real.mean(dim=1) - synthetic.mean(dim=1)).square().sum(dim=1)
 
 
-def _penalty(objective: Objective, real: Observation, synthetic: Observation, norm: Norm) -> Tensor:
+def moment_gap(objective: Objective, real: Observation, synthetic: Observation, norm: Norm) -> Tensor:
+    """The penalty of an objective: how far the moments of the last layer's gradients are apart.
+
+    Args:
+        objective: from `OBJECTIVES`.
+        real: k batches of original images.
+        synthetic: k batches of synthetic ones, of the same classes.
+        norm: of the difference.
+
+    Returns:
+        ``(k,)``, or ``(1,)`` if the classes are pooled; zeros if the objective has no moment.
+    """
     if objective.moment is None:
         return torch.zeros_like(synthetic.logits[:, 0, 0])
-    wanted = _moments(objective.moment, real, objective.pooled)
-    return gap(wanted, _moments(objective.moment, synthetic, objective.pooled), norm)
+    wanted = class_moments(objective.moment, real, objective.pooled)
+    return gap(wanted, class_moments(objective.moment, synthetic, objective.pooled), norm)
 
 
-def _moments(moment: Callable[..., Tensor], observation: Observation, pooled: bool) -> Tensor:
-    """The moment of each class's last-layer gradients, (k, c, d + 1); of all classes' together, (1, c, d + 1)."""
+def class_moments(moment: Callable[..., Tensor], observation: Observation, pooled: bool) -> Tensor:
+    """The moment of each class's last-layer gradients.
+
+    Args:
+        moment: a function of features, logits and labels.
+        observation: of k batches, one for each class.
+        pooled: take the moment of all classes' gradients together.
+
+    Returns:
+        ``(k, c, d + 1)``, or ``(1, c, d + 1)`` if pooled.
+    """
     parts = (observation.features, observation.logits, observation.labels)
     if pooled:
         return moment(*(part.flatten(0, 1) for part in parts), bias=observation.bias)[None]

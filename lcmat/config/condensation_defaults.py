@@ -164,7 +164,7 @@ TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
 )
 """Data set -> competitor -> settings at ten images per class, chosen on held-out training images.
 
-`lcmat.measurements.condensation_tuning` chooses them, but for the start: in runs this short no method gets far from
+`lcmat measure condensation-tuning` chooses them, but for the start: in runs this short no method gets far from
 noise, so that all start from the same real images. On digits they are the defaults of a run; controls have LCMat-C's.
 """
 

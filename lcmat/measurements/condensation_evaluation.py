@@ -1,35 +1,28 @@
 """How much networks trained on the same random images differ, on held-out training images.
 
-`python -m lcmat.measurements.condensation_evaluation digits` trains them as the condensation benchmark does now and as
+`lcmat measure condensation-evaluation digits` trains them as the condensation benchmark does now and as
 it did at first, at several learning rates, and writes every accuracy into `book/measurements/condensation-evaluation/`.
 Random images, so that no method is favoured; nobody looks at the test images.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Iterable, Mapping
 from statistics import mean, variance
 from types import MappingProxyType
 from typing import Any
 
-import torch
-
 from lcmat import data
 from lcmat.condensation import initial_set, train_on_set
-from lcmat.experiments import measurement_fingerprint
+from lcmat.config import ParameterError
 from lcmat.experiments.condensation import evaluation_recipe
 from lcmat.experiments.real_images import stream
 from lcmat.measurements.condensation_tuning import EVALUATION_RATES, parameters_of, split
-from lcmat.records import measurements
+from lcmat.records.measurements import Row
 from lcmat.training import accuracy_percent
 
-KIND = "condensation-evaluation"
 DRAWS, NETWORKS = 5, 2
 SIZES = (5, 10)  # images per class
-
-Row = measurements.Row
 
 AT_FIRST: Mapping[str, Any] = MappingProxyType({"network": "digits-net", "width": 8, "evaluation_epochs": 100})
 NOW: Mapping[str, Any] = MappingProxyType({"network": "digits-net", "width": 16, "evaluation_epochs": 200})
@@ -84,26 +77,10 @@ def _row(recipe: Any, ipc: int, draw: int, accuracy: float) -> Row:
     return {**setting, "ipc": ipc, "draw": draw, "accuracy_percent": accuracy}
 
 
-def main() -> None:
-    """Measure and store."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", choices=("digits",))
-    parser.add_argument("--held-out", type=int, default=359, help="training images that are measured on")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    started, code = time.process_time(), measurement_fingerprint("lcmat.measurements.condensation_evaluation")
-    rows = [row for settings, rates in TRIALS for rate in rates for row in rows_of(settings, rate, options.held_out)]
-    train = data.load(options.dataset).train
-    provenance = {
-        "held_out": options.held_out,
-        "data": train.provenance,
-        "content_hash": train.content_hash,
-        "torch": torch.__version__,
-        "fingerprint": code,
-        "processor_seconds": round(time.process_time() - started),
-    }
-    print(measurements.write(KIND, options.dataset, provenance, rows, digits=5))
-
-
-if __name__ == "__main__":
-    main()
+def measure_dataset(dataset: str, *, held_out: int = 359) -> tuple[Row, list[Row]]:
+    """Measure on some of the training images, which are held out."""
+    if dataset != "digits":
+        raise ParameterError(f"the spread of networks is measured on digits alone, not on {dataset!r}")
+    rows = [row for settings, rates in TRIALS for rate in rates for row in rows_of(settings, rate, held_out)]
+    train = data.load(dataset).train
+    return {"held_out": held_out, "data": train.provenance, "content_hash": train.content_hash}, rows

@@ -1,14 +1,12 @@
 """Settings of the small condensation benchmarks, chosen on training images that are held out.
 
-`python -m lcmat.measurements.condensation_tuning fashion-mnist` tries a few settings of every competitor with one seed
+`lcmat measure condensation-tuning fashion-mnist` tries a few settings of every competitor with one seed
 and writes their accuracies on the held-out images into `book/measurements/condensation-tuning/`. Every competitor has
 as many trials; what they chose is in `lcmat.config.condensation_defaults.TUNED`. Nobody looks at the test images.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
 from typing import Any
@@ -17,22 +15,17 @@ import torch
 
 from lcmat import data
 from lcmat.condensation import SyntheticSet, initial_set, train_on_set
-from lcmat.config import CondensationParameters
+from lcmat.config import CondensationParameters, ParameterError, nearest
 from lcmat.config.condensation_defaults import GRADIENTS_ALONE, SMALL, fitting
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments import measurement_fingerprint
 from lcmat.experiments.condensation import evaluation_recipe
 from lcmat.experiments.condensing import learn
 from lcmat.experiments.real_images import stream
-from lcmat.records import measurements
+from lcmat.records.measurements import Row
 from lcmat.training import DivergedError, accuracy_percent
 
-KIND = "condensation-tuning"
-DATASETS = ("digits", "fashion-mnist", "cifar10")  # measured and stored
 EVALUATION_RATES = (0.01, 0.03, 0.1)
 CHOSEN = ("image_learning_rate", "rho")  # what a trial sets
-
-Row = measurements.Row
 
 
 def _trials(*rates: float, rho: Sequence[float | None] = (None,)) -> tuple[dict[str, float | None], ...]:
@@ -117,33 +110,25 @@ def measure(settings: Mapping[str, Any], kept: ImageDataset, held_out: ImageData
     return rows + [trial_row(name, trial, found, kept, held_out) for name, trials in TRIALS.items() for trial in trials]
 
 
-def main() -> None:
-    """Tune on one data set and store the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset", choices=DATASETS)
-    parser.add_argument("--networks", type=int, default=4, help="outer iterations of a trial")
-    parser.add_argument("--held-out", type=int, default=2000, help="training images that are measured on")
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    started, code = time.process_time(), measurement_fingerprint("lcmat.measurements.condensation_tuning")
-    train = data.load(options.dataset).train
-    kept, held_out = split(train, min(options.held_out, len(train) // 4))
-    settings = {"dataset": options.dataset, **SMALL[options.dataset], "outer_iterations": options.networks}
-    rows = measure(settings, kept, held_out)
-    provenance = {
-        **settings,
-        "ipc": 10,
-        "seed": 0,
-        "kept": len(kept),
-        "held_out": len(held_out),
-        "data": train.provenance,
-        "content_hash": train.content_hash,
-        "torch": torch.__version__,
-        "fingerprint": code,
-        "processor_seconds": round(time.process_time() - started),
-    }
-    print(measurements.write(KIND, options.dataset, provenance, rows, digits=5))
+def measure_dataset(dataset: str, *, networks: int = 4, held_out: int = 2000) -> tuple[Row, list[Row]]:
+    """Tune on one data set.
 
+    Args:
+        dataset: one that has settings of a small benchmark.
+        networks: outer iterations of a trial.
+        held_out: training images that are measured on, a quarter of them at most.
 
-if __name__ == "__main__":
-    main()
+    Returns:
+        The settings with the origin of the images, and `measure`.
+
+    Raises:
+        ParameterError: there is no small benchmark of this data set.
+    """
+    if dataset not in SMALL:
+        raise ParameterError(f"{dataset!r} has no small benchmark; {nearest(dataset, SMALL)}")
+    train = data.load(dataset).train
+    learnt, measured = split(train, min(held_out, len(train) // 4))
+    settings = {"dataset": dataset, **SMALL[dataset], "outer_iterations": networks}
+    rows = measure(settings, learnt, measured)
+    sizes = {"ipc": 10, "seed": 0, "kept": len(learnt), "held_out": len(measured)}
+    return {**settings, **sizes, "data": train.provenance, "content_hash": train.content_hash}, rows

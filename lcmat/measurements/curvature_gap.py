@@ -1,13 +1,11 @@
 """The curvature gap measured on real images: each inequality of the derivation, over many subsets and radii.
 
-`python -m lcmat.measurements.curvature_gap fashion-mnist` trains a network, measures, and writes what the chapters on
+`lcmat measure curvature-gap fashion-mnist` trains a network, measures, and writes what the chapters on
 the derivation show into `book/measurements/curvature-gap/`. On handwritten digits the chapters measure themselves.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Iterator
 from typing import Any, NamedTuple
 
@@ -17,10 +15,9 @@ from torch import Tensor
 from lcmat import bound, data, models, training
 from lcmat.curvature.last_layer import LastLayer, top_variance_dimensions
 from lcmat.data import Splits
-from lcmat.experiments import measurement_fingerprint
 from lcmat.models import Network
 from lcmat.numerics.submodular import cluster_sizes
-from lcmat.records import measurements
+from lcmat.records.measurements import Row
 from lcmat.selection import select
 from lcmat.selection.lcmat_s import lcmat_distances
 
@@ -30,10 +27,6 @@ RANDOM_REPEATS = 46
 SELECTED_FRACTIONS = (0.01, 0.03, 0.06, 0.3)
 SELECTED_RHOS = (0.0, 0.05, 0.1, 0.5)
 TOP_K = 100
-DATASETS = ("fashion-mnist", "cifar10")  # measured and stored
-KIND = "curvature-gap"
-
-Row = measurements.Row
 
 
 class Subset(NamedTuple):
@@ -131,11 +124,6 @@ def measure(sample: LastLayer, subsets: list[Subset], radii: tuple[float, ...], 
     return rows
 
 
-def current_fingerprint() -> str:
-    """Fingerprint of the present code; a stored measurement that has another one is stale."""
-    return measurement_fingerprint("lcmat.measurements.curvature_gap", "lcmat-s")
-
-
 def trained_network(dataset: str, *, width: int, epochs: int, seed: int = 0) -> tuple[Network, Splits, torch.Generator]:
     """A narrow ConvNet trained on all images of a data set, the data, and the generator of all draws after it."""
     splits = data.load(dataset)
@@ -176,29 +164,12 @@ def trained_sample(dataset: str, *, width: int, epochs: int, size: int, seed: in
     return LastLayer(view.features.double(), view.logits.double(), chosen.labels), details
 
 
-def main() -> None:
-    """Measure one data set and store the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--samples", type=int, default=1000)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    started, code = time.perf_counter(), current_fingerprint()
-    sample, details = trained_sample(options.dataset, width=options.width, epochs=options.epochs, size=options.samples)
+def measure_dataset(
+    dataset: str, *, width: int = 32, epochs: int = 5, samples: int = 1000
+) -> tuple[dict[str, Any], list[Row]]:
+    """Train a network on a data set and measure with some of its images, see `trained_sample` and `measure`."""
+    sample, details = trained_sample(dataset, width=width, epochs=epochs, size=samples)
     generator = torch.Generator().manual_seed(1)
     subsets = random_subsets(sample, RANDOM_SIZES, RANDOM_REPEATS, generator)
     subsets += selected_subsets(sample, SELECTED_FRACTIONS, SELECTED_RHOS)
-    rows = measure(sample, subsets, RADII, generator=generator, num_starts=2, steps=10)
-    provenance = {
-        **details,
-        "torch": torch.__version__,
-        "fingerprint": code,
-        "wall_seconds": round(time.perf_counter() - started),
-    }
-    print(measurements.write(KIND, options.dataset, provenance, rows, digits=7))
-
-
-if __name__ == "__main__":
-    main()
+    return details, measure(sample, subsets, RADII, generator=generator, num_starts=2, steps=10)

@@ -1,11 +1,8 @@
 """What explains a result: both terms of the bound for the coreset of a record, and what its images are to the network.
 
 Everything follows from the indices in the record and the selecting network, so it is measured after the runs and
-changes none: `python -m lcmat.measurements.explanation cifar10` stores a row for each current record of selection.
+changes none: `lcmat measure explanation cifar10` stores a row for each current record of selection.
 """
-
-import argparse
-import time
 
 import torch
 from torch import Tensor
@@ -13,15 +10,12 @@ from torch import Tensor
 from lcmat import bound
 from lcmat.config import SelectionParameters, parse
 from lcmat.curvature.last_layer import LastLayer
-from lcmat.experiments import measurement_fingerprint, stale_keys
+from lcmat.experiments import stale_keys
 from lcmat.experiments.embedding import selector_view
 from lcmat.experiments.selection import load_data
-from lcmat.records import measurements
 from lcmat.records import record as records
 from lcmat.records.measurements import Row
 from lcmat.records.record import Record
-
-KIND = "explanation"
 
 
 def explain(sample: LastLayer, indices: Tensor, weights: Tensor | None = None) -> Row:
@@ -66,29 +60,9 @@ def explain_record(record: Record, device: str = "cpu") -> Row:
     return {"key": record.key, **explain(sample, torch.tensor(record.indices))}
 
 
-def current_fingerprint() -> str:
-    """Fingerprint of the present code; a stored measurement that has another one is stale."""
-    return measurement_fingerprint("lcmat.measurements.explanation")
-
-
-def main() -> None:
-    """Measure the current records of one data set and store the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    dataset = parser.parse_args().dataset
-    torch.set_num_threads(1)
-    started, code = time.perf_counter(), current_fingerprint()
+def measure_dataset(dataset: str) -> tuple[Row, list[Row]]:
+    """Measure the current records of one data set."""
     found = [r for r in records.load_all(experiment="selection")[0] if r.parameters["dataset"] == dataset]
     stale = stale_keys(found)
     rows = [explain_record(record) for record in found if record.key not in stale and record.indices]
-    provenance = {
-        "dataset": dataset,
-        "torch": torch.__version__,
-        "fingerprint": code,
-        "wall_seconds": round(time.perf_counter() - started),
-    }
-    print(measurements.write(KIND, dataset, provenance, rows))
-
-
-if __name__ == "__main__":
-    main()
+    return {"dataset": dataset}, rows

@@ -1,14 +1,12 @@
 """How well the gradient variance stands in for the Hessian diagonal, epoch by epoch and class by class.
 
-`python -m lcmat.measurements.gradient_variance fashion-mnist` trains networks, measures after every epoch, and writes
+`lcmat measure gradient-variance fashion-mnist` trains networks, measures after every epoch, and writes
 what the chapter on the gradient variance shows into `book/measurements/gradient-variance/`. On handwritten digits the
 chapter measures itself.
 """
 
 from __future__ import annotations
 
-import argparse
-import time
 from collections.abc import Mapping
 
 import torch
@@ -18,16 +16,12 @@ from torch import Tensor
 from lcmat import data, models, training
 from lcmat.curvature.moments import gradient_variance, mean_gradient, mean_hessian_diagonal, second_moment
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments import measurement_fingerprint
-from lcmat.records import measurements
+from lcmat.records.measurements import Row
 
 ALL_CLASSES = -1
 SUBSET_SIZES = (10, 50)
 NUM_SUBSETS = 100
-KIND = "gradient-variance"
-DATASETS = ("fashion-mnist", "cifar10")  # measured and stored
 
-Row = measurements.Row
 Samples = tuple[Tensor, Tensor, Tensor]
 """What the last layer sees of a set: features (n, d), logits (n, c) in float64 and labels (n,)."""
 
@@ -163,44 +157,37 @@ def trajectory(
     return rows
 
 
-def current_fingerprint() -> str:
-    """Fingerprint of the present code; a stored measurement that has another one is stale."""
-    return measurement_fingerprint("lcmat.measurements.gradient_variance")
+def measure_dataset(
+    dataset: str,
+    *,
+    width: int = 32,
+    epochs: int = 10,
+    images: int = 30_000,
+    measured: int = 5_000,
+    seeds: tuple[int, ...] = (0, 1),
+) -> tuple[Row, list[Row]]:
+    """Measure the `trajectory` of a network for each seed.
 
-
-def main() -> None:
-    """Measure one data set and store the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=10)
-    parser.add_argument("--images", type=int, default=30_000, help="images trained on, drawn at random")
-    parser.add_argument("--measured", type=int, default=5_000, help="how many of them are measured")
-    parser.add_argument("--seeds", type=int, nargs="+", default=[0, 1])
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    started, code = time.perf_counter(), current_fingerprint()
-    full = data.load(options.dataset).train
-    order = torch.randperm(len(full), generator=torch.Generator().manual_seed(0))
-    images = full.subset(order[: options.images])
-    settings = {"width": options.width, "epochs": options.epochs, "measured": options.measured}
-    rows = [row for seed in options.seeds for row in trajectory(images, seed=seed, **settings)]
-    provenance = {
-        "dataset": options.dataset,
-        "network": f"ConvNet, width {options.width}",
+    Args:
+        dataset: its name.
+        width: of the ConvNet.
+        epochs: passes over the images.
+        images: trained on, drawn at random.
+        measured: how many of them are measured.
+        seeds: of the networks.
+    """
+    full = data.load(dataset).train
+    chosen = full.subset(torch.randperm(len(full), generator=torch.Generator().manual_seed(0))[:images])
+    settings = {"width": width, "epochs": epochs, "measured": measured}
+    content = {
+        "dataset": dataset,
+        "network": f"ConvNet, width {width}",
         **settings,
-        "images": len(images),
-        "seeds": options.seeds,
+        "images": len(chosen),
+        "seeds": seeds,
         "subset_sizes": SUBSET_SIZES,
         "num_subsets": NUM_SUBSETS,
         "data": full.provenance,
         "content_hash": full.content_hash,
-        "torch": torch.__version__,
-        "fingerprint": code,
-        "wall_seconds": round(time.perf_counter() - started),
     }
-    print(measurements.write(KIND, options.dataset, provenance, rows, digits=5))
-
-
-if __name__ == "__main__":
-    main()
+    return content, [row for seed in seeds for row in trajectory(chosen, seed=seed, **settings)]

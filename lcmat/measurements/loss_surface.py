@@ -1,14 +1,12 @@
 """The paper's Figure 1: the loss of T and of small parts of T on planes through a trained network's parameters.
 
-`python -m lcmat.measurements.loss_surface fashion-mnist` trains a network, evaluates every set on every plane, and
+`lcmat measure loss-surface fashion-mnist` trains a network, evaluates every set on every plane, and
 writes what the chapter on matching shows into `book/measurements/loss-surface/`.
 """
 
 from __future__ import annotations
 
-import argparse
 import math
-import time
 from collections.abc import Mapping
 from typing import Any, NamedTuple
 
@@ -18,10 +16,9 @@ from torch.func import functional_call
 
 from lcmat import bound, training
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments import measurement_fingerprint
 from lcmat.measurements.curvature_gap import trained_network
 from lcmat.models import Network
-from lcmat.records import measurements
+from lcmat.records.measurements import Row
 from lcmat.selection import Coreset, select
 from lcmat.training.evaluation import predict
 
@@ -30,10 +27,7 @@ RHOS = (0.0, 0.1, 0.5)
 NEAR_RADII = (0.1, 0.5)
 NUM_ANGLES = 8
 NUM_UNIFORM = 20
-KIND = "loss-surface"
-DATASETS = ("fashion-mnist",)  # measured and stored
 
-Row = measurements.Row
 Direction = Mapping[str, Tensor]
 
 
@@ -64,10 +58,11 @@ def filter_normalised_direction(network: nn.Module, generator: torch.Generator) 
     >>> torch.equal(direction["weight"].abs(), layer.weight.detach().abs()), direction["bias"]
     (True, tensor([0., 0.]))
     """
-    return {name: _filterwise(value.detach(), generator) for name, value in network.named_parameters()}
+    return {name: filterwise(value.detach(), generator) for name, value in network.named_parameters()}
 
 
-def _filterwise(parameter: Tensor, generator: torch.Generator) -> Tensor:
+def filterwise(parameter: Tensor, generator: torch.Generator) -> Tensor:
+    """Noise in which every filter of a parameter, its rows, has the parameter's own norm; zeros for a vector."""
     if parameter.ndim < 2:
         return torch.zeros_like(parameter)
     noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype).flatten(1)
@@ -194,50 +189,43 @@ def measure(
     }
 
 
-def current_fingerprint() -> str:
-    """Fingerprint of the present code; a stored measurement that has another one is stale."""
-    return measurement_fingerprint("lcmat.measurements.loss_surface", "lcmat-s", "uniform")
+def measure_dataset(
+    dataset: str,
+    *,
+    width: int = 32,
+    epochs: int = 5,
+    samples: int = 4000,
+    planes: int = 3,
+    half_width: float = 1.0,
+    count: int = 11,
+) -> tuple[Row, list[Row]]:
+    """Train a network on a data set and `measure` the loss of some of its images, and of coresets of them.
 
+    Args:
+        dataset: its name.
+        width: of the ConvNet.
+        epochs: passes over all training images.
+        samples: images of T, drawn at random.
+        planes: how many.
+        half_width: of the square on each plane.
+        count: points along a side of it.
 
-def main() -> None:
-    """Measure one data set and store the result."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    parser.add_argument("--width", type=int, default=32)
-    parser.add_argument("--epochs", type=int, default=5)
-    parser.add_argument("--samples", type=int, default=4000)
-    parser.add_argument("--planes", type=int, default=3)
-    parser.add_argument("--half-width", type=float, default=1.0)
-    parser.add_argument("--count", type=int, default=11)
-    options = parser.parse_args()
-    torch.set_num_threads(1)
-    started, code = time.perf_counter(), current_fingerprint()
-    network, splits, generator = trained_network(options.dataset, width=options.width, epochs=options.epochs)
-    dataset = splits.train.subset(torch.randperm(len(splits.train), generator=generator)[: options.samples])
-    rows, sets = candidate_sets(network, dataset, FRACTION)
-    planes = []
-    for _ in range(options.planes):
+    Returns:
+        All that is measured, and no rows.
+    """
+    network, splits, generator = trained_network(dataset, width=width, epochs=epochs)
+    images = splits.train.subset(torch.randperm(len(splits.train), generator=generator)[:samples])
+    rows, sets = candidate_sets(network, images, FRACTION)
+    found = []
+    for _ in range(planes):
         plane = Plane(*(filter_normalised_direction(network, generator) for _ in range(2)))
-        planes.append(measure(network, dataset, sets, plane, half_width=options.half_width, count=options.count))
+        found.append(measure(network, images, sets, plane, half_width=half_width, count=count))
     content = {
-        "dataset": options.dataset,
-        "network": f"ConvNet, width {options.width}, {options.epochs} epochs on all training images",
+        "dataset": dataset,
+        "network": f"ConvNet, width {width}, {epochs} epochs on all training images",
         "test_accuracy_percent": training.accuracy_percent(network, splits.test),
         "parameters": sum(value.numel() for value in network.parameters()),
-        "samples": options.samples,
-        "fraction": FRACTION,
-        "half_width": options.half_width,
-        "count": options.count,
-        "data": splits.train.provenance,
-        "content_hash": splits.train.content_hash,
-        "torch": torch.__version__,
-        "fingerprint": code,
-        "wall_seconds": round(time.perf_counter() - started),
-        "sets": rows,
-        "planes": planes,
+        **{"samples": samples, "fraction": FRACTION, "half_width": half_width, "count": count},
+        **{"data": splits.train.provenance, "content_hash": splits.train.content_hash},
     }
-    print(measurements.write(KIND, options.dataset, content))
-
-
-if __name__ == "__main__":
-    main()
+    return {**content, "sets": rows, "planes": found}, []

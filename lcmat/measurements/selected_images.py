@@ -1,13 +1,12 @@
 """The paper's Figure 7: the images that each method chooses of every class, and how typical of it they are.
 
-`python -m lcmat.measurements.selected_images cifar10` trains a selecting network (or takes its embedding from the
+`lcmat measure selected-images cifar10` trains a selecting network (or takes its embedding from the
 cache), selects, and writes what the chapter on LCMat-S shows into `book/measurements/selected-images/` and
 `book/figures/`. On handwritten digits the chapter selects itself.
 """
 
 from __future__ import annotations
 
-import argparse
 import hashlib
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -18,24 +17,20 @@ from torch import Tensor
 
 from lcmat.config import SelectionParameters
 from lcmat.data.dataset import ImageDataset
-from lcmat.experiments import measurement_fingerprint, selection
+from lcmat.experiments import selection
 from lcmat.experiments.embedding import selector_view
 from lcmat.experiments.session import begin
 from lcmat.files.paths import atomic_write, project_folder
 from lcmat.measurements.contact_sheet import contact_sheet
-from lcmat.records import measurements
+from lcmat.records.measurements import Row
 from lcmat.selection import Coreset
 
-KIND = "selected-images"
-DATASETS = ("fashion-mnist", "cifar10")  # measured and stored
 FRACTION = 0.001
 SEED = 0
 SELECTOR: Mapping[str, Any] = MappingProxyType(
     {"network": "convnet", "width": 32, "selection_epochs": 10, "precision": "bfloat16", "compile": True}
 )
 """As in the `cpu` profile. Other processors round otherwise, so that its records may stem from other images."""
-
-Row = measurements.Row
 
 
 class Candidate(NamedTuple):
@@ -141,15 +136,8 @@ def parameters_of(dataset: str, candidate: Candidate) -> SelectionParameters:
     return SelectionParameters(dataset=dataset, seed=SEED, fraction=FRACTION, method=candidate.method, **settings)
 
 
-def current_fingerprint() -> str:
-    """Fingerprint of the present code; a stored measurement that has another one is stale."""
-    methods = sorted({candidate.method for candidate in CANDIDATES})
-    return measurement_fingerprint("lcmat.measurements.selected_images", *methods, networks=("convnet",))
-
-
-def measure(dataset: str) -> tuple[dict[str, Any], list[Row], bytes]:
-    """Provenance, a row for each image chosen by each candidate, and the picture."""
-    code = current_fingerprint()
+def measure_dataset(dataset: str) -> tuple[dict[str, Any], list[Row]]:
+    """A row for each image chosen by each candidate; their picture is written into `book/figures/`."""
     runs = {candidate.title: parameters_of(dataset, candidate) for candidate in CANDIDATES}
     first = runs[CANDIDATES[0].title]
     device = begin(first).device
@@ -161,7 +149,8 @@ def measure(dataset: str) -> tuple[dict[str, Any], list[Row], bytes]:
     rows = [row for title, item in choices.items() for row in rows_of(title, item.coreset, labels, usual)]
     drawn = [candidate.title for candidate in CANDIDATES if candidate.drawn]
     png = picture(splits.train, {title: choices[title].coreset for title in drawn})
-    provenance = {
+    atomic_write(project_folder() / "book" / "figures" / picture_name(dataset), png)
+    content = {
         "dataset": dataset,
         "network": f"ConvNet, width {SELECTOR['width']}, {SELECTOR['selection_epochs']} epochs on all training images",
         "selector_test_accuracy_percent": view.test_accuracy_percent,
@@ -173,22 +162,6 @@ def measure(dataset: str) -> tuple[dict[str, Any], list[Row], bytes]:
         "data": splits.train.provenance,
         "content_hash": splits.train.content_hash,
         "picture_sha256": hashlib.sha256(png).hexdigest(),
-        "torch": torch.__version__,
-        "fingerprint": code,
         "wall_seconds": round(view.seconds + sum(item.seconds for item in choices.values())),
     }
-    return provenance, rows, png
-
-
-def main() -> None:
-    """Select from one data set, and store which images were chosen and their picture."""
-    parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("dataset")
-    dataset = parser.parse_args().dataset
-    provenance, rows, png = measure(dataset)
-    atomic_write(project_folder() / "book" / "figures" / picture_name(dataset), png)
-    print(measurements.write(KIND, dataset, provenance, rows, digits=5))
-
-
-if __name__ == "__main__":
-    main()
+    return content, rows

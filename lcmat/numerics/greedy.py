@@ -48,7 +48,7 @@ def greedy(distances: Any, budget: int, bounds: Bounds) -> tuple[Any, Any]:
     nearest, state = np.full(size, bounds.high), first_gains(bounds, size)
     step, stop = 0, DENSE_STEPS if budget > 4 * DENSE_STEPS else budget
     while True:
-        _greedy(distances, state, nearest, picks, gains, step, stop)
+        choose(distances, state, nearest, picks, gains, step, stop)
         if stop == budget:
             return picks, gains
         by_row, complete = pairs_left(distances, nearest, int(LARGEST_SHARE * distances.size))
@@ -85,7 +85,7 @@ def first_gains(bounds: Bounds, size: int) -> Gains:
 
 
 @njit(cache=True)
-def _greedy(distances: Any, state: Gains, nearest: Any, picks: Any, gains: Any, first: int, stop: int) -> None:
+def choose(distances: Any, state: Gains, nearest: Any, picks: Any, gains: Any, first: int, stop: int) -> None:
     """Choices from step ``first`` up to ``stop``; of each, the rows are read whose nearest choice moved."""
     for step in range(first, stop):
         rivals = contenders(state)

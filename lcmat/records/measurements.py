@@ -1,4 +1,4 @@
-"""Measurements that take longer than a page may: made once by a module of `lcmat.measurements`, read by the chapters.
+"""Measurements that take longer than a page may: made once by `lcmat measure`, read by the chapters.
 
 One JSON file for each data set, `book/measurements/<kind>/<dataset>.json`: where the numbers come from, and they
 themselves. Rows are stored column by column, which is a fraction of the size.
@@ -29,8 +29,7 @@ def read(kind: str, dataset: str) -> dict[str, Any]:
     """
     path = path_of(kind, dataset)
     if not path.exists():
-        module = kind.replace("-", "_")
-        raise FileNotFoundError(f"{path} is missing; make it: python -m lcmat.measurements.{module} {dataset}")
+        raise FileNotFoundError(f"{path} is missing; make it: lcmat measure {kind} {dataset}")
     content: dict[str, Any] = json.loads(path.read_text())
     if "columns" in content:
         columns = content.pop("columns")
@@ -42,7 +41,7 @@ def write(kind: str, dataset: str, content: Mapping[str, Any], rows: Sequence[Ro
     """Store a measurement, atomically.
 
     Args:
-        kind: name of the module in `lcmat.measurements` that makes it, with hyphens.
+        kind: a key of `lcmat.measurements.kinds.KINDS`.
         dataset: name of the data set.
         content: provenance, and numbers that are no rows.
         rows: all with the same names.
@@ -56,15 +55,6 @@ def write(kind: str, dataset: str, content: Mapping[str, Any], rows: Sequence[Ro
     path = path_of(kind, dataset)
     atomic_write(path, ("{\n" + ",\n".join(lines) + "\n}\n").encode())
     return path
-
-
-def made_by(content: Mapping[str, Any], fingerprint: str) -> str:
-    """Whether the code with this fingerprint made a measurement, in words for a page.
-
-    >>> made_by({"fingerprint": "a"}, "a")
-    'the present code'
-    """
-    return "the present code" if content["fingerprint"] == fingerprint else "**other code than the present (stale)**"
 
 
 def _dumps(value: Any, digits: int) -> str:

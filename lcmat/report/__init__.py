@@ -2,26 +2,25 @@
 
 from lcmat.report.execution import executions
 from lcmat.report.paired import describe_differences, paired_to, paired_to_baseline
-from lcmat.report.plots import plot_selector_age, plot_setting
+from lcmat.report.plots import draw_differences, draw_strengths, plot_selector_age, plot_setting
 from lcmat.report.published import compare, paper_parameters, read_published, verdict_counts
 from lcmat.report.runs import (
     as_defined,
     by_selector_age,
     done_runs,
     group_seeds,
-    method_label,
     runs_frame,
     with_default_selector,
 )
-from lcmat.report.studies import draw_differences, means_by, study_runs, unrecorded, wins
+from lcmat.report.schemes import method_label
 from lcmat.report.tables import (
     accuracy_table,
     counts_table,
     differences_table,
     not_run,
     problems_notice,
-    protocol_text,
     provenance_table,
+    table,
 )
 
 __all__ = [
@@ -34,9 +33,9 @@ __all__ = [
     "differences_table",
     "done_runs",
     "draw_differences",
+    "draw_strengths",
     "executions",
     "group_seeds",
-    "means_by",
     "method_label",
     "not_run",
     "paired_to",
@@ -45,13 +44,10 @@ __all__ = [
     "plot_selector_age",
     "plot_setting",
     "problems_notice",
-    "protocol_text",
     "provenance_table",
     "read_published",
     "runs_frame",
-    "study_runs",
-    "unrecorded",
+    "table",
     "verdict_counts",
-    "wins",
     "with_default_selector",
 ]

@@ -25,21 +25,17 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Accounts:
-    """The records, what of them could not be read, and every published number set against them."""
+    """The records, those that could not be read, the published numbers set against them, and keys of stale records."""
 
     records: list[Record]
     problems: list[Problem]
     comparison: pd.DataFrame
-
-    @cached_property
-    def stale(self) -> set[str]:
-        """Keys of the records that other code made than today's."""
-        return stale_keys(self.records)
+    stale: set[str]
 
     @cached_property
     def counted(self) -> pd.DataFrame:
         """The runs of the selection benchmark that count, as `lcmat.report.runs_frame` tabulates them."""
-        return runs_frame(counted_records(self.records, self.stale))
+        return runs_frame(counted_records(self.records, self.stale), stale=self.stale)
 
     @cached_property
     def context(self) -> Context:
@@ -82,7 +78,8 @@ class Accounts:
 def read_accounts(folder: Path | None = None) -> Accounts:
     """Read all records below a folder, by default the project's, and compare them with the published numbers."""
     records, problems = record_files.load_all(folder)
-    return Accounts(records, problems, compare(read_published(), records))
+    stale = stale_keys(records)
+    return Accounts(records, problems, compare(read_published(), records, stale), stale)
 
 
 def title(table: str) -> str:

@@ -16,10 +16,11 @@ import pandas as pd
 
 from lcmat.config import parse
 from lcmat.report.claims import Claim
-from lcmat.report.paired import SETTING, SIGNIFICANCE, label_differences, testable, with_holm
+from lcmat.report.paired import SIGNIFICANCE, label_differences, testable, with_holm
 from lcmat.report.protocol import NOT_PROTOCOL
 from lcmat.report.published import published_of
 from lcmat.report.runs import as_rows, with_default_selector
+from lcmat.report.schemes import SELECTION
 from lcmat.report.statistics import Interval, paired_difference, welch_difference
 
 WORDS = ("supported", "contradicted", "not decided", "not comparable", "not run")
@@ -27,7 +28,7 @@ PRETRAINED = ("selection_epochs", "selection_weight_decay")
 WITHOUT_NUMBERS = "1"
 """The table whose protocol a claim follows for which the paper prints no number."""
 
-_SCALE = tuple(name for name in SETTING if name not in NOT_PROTOCOL)
+_SCALE = tuple(name for name in SELECTION.setting if name not in NOT_PROTOCOL)
 
 
 def published_pairs(comparison: pd.DataFrame, claim: Claim) -> list[tuple[dict[str, Any], dict[str, Any]]]:

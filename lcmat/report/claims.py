@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from lcmat.config.defaults import METHOD_OPTIONS, METHOD_TITLES
 from lcmat.config.official import OFFICIAL
 from lcmat.report.paired import Pair
-from lcmat.report.runs import method_label
+from lcmat.report.schemes import method_label
 
 _RADII = (0.01, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.5)
 _OURS = f"{METHOD_TITLES['lcmat-s']}, ρ = {METHOD_OPTIONS['lcmat-s']['rho']:g}"

@@ -1,16 +1,24 @@
-"""What the stages of runs took, from their records."""
+"""What runs cost: what was spent, from the records, and what a check would take, in proportion to its work."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from typing import TYPE_CHECKING
+import html
+from collections import defaultdict
+from collections.abc import Iterable, Mapping
+from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
-from lcmat.report.runs import method_label
+from lcmat.config import Experiment, parse
+from lcmat.report.schemes import method_label
+from lcmat.sweep.work import work_of
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
+    from lcmat.report.protocol import Check
+
+BUDGET_HOURS = 24.0
+"""A check that would take longer, on the device of the records, is over budget: stated instead of "not run"."""
 
 STAGES = ("selector", "evidence", "selection", "training")
 SETTING = ("dataset", "network", "width", "device", "method", "fraction")
@@ -35,3 +43,64 @@ def stage_seconds(records: Iterable[Record]) -> pd.DataFrame:
     table = pd.DataFrame(rows, columns=[*SETTING, *STAGES]).astype(dict.fromkeys(STAGES, float))
     grouped = table.groupby(list(SETTING), dropna=False, sort=False)
     return grouped[list(STAGES)].median().assign(n=grouped.size()).reset_index()
+
+
+def describe_cost(records: Iterable[Record]) -> str:
+    """Say what the recorded runs took, by experiment and device; a stage counts in the run that computed it.
+
+    >>> describe_cost([])
+    'No run has been recorded, so nothing was spent.'
+    """
+    spent: dict[tuple[str, str], list[float]] = defaultdict(list)
+    for record in records:
+        spent[record.experiment, record.device].append(record.wall_seconds)
+    parts = [
+        f"- {experiment}: {len(seconds)} runs, {sum(seconds) / 3600:.1f} hours on {html.escape(device)}"
+        for (experiment, device), seconds in sorted(spent.items())
+    ]
+    return "\n".join(parts) if parts else "No run has been recorded, so nothing was spent."
+
+
+def seconds_per_image(records: Iterable[Record]) -> dict[str, float]:
+    """Mean seconds for an image to go through a network and back, for each data set and pair of networks on record.
+
+    Trainings dominate the cost of the selection benchmark, so the time of a run is taken as proportional to its work
+    (`lcmat.sweep.work`), whatever its method; that of a coreset's choice counts as part of it.
+
+    Returns:
+        Data set and networks, as one text -> seconds of all their complete runs by their images; a stage that came from
+        a cache counts as if the run had computed it.
+    """
+    spent: dict[str, float] = defaultdict(float)
+    done: dict[str, float] = defaultdict(float)
+    for record in records:
+        if record.experiment == "selection" and record.status == "done":
+            spent[_setup(record.parameters)] += max(record.wall_seconds, sum(record.seconds.values()))
+            done[_setup(record.parameters)] += _passes(parse(record.experiment, record.parameters))
+    return {setup: spent[setup] / done[setup] for setup in spent}
+
+
+def estimated_hours(check: Check, rates: Mapping[str, float]) -> float | None:
+    """Hours that all runs of a check would take at these rates, one after the other; None if no rate is known.
+
+    Args:
+        check: as `lcmat.report.protocol.paper_parameters` gives it.
+        rates: as `seconds_per_image` gives them.
+    """
+    if check.experiment != "selection" or not rates:
+        return None
+    runs = [parse(check.experiment, values) for values in check.combinations()]
+    setups = [_setup(run.canonical()) for run in runs]
+    if any(setup not in rates for setup in setups):
+        return None
+    return sum(rates[setup] * _passes(run) for setup, run in zip(setups, runs, strict=True)) / 3600
+
+
+def _passes(run: Experiment) -> float:
+    """Images that go through a network and back in all stages of a run."""
+    return sum(images.passes for images in work_of(run).values())
+
+
+def _setup(parameters: Mapping[str, Any]) -> str:
+    """What the speed of a run's trainings depends on."""
+    return " ".join(str(parameters.get(name)) for name in ("dataset", "network", "width", "learner", "learner_width"))

@@ -10,7 +10,8 @@ import pandas as pd
 from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, testable
-from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, method_label, with_default_selector
+from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, with_default_selector
+from lcmat.report.schemes import method_label
 from lcmat.report.statistics import Interval, mean_interval
 from lcmat.sweep.profiles.variants import SHIPPED, official
 

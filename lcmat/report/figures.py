@@ -6,6 +6,7 @@ Functions take arrays and an ``ax`` and return the ``ax``. Backgrounds are opaqu
 from __future__ import annotations
 
 import io
+import zlib
 from collections.abc import Mapping, Sequence
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
@@ -25,27 +26,17 @@ NARROW_INCHES = 3.2
 MAX_FAINT_SEEDS = 10
 PAPER_GREY = "#999999"
 
-BLACK, ORANGE, SKY_BLUE, GREEN, YELLOW, BLUE, VERMILLION, PURPLE = (
-    "#000000",
-    "#E69F00",
-    "#56B4E9",
-    "#009E73",
-    "#F0E442",
-    "#0072B2",
-    "#D55E00",
-    "#CC79A7",
-)
+BLACK, ORANGE, SKY_BLUE, GREEN = "#000000", "#E69F00", "#56B4E9", "#009E73"
+YELLOW, BLUE, VERMILLION, PURPLE = "#F0E442", "#0072B2", "#D55E00", "#CC79A7"
 """The palette of Okabe and Ito, which readers with any colour vision can tell apart."""
 
 STYLE: Mapping[str, object] = {
     "figure.figsize": (WIDE_INCHES, 3.2),
     "figure.dpi": 100,
-    "figure.facecolor": "white",
-    "savefig.facecolor": "white",
+    **dict.fromkeys(("figure.facecolor", "savefig.facecolor"), "white"),
     "savefig.transparent": False,
     "figure.constrained_layout.use": True,
-    "axes.spines.top": False,
-    "axes.spines.right": False,
+    **dict.fromkeys(("axes.spines.top", "axes.spines.right"), False),
     "axes.grid": True,
     "grid.color": "#E5E5E5",
     "grid.linewidth": 0.6,
@@ -53,9 +44,7 @@ STYLE: Mapping[str, object] = {
     "axes.titlesize": 10,
     "axes.titlelocation": "left",
     "axes.labelsize": 9,
-    "xtick.labelsize": 8,
-    "ytick.labelsize": 8,
-    "legend.fontsize": 8,
+    **dict.fromkeys(("xtick.labelsize", "ytick.labelsize", "legend.fontsize"), 8),
     "legend.frameon": False,
     "font.family": "DejaVu Sans",
     "font.size": 9,
@@ -68,50 +57,34 @@ STYLE: Mapping[str, object] = {
 
 @dataclass(frozen=True)
 class MethodStyle:
-    """How a method is drawn everywhere; no two methods share both."""
+    """How a method is drawn everywhere; no two of `METHOD_STYLES` share both."""
 
     color: str
     marker: str
 
 
-METHOD_STYLES: Mapping[str, MethodStyle] = {
-    "LCMat-S": MethodStyle(VERMILLION, "o"),
-    "LCMat-S (spectral norm)": MethodStyle(VERMILLION, "X"),
-    "LCMat-C": MethodStyle(VERMILLION, "*"),
-    "Uniform": MethodStyle(BLACK, "s"),
-    "Random": MethodStyle(BLACK, "D"),
-    "Full": MethodStyle(BLACK, "X"),
-    "AdaCore": MethodStyle(BLUE, "^"),
-    "Craig": MethodStyle(GREEN, "v"),
-    "GradMatch": MethodStyle(SKY_BLUE, "<"),
-    "GradMatch-Val": MethodStyle(SKY_BLUE, ">"),
-    "Glister": MethodStyle(ORANGE, "P"),
-    "Glister-Val": MethodStyle(ORANGE, "p"),
-    "k-Center": MethodStyle(PURPLE, "h"),
-    "Herding": MethodStyle(PURPLE, "d"),
-    "C-Div": MethodStyle(GREEN, "8"),
-    "L-Conf": MethodStyle(ORANGE, "<"),
-    "Entropy": MethodStyle(ORANGE, ">"),
-    "Margin": MethodStyle(ORANGE, "s"),
-    "Facility location": MethodStyle(BLUE, "h"),
-    "Graph cut": MethodStyle(BLUE, "X"),
-    "Moderate": MethodStyle(GREEN, "P"),
-    "CAL": MethodStyle(GREEN, "D"),
-    "Forgetting": MethodStyle(PURPLE, "v"),
-    "EL2N": MethodStyle(PURPLE, "^"),
-    "GraNd": MethodStyle(PURPLE, "P"),
-    "DeepFool": MethodStyle(SKY_BLUE, "d"),
-    "KIP": MethodStyle(GREEN, "s"),
-    "DM": MethodStyle(BLUE, "o"),
-    "DSA": MethodStyle(PURPLE, "o"),
-    "DC": MethodStyle(GREEN, "o"),
-    "IDC-I": MethodStyle(ORANGE, "o"),
-    "Gradients alone": MethodStyle(SKY_BLUE, "o"),
-    "Mean control": MethodStyle(SKY_BLUE, "s"),
-    "Second-moment control": MethodStyle(SKY_BLUE, "X"),
-    "Pooled-variance control": MethodStyle(SKY_BLUE, "*"),
+_MARKERS = "os^v<>Pphd8XD*"
+_NAMED: Mapping[str, Mapping[str, str]] = {
+    VERMILLION: {"LCMat-S": "o", "LCMat-S (spectral norm)": "X", "LCMat-C": "*"},
+    BLACK: {"Uniform": "s", "Random": "D", "Full": "X"},
+    BLUE: {"AdaCore": "^", "Facility location": "h", "Graph cut": "X", "DM": "o"},
+    GREEN: {"Craig": "v", "C-Div": "8", "Moderate": "P", "CAL": "D", "KIP": "s", "DC": "o"},
+    SKY_BLUE: {
+        "GradMatch": "<",
+        "GradMatch-Val": ">",
+        "DeepFool": "d",
+        "Gradients alone": "o",
+        "Mean control": "s",
+        "Second-moment control": "X",
+        "Pooled-variance control": "*",
+    },
+    ORANGE: {"Glister": "P", "Glister-Val": "p", "L-Conf": "<", "Entropy": ">", "Margin": "s", "IDC-I": "o"},
+    PURPLE: {"k-Center": "h", "Herding": "d", "Forgetting": "v", "EL2N": "^", "GraNd": "P", "DSA": "o"},
 }
-"""Keys are the paper's spellings."""
+METHOD_STYLES: Mapping[str, MethodStyle] = {
+    title: MethodStyle(color, marker) for color, titles in _NAMED.items() for title, marker in titles.items()
+}
+"""The methods that have a look of their own, by the paper's spellings."""
 
 
 def use_style() -> None:
@@ -128,17 +101,16 @@ def style() -> AbstractContextManager[None]:
 
 
 def method_style(title: str) -> MethodStyle:
-    """Look up a method's colour and marker.
+    """Look up a method's colour and marker; another method draws one, always the same, that none of these has.
 
-    Raises:
-        KeyError: if the method has none yet; the message says where to add one.
-
-    >>> method_style("LCMat-S").marker
-    'o'
+    >>> method_style("LCMat-S").marker, method_style("Novel") in METHOD_STYLES.values()
+    ('o', False)
     """
-    if title not in METHOD_STYLES:
-        raise KeyError(f"no colour and marker for method {title!r}: add one to lcmat.report.figures.METHOD_STYLES")
-    return METHOD_STYLES[title]
+    if title in METHOD_STYLES:
+        return METHOD_STYLES[title]
+    looks = (MethodStyle(color, marker) for marker in _MARKERS for color in _NAMED)
+    free = [look for look in looks if look not in METHOD_STYLES.values()]
+    return free[zlib.crc32(title.encode()) % len(free)]
 
 
 def plot_accuracy(

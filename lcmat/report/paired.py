@@ -7,56 +7,25 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterable, Sequence
+from typing import Any
 
 import pandas as pd
 
-from lcmat.config.defaults import METHOD_OPTIONS
-from lcmat.report.runs import ACCURACY, PARAMETERS, as_rows, done_runs, method_label
+from lcmat.report.runs import ACCURACY, as_rows, done_runs
+from lcmat.report.schemes import SELECTION, Scheme
 from lcmat.report.statistics import PairedDifference, holm, paired_difference
 
 Pair = tuple[str, str]
 """Labels, as `lcmat.report.method_label` gives them: the one whose value counts, and the one it is compared with."""
 
-OWN = (
-    "method",
-    "weighted",
-    "batch_norm",
-    "across_classes",
-    *sorted({name for options in METHOD_OPTIONS.values() for name in options}),
-)
-"""Parameters in which a method may differ from the baseline it is compared with."""
-
-SETTING = tuple(name for name in PARAMETERS if name not in (*OWN, "seed"))
-
-
-class Scheme(NamedTuple):
-    """How the runs of an experiment are compared.
-
-    Attributes:
-        setting: parameters that a configuration shares with its baseline.
-        own: parameters in which it may differ from it.
-        label: names a configuration, given its parameters.
-        order: columns by which the rows are sorted.
-    """
-
-    setting: tuple[str, ...]
-    own: tuple[str, ...]
-    label: Callable[[Mapping[Any, Any]], str]
-    order: tuple[str, ...]
-
-
-SELECTION = Scheme(
-    SETTING, OWN, lambda row: method_label(row["method"], row), ("dataset", "network", "fraction", "rho")
-)
 SIGNIFICANCE = 0.05
 PAIR_COLUMNS = ("dataset", "network", "fraction", "better", "worse", "first", "second", "interval", "p_value")
 _BASELINE = "the baseline"
 
 
 def paired_to_baseline(
-    runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY, scheme: Scheme | None = None
+    runs: pd.DataFrame, baseline: str = "uniform", metric: str = ACCURACY, scheme: Scheme = SELECTION
 ) -> pd.DataFrame:
     """Difference of each configuration to the baseline of the same setting, over the seeds that both have.
 
@@ -66,14 +35,13 @@ def paired_to_baseline(
         runs: as `lcmat.report.runs_frame` gives it.
         baseline: registry name of the method compared with.
         metric: column of the values, percent.
-        scheme: of the experiment; None: that of the selection benchmark.
+        scheme: of the experiment.
 
     Returns:
         One row per configuration with at least one common seed: the setting, `label`, `method`, `rho`, the paired
         `interval`, `p_value` and `adjusted_p`, the latter over all rows with the same baseline: one setting, hence one
         data set and fraction.
     """
-    scheme = scheme or SELECTION
     done = done_runs(runs).assign(setting=lambda table: setting_key(table, scheme.setting))
     bases = dict(list(done[done["method"] == baseline].groupby("setting")))
     others = done[done["method"] != baseline]
@@ -89,7 +57,7 @@ def paired_to_baseline(
 
 
 def paired_to(
-    runs: pd.DataFrame, baseline: pd.Series, metric: str = ACCURACY, scheme: Scheme | None = None
+    runs: pd.DataFrame, baseline: pd.Series, metric: str = ACCURACY, scheme: Scheme = SELECTION
 ) -> pd.DataFrame:
     """Difference of each configuration to the one that a mask marks, otherwise as `paired_to_baseline`.
 
@@ -97,7 +65,7 @@ def paired_to(
         runs: as `lcmat.report.runs_frame` gives it.
         baseline: whether a run belongs to the baseline, one truth value for each row of `runs`.
         metric: column of the values, percent.
-        scheme: of the experiment; None: that of the selection benchmark.
+        scheme: of the experiment.
     """
     marked = runs.assign(method=runs["method"].mask(baseline, _BASELINE))
     return paired_to_baseline(marked, _BASELINE, metric, scheme)
@@ -119,8 +87,8 @@ def label_differences(
         the mean values, and `adjusted_p` over all rows.
     """
     done = done_runs(runs)
-    done = done.assign(label=[method_label(row["method"], row) for row in as_rows(done)])
-    settings = [name for name in SETTING if name not in pooled]
+    done = done.assign(label=[SELECTION.label(row) for row in as_rows(done)])
+    settings = [name for name in SELECTION.setting if name not in pooled]
     rows = []
     for _, group in done.groupby(settings, dropna=False) if len(done) else ():
         by_label = dict(list(group.groupby("label")))

@@ -13,7 +13,7 @@ import pandas as pd
 from lcmat.experiments import stale_keys
 from lcmat.files.paths import project_folder
 from lcmat.report.arms import Arm, Index, arm, index_protocols
-from lcmat.report.check_cost import BUDGET_HOURS, estimated_hours, seconds_per_pass
+from lcmat.report.cost import BUDGET_HOURS, estimated_hours, seconds_per_image
 from lcmat.report.protocol import NUM_CLASSES, Check, official_check, paper_parameters
 from lcmat.report.runs import ACCURACY, as_rows
 from lcmat.report.verdicts import VERDICTS, Published, accuracy_margin, verdict
@@ -36,7 +36,7 @@ def read_published(path: Path | None = None) -> pd.DataFrame:
     return table.rename_axis("cell").reset_index()
 
 
-def compare(published: pd.DataFrame, records: Iterable[Record]) -> pd.DataFrame:
+def compare(published: pd.DataFrame, records: Iterable[Record], stale: set[str] | None = None) -> pd.DataFrame:
     """Set each published cell against the runs of its protocol; every row of `published` comes back exactly once.
 
     What is judged is the method as its official code does it; where that differs from the definition, the runs of the
@@ -45,6 +45,7 @@ def compare(published: pd.DataFrame, records: Iterable[Record]) -> pd.DataFrame:
     Args:
         published: as `read_published` gives it.
         records: of any experiments.
+        stale: keys of the records that other code made than today's; None: they are looked for.
 
     Returns:
         `published` with `check` (`lcmat.report.protocol.Check`), `margin` (NaN where runs are not judged), `records`
@@ -54,7 +55,8 @@ def compare(published: pd.DataFrame, records: Iterable[Record]) -> pd.DataFrame:
         count, and `defined`: the `lcmat.report.arms.Arm` of the method as defined, None where that is what is judged.
     """
     records = list(records)
-    index, rates, stale = index_protocols(records), seconds_per_pass(records), stale_keys(records)
+    index, rates = index_protocols(records), seconds_per_image(records)
+    stale = stale_keys(records) if stale is None else stale
     outcomes = [_outcome(row, index, rates, stale) for row in as_rows(published)]
     return pd.concat([published, pd.DataFrame(outcomes, index=published.index)], axis=1)
 

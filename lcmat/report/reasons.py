@@ -6,8 +6,8 @@ HALF_OF_FIGURE_3 = (
     "fraction: ours are wins among the runs with SGD at our choice of fraction, shown and not judged."
 )
 NO_GAP_TERMS = (
-    "Neither data set nor fraction is stated, so there is no run to compare with. lcmat.measurements.explanation "
-    "measures both terms for the coresets of our records."
+    "Neither data set nor fraction is stated, so there is no run to compare with. `lcmat measure explanation "
+    "DATASET` measures both terms for the coresets of our records."
 )
 OTHER_DENSENET = (
     "Ours is torchvision's DenseNet-121, made for larger images; which variant the paper trains is not stated. Runs "

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any, cast
 
 import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.config.defaults import DATASET_DEFAULTS, METHOD_OPTIONS, METHOD_TITLES
+from lcmat.config.defaults import DATASET_DEFAULTS, METHOD_TITLES
 from lcmat.experiments import stale_keys
+from lcmat.report.schemes import SELECTION, Scheme, method_label
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
@@ -18,23 +19,25 @@ ACCURACY = "test_accuracy_percent"
 BEST_ACCURACY = "best_test_accuracy_percent"
 RECORDED = ("key", "status", "commit", "dirty", "fingerprint", "device", "wall_seconds", "started")
 PROVENANCE = (*RECORDED, "data", "stale")
-PARAMETERS = tuple(SelectionParameters.model_fields)
 METRICS = (ACCURACY, BEST_ACCURACY)
 
 
-def runs_frame(records: Iterable[Record], model: type[Experiment] = SelectionParameters) -> pd.DataFrame:
+def runs_frame(
+    records: Iterable[Record], model: type[Experiment] = SelectionParameters, stale: set[str] | None = None
+) -> pd.DataFrame:
     """Tabulate the records of one experiment: parameters, metrics and provenance, one row per run.
 
     Args:
         records: of any experiments.
         model: the parameters of the one that is wanted.
+        stale: keys of the records that other code made than today's; None: they are looked for.
 
     Returns:
         Its parameters, `METRICS` and `PROVENANCE` as columns at least, whatever the records; missing values are None.
         `stale` says whether other code than today's made the record.
     """
     selected = [record for record in records if record.experiment == model.experiment]
-    stale = stale_keys(selected)
+    stale = stale_keys(selected) if stale is None else stale
     rows = [{**_row(record), "stale": record.key in stale} for record in selected]
     columns = list(dict.fromkeys([*model.model_fields, *METRICS, *PROVENANCE, *(name for row in rows for name in row)]))
     return pd.DataFrame(rows, columns=columns, dtype=object)
@@ -80,52 +83,27 @@ def as_rows(table: pd.DataFrame) -> list[dict[str, Any]]:
     return cast("list[dict[str, Any]]", table.to_dict("records"))
 
 
-def group_seeds(runs: pd.DataFrame) -> pd.DataFrame:
+def group_seeds(runs: pd.DataFrame, scheme: Scheme = SELECTION) -> pd.DataFrame:
     """Collect the seeds of each configuration: one row each, sorted, seeds ascending.
 
+    Args:
+        runs: as `runs_frame` gives it.
+        scheme: of the experiment.
+
     Returns:
-        The parameters but `seed`, then `seeds` and, for each metric, the list of its values in the order of the seeds.
+        The parameters but `seed`, then `label`, `seeds` and, for each metric, the list of its values in the order of
+        the seeds.
     """
-    keys = [name for name in PARAMETERS if name != "seed"]
+    keys = [*scheme.setting, *scheme.own]
     done = done_runs(runs).sort_values("seed", kind="stable")
     if done.empty:
-        return pd.DataFrame(columns=[*keys, "seeds", *METRICS], dtype=object)
+        return pd.DataFrame(columns=[*keys, "seeds", *METRICS, "label"], dtype=object)
     grouped = done.groupby(keys, dropna=False, sort=False)
     collected = grouped.agg(seeds=("seed", list), **{name: (name, list) for name in METRICS}).reset_index()
-    order = ["dataset", "network", "method", "rho", "fraction"]
-    return collected.sort_values(order, kind="stable", na_position="first", ignore_index=True)
-
-
-def method_label(method: str, options: Mapping[Any, Any] | None = None, default_rho: float | None = None) -> str:
-    """Name a method as the paper spells it, with its radius and with every option that is not the default.
-
-    Args:
-        method: registry name.
-        options: the run's parameters; others than this method's options, or missing ones, are passed over.
-        default_rho: a radius that is not named.
-
-    >>> method_label("uniform"), method_label("lcmat-s", {"rho": 0.5, "top_k": 100, "fraction": 0.1})
-    ('Uniform', 'LCMat-S, ρ = 0.5')
-    >>> method_label("craig", {"gradients": "last-layer", "double_softmax": True, "batch_norm": "batch"})
-    'Craig, gradients: last-layer, double softmax, batch norm: batch'
-    """
-    title = METHOD_TITLES.get(method, method)
-    defaults = {**METHOD_OPTIONS.get(method, {}), "weighted": False, "batch_norm": None, "across_classes": None}
-    defaults["rho"] = default_rho
-    given = {name: (options or {}).get(name) for name in defaults}
-    stated = {name: value for name, value in given.items() if not _missing(value) and value != defaults[name]}
-    return ", ".join([title, *(_option_text(name, value) for name, value in stated.items())])
-
-
-def _missing(value: Any) -> bool:
-    return value is None or bool(pd.isna(value))
-
-
-def _option_text(name: str, value: Any) -> str:
-    if name == "rho":
-        return f"ρ = {value:g}"
-    words = name.replace("_", " ")
-    return words if value is True else f"{words}: {value}"
+    rows = as_rows(collected)
+    ranks = [scheme.rank(row) for row in rows]
+    order = sorted(range(len(rows)), key=ranks.__getitem__)
+    return collected.assign(label=[scheme.label(row) for row in rows]).iloc[order].reset_index(drop=True)
 
 
 def _row(record: Record) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import html
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -16,8 +16,11 @@ from great_tables import GT
 from IPython.display import HTML
 
 from lcmat.records import adoptions
-from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, method_label
+from lcmat.report.paired import SIGNIFICANCE, setting_key, testable
+from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
+from lcmat.report.schemes import SELECTION, Scheme, missing, network_text
 from lcmat.report.statistics import Interval, mean_interval
+from lcmat.report.verdicts import MAX_SEEDS, seeds_to_tell
 
 if TYPE_CHECKING:
     from lcmat.records.record import Problem
@@ -39,40 +42,37 @@ def problems_notice(problems: Sequence[Problem]) -> HTML:
 
 def counts_table(counts: pd.DataFrame, name: str) -> GT:
     """Show `lcmat.report.verdict_counts`."""
-    return _table(counts.rename(columns={"table": "Table of the paper"}), name)
+    return table(as_rows(counts.rename(columns={"table": "Table of the paper"})), name)
 
 
-def accuracy_table(grouped: pd.DataFrame, name: str) -> GT:
-    """Show `lcmat.report.group_seeds`: mean of the last epoch with its t interval, best epoch beside it."""
+def accuracy_table(grouped: pd.DataFrame, name: str, scheme: Scheme = SELECTION) -> GT:
+    """Show `lcmat.report.group_seeds`: mean of the last epoch with its t interval, best epoch beside it.
+
+    Args:
+        grouped: not empty. A column `paper` is shown as the paper's number.
+        name: identifier of the table, unique on its page.
+        scheme: of the experiment.
+    """
+    return table([_accuracy_row(row, scheme) for row in as_rows(grouped)], name)
+
+
+def differences_table(differences: pd.DataFrame, name: str, scheme: Scheme = SELECTION, *, needed: bool = False) -> GT:
+    """Show `lcmat.report.paired_to_baseline`.
+
+    Args:
+        differences: not empty.
+        name: identifier of the table, unique on its page.
+        scheme: of the experiment.
+        needed: also tell how many seeds would suffice to show each difference.
+    """
+    family = setting_key(differences, scheme.setting)
+    sizes = family.map(family[testable(differences).index].value_counts()).fillna(0).astype(int)
     rows = []
-    for row in as_rows(grouped):
-        last, best = mean_interval(row[ACCURACY]), _present(row[BEST_ACCURACY])
-        rows.append(
-            {
-                "group": f"{row['dataset']}, {_network(row)}, selecting network: {row['selection_epochs']} epochs",
-                "Method": method_label(row["method"], row),
-                "Fraction": f"{100 * row['fraction']:g} %",
-                "n": last.n,
-                "Last epoch": f"{last.mean:.2f}",
-                "95 % interval": _range(last),
-                "Best epoch": f"{sum(best) / len(best):.2f}" if best else "",
-            }
-        )
-    return _table(pd.DataFrame(rows), name, groupname_col="group")
-
-
-def differences_table(differences: pd.DataFrame, name: str) -> GT:
-    """Show `lcmat.report.paired_to_baseline`."""
-    rows = [
-        {
-            "group": f"{row['dataset']}, {_network(row)}",
-            "Method": row["label"],
-            "Fraction": f"{100 * row['fraction']:g} %",
-            **_tested(row),
-        }
-        for row in as_rows(differences)
-    ]
-    return _table(pd.DataFrame(rows), name, groupname_col="group")
+    for row, size in zip(as_rows(differences), sizes, strict=True):
+        rows.append({"group": scheme.describe(row), "Method": row["label"], **_columns(row, scheme), **_tested(row)})
+        if needed:
+            rows[-1]["Seeds that suffice"] = _seeds_text(row["interval"], row["adjusted_p"] < SIGNIFICANCE, size)
+    return table(rows, name)
 
 
 def provenance_table(runs: pd.DataFrame, name: str, missing: str = "No run has been recorded.") -> GT | HTML:
@@ -85,7 +85,7 @@ def provenance_table(runs: pd.DataFrame, name: str, missing: str = "No run has b
     columns = ["dataset", "network", "precision", "data", "device", "commit", "dirty", "fingerprint", "stale"]
     texts = runs.assign(**{column: runs[column].map(_text) for column in columns})
     rows = [_provenance_row(as_rows(group)) for _, group in texts.groupby(columns)]
-    return _table(pd.DataFrame(rows), name, groupname_col="group")
+    return table(rows, name)
 
 
 def adoptions_table(name: str) -> GT | HTML:
@@ -93,18 +93,48 @@ def adoptions_table(name: str) -> GT | HTML:
     rows = adoptions.rows()
     if not rows:
         return HTML("<p>No record was adopted: each counts for the code alone that made it.</p>")
-    return _table(pd.DataFrame(rows), name)
+    return table(rows, name)
 
 
-def protocol_text(row: dict[str, Any]) -> str:
-    """Name the parameters of a protocol that are not part of a table's other columns.
+def table(rows: pd.DataFrame | Sequence[Mapping[str, Any]], name: str, **options: Any) -> GT:
+    """A table in the look of all tables of the report.
 
-    >>> protocol_text({"network": "convnet", "width": 32, "selection_epochs": 2, "epochs": 30})
-    'convnet, width 32, 30 epochs, selection network 2 epochs'
+    Args:
+        rows: heading -> value of each row; `group` is the heading above those rows that share it. A column without any
+            text is left out.
+        name: identifier, unique on its page: without one a page would be another at every build.
+        options: of `great_tables.GT`.
     """
-    selection = row.get("selection_epochs")
-    trained = "" if selection is None or pd.isna(selection) else f", selection network {selection} epochs"
-    return f"{_network(row)}, {row['epochs']} epochs{trained}"
+    shown = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(rows)
+    shown = shown[[column for column in shown if not (shown[column] == "").all()]]
+    group = "group" if "group" in shown else None
+    made = GT(shown, id=name, groupname_col=group, **options)
+    return made.tab_options(table_font_size="13px", data_row_padding="3px", table_background_color="white")
+
+
+def _accuracy_row(row: dict[str, Any], scheme: Scheme) -> dict[str, Any]:
+    last, best = mean_interval(row[ACCURACY]), [value for value in row[BEST_ACCURACY] if not missing(value)]
+    return {
+        "group": scheme.describe(row),
+        "Method": row["label"],
+        **_columns(row, scheme),
+        "n": last.n,
+        "Last epoch": f"{last.mean:.2f}",
+        "95 % interval": _range(last),
+        "Best epoch": f"{sum(best) / len(best):.2f}" if best else "",
+        "Paper (width 128)": row.get("paper", ""),
+    }
+
+
+def _columns(row: dict[str, Any], scheme: Scheme) -> dict[str, str]:
+    return {heading: text(row) for heading, text in scheme.columns.items()}
+
+
+def _seeds_text(interval: Interval, shown: bool, comparisons: int) -> str:
+    if interval.n < 2:
+        return ""
+    needed = interval.n if shown else seeds_to_tell(interval, comparisons)
+    return f"more than {MAX_SEEDS}" if needed is None else str(needed)
 
 
 def _provenance_row(runs: list[dict[str, Any]]) -> dict[str, Any]:
@@ -112,7 +142,7 @@ def _provenance_row(runs: list[dict[str, Any]]) -> dict[str, Any]:
     first = runs[0]
     return {
         "group": first["dataset"],
-        "Network": _network(first),
+        "Network": network_text(first),
         "Precision": first["precision"],
         "Data": first["data"],
         "Device": first["device"],
@@ -143,23 +173,8 @@ def _p_value(value: float) -> str:
     return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
-def _network(row: dict[str, Any]) -> str:
-    width = row.get("width")
-    return _text(row["network"]) + ("" if width is None or pd.isna(width) else f", width {width:g}")
-
-
 def _text(value: Any) -> str:
-    return "" if value is None or value is pd.NA or (isinstance(value, float) and math.isnan(value)) else str(value)
-
-
-def _present(values: Sequence[Any]) -> list[float]:
-    return [float(value) for value in values if not pd.isna(value)]
-
-
-def _table(shown: pd.DataFrame, name: str, **options: Any) -> GT:
-    """One look for all tables; a fixed identifier, so that a page is the same at every build."""
-    table = GT(shown, id=name, **options)
-    return table.tab_options(table_font_size="13px", data_row_padding="3px", table_background_color="white")
+    return "" if missing(value) else str(value)
 
 
 def _admonition(kind: str, title: str, body: str) -> HTML:

@@ -139,6 +139,27 @@ def seeds_to_settle(mean: float, std: float, n: int, published: Published, *, ma
     return None
 
 
+def seeds_to_tell(interval: Interval, comparisons: int = 1) -> int | None:
+    """Smallest number of seeds at which the interval would exclude zero if mean and spread stayed as they are.
+
+    Args:
+        interval: of the mean difference, 95 %.
+        comparisons: that are corrected together. The interval is taken at the level that Holm's correction asks of the
+            first of them, so that the number suffices however the others come out.
+
+    Returns:
+        The number, the present one at least; None if `MAX_SEEDS` would not do, or if one seed tells no spread.
+
+    >>> seeds_to_tell(mean_interval([0.0, 1.0, 2.0]))  # 1 > t(n - 1) / sqrt(n) from n = 7 on
+    7
+    """
+    if not math.isfinite(interval.half_width):
+        return None
+    std = interval.half_width * math.sqrt(interval.n) / float(stats.t.ppf(0.975, interval.n - 1))
+    numbers, level = range(interval.n, MAX_SEEDS + 1), 1 - 0.05 / comparisons
+    return next((n for n in numbers if welch_difference(interval.mean, std, n, 0.0, 0.0, 1, level).excludes_zero), None)
+
+
 @cache
 def verdict_chances(std: float, seeds: int, n: int, margin: float) -> Mapping[str, float]:
     """How often each verdict comes out if the paper and we measure the same thing with the same spread.

@@ -408,7 +408,7 @@ for name in ("layerwise", "squared", "features (DM)"):
 # The images stay; the networks come and go. In code:
 
 # %% tags=["hide-input"]
-show_source(loop._advance, loop._train_network)
+show_source(loop.advance, loop.train_network)
 
 # %% [markdown]
 # The classes are compared one by one and their distances added. The reason that DC gives: a batch of one class is easier to imitate. In the

@@ -111,7 +111,7 @@ recipe = CondensationRecipe(
 # route: a library computes every $g_i$, with a graph, and the derivative goes through all of them.
 
 # %% tags=["hide-input"]
-show_source(matching._penalty, matching._moments)
+show_source(matching.moment_gap, matching.class_moments)
 
 # %% [markdown]
 # **Check 1.** Three classes at an untrained network in double precision. The reference is one backward pass for each image with its

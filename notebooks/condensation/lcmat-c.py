@@ -232,7 +232,7 @@ show_source(compare, Terms, gap)
 # One step: draw batches, differentiate the loss in the images, move the images, train the network on $T$.
 
 # %% tags=["hide-input"]
-show_source(loop._advance, image_step)
+show_source(loop.advance, image_step)
 
 # %% [markdown]
 # *Where does the gradient come from?* $\mathcal D$ compares gradients, so its derivative in a pixel is a second derivative of the

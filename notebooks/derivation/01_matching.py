@@ -60,9 +60,8 @@ from scipy.stats import spearmanr
 from lcmat import bound
 from lcmat.book.literate import show_source
 from lcmat.bound import toy
-from lcmat.measurements import loss_surface
+from lcmat.measurements import kinds, loss_surface
 from lcmat.models import build
-from lcmat.records import measurements
 from lcmat.report import figures
 
 figures.use_style()
@@ -399,7 +398,7 @@ Markdown(
 # %% tags=["hide-input"]
 show_source(
     loss_surface.filter_normalised_direction,
-    loss_surface._filterwise,
+    loss_surface.filterwise,
     loss_surface.losses_on_plane,
 )
 
@@ -407,7 +406,7 @@ show_source(
 # **Check 6.** Norms of all filters of a direction, for the network that was measured.
 
 # %%
-stored = measurements.read(loss_surface.KIND, "fashion-mnist")
+stored = kinds.stored("loss-surface")["fashion-mnist"]
 network = build(
     "convnet", num_classes=10, in_channels=1, image_size=28, width=32, seed=seed
 )
@@ -427,7 +426,6 @@ assert (
 )
 
 # %% tags=["hide-input"]
-code = loss_surface.current_fingerprint()
 sets = pd.DataFrame(stored["sets"])
 names = {"lcmat-s": "LCMat-S", "uniform": "Uniform"}
 labels_of_sets = sets.method.map(names) + sets.rho.map(
@@ -439,8 +437,8 @@ Markdown(
     f"{stored['data']} {stored['network']}, test accuracy {stored['test_accuracy_percent']:.2f} %. $T$: {stored['samples']} "
     f"training images drawn at random; each $S$: {sets['size'].iloc[0]} of them, the same number of each class as far as "
     f"rounding permits. {len(stored['planes'])} planes, {stored['count']} × {stored['count']} points each. Measured in "
-    f"{stored['wall_seconds'] / 60:.0f} minutes by `python -m lcmat.measurements.loss_surface fashion-mnist`, with "
-    f"{measurements.made_by(stored, code)}."
+    f"{stored['wall_seconds'] / 60:.0f} minutes by `lcmat measure loss-surface fashion-mnist`, with "
+    f"{kinds.made_by('loss-surface', stored)}."
 )
 
 # %% [markdown]

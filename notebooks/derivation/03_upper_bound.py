@@ -60,8 +60,7 @@ from IPython.display import Markdown
 
 from lcmat import bound
 from lcmat.book.literate import show_source
-from lcmat.measurements import curvature_gap
-from lcmat.records import measurements
+from lcmat.measurements import curvature_gap, kinds
 from lcmat.report import figures, read_published
 from lcmat.selection import METHODS, select
 
@@ -267,9 +266,7 @@ assert_certified(rows)
 # The same rows for two ConvNets on real images, measured before.
 
 # %%
-stored = {
-    name: measurements.read(curvature_gap.KIND, name) for name in curvature_gap.DATASETS
-}
+stored = kinds.stored("curvature-gap")
 tables = {
     "digits": rows,
     **{name: pd.DataFrame(item["rows"]) for name, item in stored.items()},
@@ -279,12 +276,11 @@ for table in tables.values():
 assert all(table.subset.nunique() >= 200 for table in tables.values())
 
 # %% tags=["hide-input"]
-code = curvature_gap.current_fingerprint()
 Markdown(
     "\n".join(
         f"- {item['data']} {item['network']}, test accuracy {item['test_accuracy_percent']:.2f} %, {item['samples']} "
         f"training images as $T$; measured in {item['wall_seconds'] / 60:.0f} minutes by "
-        f"`python -m lcmat.measurements.curvature_gap {name}`, with {measurements.made_by(item, code)}."
+        f"`lcmat measure curvature-gap {name}`, with {kinds.made_by('curvature-gap', item)}."
         for name, item in stored.items()
     )
 )

@@ -68,9 +68,8 @@ from lcmat.book.literate import show_source
 from lcmat.curvature import exact_distances as hessian_distances
 from lcmat.curvature import last_layer as curvature
 from lcmat.files.paths import project_folder
-from lcmat.measurements import curvature_gap
+from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics.submodular import cluster_sizes, facility_location
-from lcmat.records import measurements
 from lcmat.report import figures
 from lcmat.selection import select
 from lcmat.speed import spectral_norm
@@ -322,16 +321,13 @@ def prepared(rows):
     return table
 
 
-stored = {
-    name: measurements.read(curvature_gap.KIND, name) for name in curvature_gap.DATASETS
-}
+stored = kinds.stored("curvature-gap")
 tables = {"digits": prepared([describe(subset) for subset in subsets])}
 for name, item in stored.items():
     tables[name] = prepared(item["rows"]).drop_duplicates("subset")
 assert all(len(table) >= 200 for table in tables.values())
 
 # %% tags=["hide-input"]
-code = curvature_gap.current_fingerprint()
 Markdown(
     "Digits: network of width 16, test accuracy "
     f"{details['test_accuracy_percent']:.1f} %, {num_samples} training images "
@@ -340,8 +336,8 @@ Markdown(
         f"{item['data']} {item['network']}, test accuracy "
         f"{item['test_accuracy_percent']:.1f} %, {item['samples']} training "
         f"images as $T$, {10 * (item['features'] + 1)} dimensions, {len(tables[name])} "
-        f"subsets; measured by {measurements.made_by(item, code)}, "
-        f"`python -m lcmat.measurements.curvature_gap {name}`."
+        f"subsets; measured by {kinds.made_by('curvature-gap', item)}, "
+        f"`lcmat measure curvature-gap {name}`."
         for name, item in stored.items()
     )
 )

@@ -61,10 +61,9 @@ from IPython.display import Markdown
 
 from lcmat.book.literate import show_source
 from lcmat.curvature import last_layer as curvature
-from lcmat.measurements import curvature_gap
+from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics import greedy as greedy_choice
 from lcmat.numerics.submodular import cluster_sizes, facility_location
-from lcmat.records import measurements
 from lcmat.report import figures
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.lcmat_s import lcmat_distances
@@ -350,9 +349,7 @@ Markdown("\n\n".join(sentences))
 # classes together; random draws ignore the classes, coresets of LCMat-S are chosen class by class.
 
 # %%
-stored = {
-    name: measurements.read(curvature_gap.KIND, name) for name in curvature_gap.DATASETS
-}
+stored = kinds.stored("curvature-gap")
 real = pd.concat(
     [pd.DataFrame(item["rows"]).assign(data=name) for name, item in stored.items()]
 )
@@ -658,7 +655,7 @@ Markdown(
 
 # %% tags=["hide-input"]
 show_source(
-    greedy_choice.greedy, greedy_choice._greedy.py_func, greedy_choice.evaluate.py_func
+    greedy_choice.greedy, greedy_choice.choose.py_func, greedy_choice.evaluate.py_func
 )
 
 # %% [markdown]

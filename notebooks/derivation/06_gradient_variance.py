@@ -70,9 +70,8 @@ from lcmat.curvature.moments import (
     mean_gradient,
     second_moment,
 )
-from lcmat.measurements import curvature_gap
+from lcmat.measurements import curvature_gap, kinds
 from lcmat.measurements import gradient_variance as measurement
-from lcmat.records import measurements
 from lcmat.report import figures
 from lcmat.report.statistics import mean_interval
 
@@ -369,24 +368,22 @@ rows = [
     for seed in seeds
     for row in measurement.trajectory(train_set, seed=seed, **settings)
 ]
-stored = {
-    name: measurements.read(measurement.KIND, name) for name in measurement.DATASETS
-}
+stored = kinds.stored("gradient-variance")
 tables = {
     "digits": pd.DataFrame(rows),
     **{name: pd.DataFrame(item["rows"]) for name, item in stored.items()},
 }
 
 # %% tags=["hide-input"]
-code = measurement.current_fingerprint()
+options = ("width", "epochs", "images", "measured")
 Markdown(
     "\n\n".join(
         f"**{item['dataset']}:** {item['data']} {item['network']}, {len(item['seeds'])} "
         f"seed{'s' if len(item['seeds']) > 1 else ''}; measured in {item['wall_seconds'] / 60:.0f} minutes, by "
-        f"{measurements.made_by(item, code)}: "
-        f"`python -m lcmat.measurements.gradient_variance {item['dataset']} --width {item['width']} "
-        f"--epochs {item['epochs']} --images {item['images']} --measured {item['measured']} "
-        f"--seeds {' '.join(map(str, item['seeds']))}`"
+        f"{kinds.made_by('gradient-variance', item)}: "
+        f"`lcmat measure gradient-variance {item['dataset']} "
+        + " ".join(f"-p {name}={item[name]}" for name in options)
+        + f" -p seeds={','.join(map(str, item['seeds']))}`"
         for item in stored.values()
     )
 )

@@ -59,9 +59,9 @@ from lcmat import models
 from lcmat.bound.pac_bayes import ball_radius, pac_bayes_gap
 from lcmat.curvature import last_layer as curvature
 from lcmat.curvature import moments as gradient_variance
-from lcmat.measurements import curvature_gap
+from lcmat.files.paths import project_folder
+from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics.submodular import cluster_sizes, facility_location
-from lcmat.records import measurements
 from lcmat.report import figures, read_published
 from lcmat.report.statistics import welch_difference
 from lcmat.selection.budgets import class_budgets
@@ -76,7 +76,7 @@ figures.use_style()
 sample, details = curvature_gap.trained_sample(
     "digits", width=8, epochs=10, size=num_samples, seed=seed
 )
-stored = measurements.read(curvature_gap.KIND, "fashion-mnist")
+stored = kinds.stored("curvature-gap")["fashion-mnist"]
 rows = pd.DataFrame(stored["rows"])
 rows["norm"] = rows[["largest_eigenvalue", "smallest_eigenvalue"]].abs().max(axis=1)
 subsets = rows.drop_duplicates("subset")
@@ -527,42 +527,8 @@ effect["P8"] = (
 # The left column says where it stands, the last what it changes here. Rows of Fashion-MNIST where nothing else is said.
 
 # %% tags=["hide-cell"]
-ERRATA = r"""
-Misprints, and what is harmless
-E2 | Eq. 20, 22, 23 | gradient term squared | norm with index 2; proof in {doc}`03_upper_bound`
-E3 | A.2 | middle term linear in $\epsilon$ | quadratic, {eq}`eq-dk-slip` in {doc}`04_diagonal`
-E5 | Eq. 8 | $\gamma_j$ with $1/\lvert S\rvert$ | $1/n$, {eq}`eq-err-normalisation`; {doc}`05_facility_location`
-E6 | Eq. 10 | mean on the left, sum on the right | mean on both sides, for each $S$; {doc}`05_facility_location`
-E12 | Remark 3.1 | equal minimisers if $L_{abs}$ is constant | correct, but far from what is measured, {eq}`eq-err-remark`; {doc}`01_matching`
-E14 | D.1, B.2 | “see Appendix 4.5”; a stray “a” | there is no such appendix
-
-What changes the theory
-E1 | Prop. 3.2, Eq. 21 | largest eigenvalue $\lambda_1(H)$ | spectral norm, {eq}`eq-ub-theorem`; counterexample in {doc}`03_upper_bound`; the objective itself in {doc}`02_worst_case_gap`
-E8 | B.2 | $k^*$ always lies in $\mathcal K$ | often; {doc}`04_diagonal`
-E9 | A.3 | logarithmic approximation | $1 - 1/e$ for $F$, and little for the loss, {eq}`eq-fl-loss`; {doc}`05_facility_location`
-E10 | Thm. 3.4 | holds for cross-entropy, on $\hat\Theta$, with one $\rho$ | five gaps; repaired as {eq}`eq-gen-theorem` in {doc}`07_generalisation`
-E11 | Cor. 3.5 | $L_{abs}(T, S) \le L_{abs}(D, S)$ assumed | may fail; {eq}`eq-gen-corollary` in {doc}`07_generalisation`
-
-What changes the method
-E4 | Eq. 7 | diagonal in place of $H$ | a lower estimate: Eq. 7 is no bound of Eq. 4; {doc}`04_diagonal`
-E7 | Eq. 10, section 4.1 | bound for weights $\gamma_j$, results with equal ones | false for equal weights; {doc}`05_facility_location`
-E13 | before Eq. 15 | variance and Hessian diagonal agree | not class by class; {doc}`06_gradient_variance`
-V12 | official code | {eq}`eq-err-gram` in float32 | differences of the two factors, in float64; B21 in {doc}`../selection/04_official_code`
-
-What changes how a reported number reads
-P1 | Tables 4, 5 | Full, CIFAR-10, ConvNet-3 | one quantity, two values
-P2 | Table 1 | half a percent of CIFAR-100 | halves are rounded to even; {doc}`05_facility_location`
-P3 | Figure 4 | $\rho > 0$ consistently higher, smaller fraction | within the spread for part of the radii
-P4 | Figure 3 | Uniform against AdaCore | at odds with the small fractions of Table 1, if it shows one of those; it does not say
-P5 | Table 6 | Inception-v3 | LCMat-S is behind Uniform
-P6 | Table 1 | LCMat-S against the best other method | the lead is within one spread in part of the cells
-P7 | Tables 1, 2 | ResNet-18, CIFAR-100, 1 and 5 % | same protocol; five seeds and three
-P8 | Figure 2, Table 5 | rankings | LCMat-S lowers the curvature term, not the gradient term; condensed sets may lose to real images
-"""
-groups = [block.splitlines() for block in ERRATA.strip().split("\n\n")]
-entries = [line.split(" | ") for _, *lines in groups for line in lines]
-assert {number for number, *_ in entries} == set(effect)
-assert all(len(entry) == 4 for entry in entries)
+errata = pd.read_csv(project_folder() / "book/errata.csv", dtype=str)
+assert set(errata["name"]) == set(effect) and not errata.isna().any(axis=None)
 
 # %% tags=["hide-input"]
 HEAD = "| | Where | Printed | True | Effect |\n| --- | --- | --- | --- | --- |"
@@ -570,10 +536,10 @@ Markdown(
     "\n\n".join(
         f"**{title}**\n\n{HEAD}\n"
         + "\n".join(
-            f"| **{line.split(' | ')[0]}** | {line.split(' | ', 1)[1]} | {effect[line.split(' | ')[0]]} |"
-            for line in lines
+            f"| **{row.name}** | {row.where} | {row.printed} | {row.true} | {effect[row.name]} |"
+            for row in rows.itertuples(index=False)
         )
-        for title, *lines in groups
+        for title, rows in errata.groupby("group", sort=False)
     )
 )
 
@@ -590,29 +556,13 @@ Markdown(
 # runs without it. *Always:* a theorem; a breach is an error of ours and stops the build. *May fail:* failures are counted.
 
 # %% tags=["hide-cell"]
-CHECKS = """
-V1 | closed forms equal automatic differentiation | always | 04_diagonal | check 1 | test_curvature.py | test_gradients_and_hessian_diagonals_equal_autograd
-V2 | gap found ≤ Theorem 1 without remainder | may fail | 03_upper_bound | check 2 | test_derivation_checks.py | test_what_exceeds_the_theorem_without_its_remainder_is_within_the_remainder
-V3 | gap found ≤ Theorem 1 with explicit remainder | always | 03_upper_bound | check 1 | test_bound_certificate.py | test_no_attained_gap_exceeds_a_certified_bound
-V4 | gap found ≤ bound with the largest eigenvalue | may fail | 03_upper_bound | check 2 | test_bound_certificate.py | test_the_printed_bound_with_the_largest_signed_eigenvalue_is_false
-V5 | gap found ≤ bound with the diagonal | may fail | 03_upper_bound | check 2 | test_derivation_checks.py | test_the_printed_and_the_diagonal_bound_are_beaten_on_a_trained_network
-V6 | gap minus gradient term grows like the radius | always | 03_upper_bound | check 4 | test_bound_certificate.py | test_gap_minus_gradient_grows_linearly_with_the_radius
-V7 | largest diagonal entry ≤ spectral norm | always | 04_diagonal | check 3 | test_bound.py | test_surrogates_are_on_their_side_of_the_spectral_norm
-V8 | assignment bound, cluster sizes as weights | always | 05_facility_location | check 1 | test_bound_selection.py | test_assignment_bound_holds_with_cluster_weights
-V9 | assignment bound, equal weights | may fail | 05_facility_location | check 2 | test_bound_selection.py | test_the_assignment_bound_is_false_without_weights
-V10 | the maximising dimension lies in K | may fail | 04_diagonal | check 5 | test_derivation_checks.py | test_whether_the_top_dimensions_hold_the_largest_agrees_with_the_dense_diagonals
-V11 | maximum over K ≤ sum over K ≤ K times the maximum | always | 04_diagonal | check 6 | test_bound.py | test_top_diagonal_sum_lies_between_its_maximum_and_k_times_it
-V12 | float32 distances lose at most the root of the precision | always | 08_errata | section Distances in float32: V12 | test_errata.py | test_the_official_distance_loses_no_more_than_the_root_of_the_precision
-V13 | gradient variance resembles the Hessian diagonal | may fail | 06_gradient_variance | section How similar are they? | test_gradient_variance_measurement.py | test_a_class_row_equals_plain_arithmetic_on_dense_derivatives
-V14 | greedy gains fall, F reaches its guarantee | always | 05_facility_location | check 3 | test_submodular.py | test_greedy_reaches_its_guarantee_against_brute_force
-"""
-checks = [line.split(" | ") for line in CHECKS.strip().splitlines()]
-assert [number for number, *_ in checks] == [f"V{i}" for i in range(1, 15)]
+checks = pd.read_csv(project_folder() / "book/checks.csv", dtype=str)
+assert list(checks["name"]) == [f"V{i}" for i in range(1, 15)]
 
 # %% tags=["hide-input"]
 lines = [
     f"| **{number}** | {what} | {kind} | {{doc}}`{chapter}`, {place} | `{function}` in `tests/{file}` |"
-    for number, what, kind, chapter, place, file, function in checks
+    for number, what, kind, chapter, place, file, function in checks.values
 ]
 Markdown(
     "\n".join(

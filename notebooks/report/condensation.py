@@ -40,6 +40,7 @@
 
 # %% tags=["hide-cell"]
 import json
+from functools import partial
 
 import matplotlib.pyplot as plt
 import pandas as pd
@@ -48,19 +49,20 @@ from IPython.display import Markdown, display
 
 from lcmat import report
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, TUNED
-from lcmat.experiments import measurement_fingerprint
 from lcmat.files.paths import records_folder
 from lcmat.measurements import condensation_evaluation as evaluation
 from lcmat.measurements import condensation_tuning as tuning
-from lcmat.records import measurements
+from lcmat.measurements import kinds
 from lcmat.records.record import load_all
 from lcmat.report import condensation as page
 from lcmat.report import figures
-from lcmat.report.condensation_figures import draw_gains, draw_strengths
-from lcmat.report.paired import describe_differences, paired_to
 from lcmat.report.runs import ACCURACY
+from lcmat.report.studies import study_runs
 
 figures.use_style()
+differences_table = partial(
+    report.differences_table, scheme=page.CONDENSATION, needed=True
+)
 
 # %% [markdown]
 # ## Records
@@ -69,7 +71,7 @@ figures.use_style()
 records, problems = load_all(experiment="condensation")
 recorded = page.condensation_frame(records)
 main, crossed, varied = (
-    report.study_runs(recorded, name)
+    study_runs(recorded, name)
     for name in (
         "condensation",
         "condensation-cross-architecture",
@@ -109,8 +111,7 @@ Markdown(
 # the new rate, and got one of its own. A second table shows both choices.
 
 # %% tags=["hide-input"]
-stored = {name: measurements.read(tuning.KIND, name) for name in tuning.DATASETS}
-code = measurement_fingerprint("lcmat.measurements.condensation_tuning")
+stored = kinds.stored("condensation-tuning")
 
 
 def edge(best, trials, name):
@@ -172,14 +173,14 @@ GT(pd.DataFrame(rows), id="tuning", groupname_col="group").tab_options(
 Markdown(
     "\n".join(
         f"- {name}: {content['outer_iterations']} networks for each trial, seed {content['seed']}, "
-        f"{content['processor_seconds']} s of one core; made by {measurements.made_by(content, code)}. "
+        f"{content['processor_seconds']} s of one core; made by {kinds.made_by('condensation-tuning', content)}. "
         f"One held-out image is {100 / content['held_out']:.2f} points. {across_rho(content)} {content['data']}"
         for name, content in stored.items()
     )
 )
 
 # %% tags=["hide-input"]
-tested = measurements.read(evaluation.KIND, "digits")
+tested = kinds.stored("condensation-evaluation")["digits"]
 settings = ["network", "width", "epochs", "rate", "ipc"]
 scattered = pd.DataFrame(tested["rows"]).groupby(settings, sort=False)
 scatter = pd.DataFrame(
@@ -214,12 +215,7 @@ GT(scatter, id="scatter").cols_label(
 Markdown(
     f"Accuracy on {tested['held_out']} held-out training images of the digits after training on random images: mean of "
     f"{evaluation.DRAWS * evaluation.NETWORKS} networks, and standard deviation of networks trained on the same images "
-    f"({evaluation.DRAWS} draws); made by "
-    + measurements.made_by(
-        tested,
-        measurement_fingerprint("lcmat.measurements.condensation_evaluation"),
-    )
-    + "."
+    f"({evaluation.DRAWS} draws); made by {kinds.made_by('condensation-evaluation', tested)}."
 )
 
 # %% [markdown]
@@ -230,9 +226,9 @@ Markdown(
 # for all configurations that are compared with the same random images.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Mean difference of each method to random images in percentage points with its interval, one row for each method, one panel for each data set and number of images per class, with a vertical line at zero."}, "figure": {"name": "fig-condensation-random", "caption": "Test accuracy with the images of each method minus that with random images of the same seed: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. Herding and k-center are real images too. CIFAR-10 is the JPEG q75 copy where the provenance below says so."}}
-to_random = paired_to(main, main["method"] == "random", scheme=page.CONDENSATION)
+to_random = report.paired_to(main, main["method"] == "random", scheme=page.CONDENSATION)
 if len(to_random):
-    draw_gains(to_random)
+    report.draw_differences(to_random, ["dataset", "ipc"], scheme=page.CONDENSATION)
     plt.show()
 else:
     display(
@@ -243,10 +239,10 @@ else:
 
 # %% tags=["hide-input"]
 for (dataset, ipc), rows in to_random.groupby(["dataset", "ipc"], sort=False):
-    text = describe_differences(rows, "random images")
+    text = report.describe_differences(rows, "random images")
     display(Markdown(f"**{dataset}, {ipc} images per class.** {text}"))
 if len(to_random):
-    display(page.gains_table(to_random, "to-random"))
+    display(differences_table(to_random, "to-random"))
 
 # %% [markdown]
 # ## Does matching variances help?
@@ -257,9 +253,9 @@ if len(to_random):
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Mean difference of LCMat-C and the other methods to gradients alone in percentage points with its interval, one panel for each data set and number of images per class."}, "figure": {"name": "fig-condensation-alone", "caption": "Test accuracy minus that of gradients alone, LCMat-C at radius 0 with a learning rate of its own: mean and 95 % paired t interval over the n seeds in the title. If the variance mattered for its curvature, LCMat-C would lie right of the line and the mean control would not."}}
 alone = (main["method"] == "lcmat-c") & (main["rho"] == 0)
 learnt = main[alone | ~main["method"].isin(list(page.REAL_TITLES))]
-to_alone = paired_to(learnt, alone[learnt.index], scheme=page.CONDENSATION)
+to_alone = report.paired_to(learnt, alone[learnt.index], scheme=page.CONDENSATION)
 if len(to_alone):
-    draw_gains(to_alone)
+    report.draw_differences(to_alone, ["dataset", "ipc"], scheme=page.CONDENSATION)
     plt.show()
 else:
     display(
@@ -268,10 +264,10 @@ else:
 
 # %% tags=["hide-input"]
 for (dataset, ipc), rows in to_alone.groupby(["dataset", "ipc"], sort=False):
-    text = describe_differences(rows, "gradients alone")
+    text = report.describe_differences(rows, "gradients alone")
     display(Markdown(f"**{dataset}, {ipc} images per class.** {text}"))
 if len(to_alone):
-    display(page.gains_table(to_alone, "to-alone"))
+    display(differences_table(to_alone, "to-alone"))
 
 # %% [markdown]
 # ## Do the methods come in the expected order?
@@ -292,7 +288,7 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-page.gains_table(order, "order") if len(order) else report.not_run(
+differences_table(order, "order") if len(order) else report.not_run(
     "No two neighbours of the order have been run with the same seeds."
 )
 
@@ -306,11 +302,13 @@ pair = main[
     (main["method"] == "lcmat-c") & (main["rho"] != 0)
     | (main["method"] == "mean-control")
 ]
-to_control = paired_to(pair, pair["method"] == "mean-control", scheme=page.CONDENSATION)
+to_control = report.paired_to(
+    pair, pair["method"] == "mean-control", scheme=page.CONDENSATION
+)
 for (dataset, ipc), rows in to_control.groupby(["dataset", "ipc"], sort=False):
-    text = describe_differences(rows, "the mean control")
+    text = report.describe_differences(rows, "the mean control")
     display(Markdown(f"**{dataset}, {ipc} images per class.** {text}"))
-page.gains_table(to_control, "to-control") if len(to_control) else report.not_run(
+differences_table(to_control, "to-control") if len(to_control) else report.not_run(
     "LCMat-C and the mean control have not been run with the same seeds."
 )
 
@@ -322,15 +320,15 @@ page.gains_table(to_control, "to-control") if len(to_control) else report.not_ru
 
 # %% tags=["hide-input"]
 across = crossed[crossed["test_network"].notna()]
-to_random_across = paired_to(
+to_random_across = report.paired_to(
     across, across["method"] == "random", scheme=page.CONDENSATION
 )
 for (dataset, network), rows in to_random_across.groupby(
     ["dataset", "test_network"], sort=False
 ):
-    text = describe_differences(rows, "random images")
+    text = report.describe_differences(rows, "random images")
     display(Markdown(f"**{dataset}, tested on {network}.** {text}"))
-page.gains_table(to_random_across, "across") if len(
+differences_table(to_random_across, "across") if len(
     to_random_across
 ) else report.not_run("No images have been tested on another network.")
 
@@ -341,7 +339,7 @@ page.gains_table(to_random_across, "across") if len(
 # These are test accuracies: nothing was chosen by them.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy of LCMat-C against rho on a logarithmic axis that includes zero, one panel for each data set, with error bars and the interval of random images as a grey band."}, "figure": {"name": "fig-condensation-rho", "caption": "Test accuracy of LCMat-C at ten images per class against the strength of the penalty, at the learning rate that LCMat-C chose; 0 is gradients alone at that rate. Error bars are 95 % t intervals over the number of seeds n in the legend, faint points single seeds; the grey band is the interval of random images."}}
-collected = page.configurations(varied)
+collected = report.group_seeds(varied, page.CONDENSATION)
 standard = collected[
     (collected["method"] == "lcmat-c")
     & collected["label"].str.fullmatch(r"LCMat-C, ρ = [0-9.e+]+|Gradients alone")
@@ -359,15 +357,15 @@ if panels:
             (collected["method"] == "random")
             & (collected["dataset"] == rows["dataset"].iloc[0])
         ]
-        draw_strengths(ax, rows, own["values"].iloc[0])
+        report.draw_strengths(ax, rows, own[ACCURACY].iloc[0])
     plt.show()
 else:
     display(report.not_run("No strength of the penalty has been varied."))
 
 # %% tags=["hide-input"]
-page.means_table(collected, "sensitivity") if len(collected) else report.not_run(
-    "No setting has been varied."
-)
+report.accuracy_table(collected, "sensitivity", page.CONDENSATION) if len(
+    collected
+) else report.not_run("No setting has been varied.")
 
 # %% [markdown]
 # Beside LCMat-C as it is, seed by seed, corrected by Holm over all rows of a data set. With so many rows and few seeds only
@@ -381,16 +379,18 @@ chosen = {
     )
     for name in TUNED
 }
-to_usual = paired_to(
+to_usual = report.paired_to(
     varied,
     varied["dataset"].map(chosen) == usual,
     scheme=page.CONDENSATION,
 )
 for dataset, rows in to_usual.groupby("dataset", sort=False):
     display(
-        Markdown(f"**{dataset}.** {describe_differences(rows, 'LCMat-C as it is')}")
+        Markdown(
+            f"**{dataset}.** {report.describe_differences(rows, 'LCMat-C as it is')}"
+        )
     )
-page.gains_table(to_usual, "sensitivity-differences") if len(
+differences_table(to_usual, "sensitivity-differences") if len(
     to_usual
 ) else report.not_run("No setting has been varied.")
 
@@ -401,8 +401,8 @@ page.gains_table(to_usual, "sensitivity-differences") if len(
 # is eight times as wide and its images took many more steps. Nor is their order evidence for or against it.
 
 # %% tags=["hide-input"]
-means = page.configurations(main)
-page.means_table(means, "means", page.published_cells()) if len(
+means = report.group_seeds(main, page.CONDENSATION)
+report.accuracy_table(page.with_published(means), "means", page.CONDENSATION) if len(
     means
 ) else report.not_run("No accuracy has been recorded.")
 
@@ -419,7 +419,7 @@ for path in records_folder().glob("condensation/*/*.json"):
         same = json.dumps({**content["parameters"], "seed": None}, sort_keys=True)
         read_again.setdefault(same, []).append(content["metrics"][ACCURACY])
 expected = sorted(sum(values) / len(values) for values in read_again.values())
-tabulated = sorted(sum(values) / len(values) for values in means["values"])
+tabulated = sorted(sum(values) / len(values) for values in means[ACCURACY])
 assert len(expected) == len(tabulated)
 assert all(abs(a - b) < 1e-9 for a, b in zip(expected, tabulated, strict=True))
 

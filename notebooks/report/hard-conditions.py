@@ -37,12 +37,11 @@ from lcmat import report
 from lcmat.config.defaults import METHOD_TITLES
 from lcmat.records.record import load_all
 from lcmat.report import figures
+from lcmat.report.studies import means_by, study_runs
 
 figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])
-noisy, unequal = (
-    report.study_runs(runs, name) for name in ("label-noise", "class-imbalance")
-)
+noisy, unequal = (study_runs(runs, name) for name in ("label-noise", "class-imbalance"))
 SWEEP = "lcmat sweep --profile smoke"
 
 # %% [markdown]
@@ -61,7 +60,7 @@ else:
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Share of wrong labels among the chosen images against the share in the training set, a line for each method, with the diagonal."}, "figure": {"name": "fig-hard-wrong", "caption": "Share of chosen images that bear a wrong label against the share in the training set; mean over five seeds. Below the dotted diagonal a method avoids wrong labels, above it collects them."}}
 if len(noisy):
-    shares = report.means_by(
+    shares = means_by(
         noisy[(noisy["rho"].isna()) | (noisy["rho"] > 0)],
         "wrong_labels_percent",
         "label_noise",

@@ -87,8 +87,8 @@ from lcmat.report.chances import (
     describe_assumptions,
     gains_within_margin,
 )
-from lcmat.report.check_cost import BUDGET_HOURS, describe_cost
 from lcmat.report.claims_table import assess_claims, claims_html, describe_published
+from lcmat.report.cost import BUDGET_HOURS, describe_cost
 from lcmat.report.export import BADGE, REPORT
 from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES, sharing_cells

@@ -37,6 +37,7 @@ from IPython.display import Markdown, display
 from lcmat import report
 from lcmat.records.record import load_all
 from lcmat.report import figures
+from lcmat.report.studies import study_runs, wins
 
 figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])
@@ -49,7 +50,7 @@ SWEEP = "lcmat sweep --profile smoke"
 # title (no name: the selecting architecture itself). Differences are to uniform selection with the same learner and seed.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Mean difference to uniform selection with its interval for LCMat-S at two radii and Craig, one panel for each learning architecture."}, "figure": {"name": "fig-robustness-learners", "caption": "Accuracy minus that of uniform selection, in percentage points, for each architecture that learns from the coreset: mean and 95 % paired t interval over the n seeds in the title. Digits, 5 % of each class."}}
-crossed = report.paired_to_baseline(report.study_runs(runs, "cross-architecture"))
+crossed = report.paired_to_baseline(study_runs(runs, "cross-architecture"))
 if len(crossed):
     report.draw_differences(crossed, ["dataset", "learner"], columns=3)
     plt.show()
@@ -68,13 +69,13 @@ report.differences_table(crossed, "learners") if len(crossed) else None
 # half of its 90, are missing here; its counts are shown beside ours as shares, not matched.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two square heat maps of shares of wins, methods against methods: ours on the digits and the published ones."}, "figure": {"name": "fig-robustness-wins", "caption": "Share of configurations and seeds in which the method of the row is more accurate than that of the column; ties count for none. Left: ours, digits, 2 %; right: published Figure 3, CIFAR-10, ResNet-18."}}
-robust = report.study_runs(runs, "pretraining-robustness")
+robust = study_runs(runs, "pretraining-robustness")
 CONFIGURATION = ["selection_epochs", "selection_weight_decay"]
 filled = robust.assign(
     selection_weight_decay=robust["selection_weight_decay"].fillna(5e-4)
 )
 if len(filled):
-    ours = report.wins(filled, CONFIGURATION)
+    ours = wins(filled, CONFIGURATION)
     cells = len(filled[filled["method"] == "uniform"])
     published = report.read_published()
     published = published[published["table"] == "figure 3"].pivot(
@@ -132,9 +133,7 @@ if len(filled):
 
 # %% tags=["hide-input"]
 used = runs[
-    runs["key"].isin(
-        [*report.study_runs(runs, "cross-architecture")["key"], *robust["key"]]
-    )
+    runs["key"].isin([*study_runs(runs, "cross-architecture")["key"], *robust["key"]])
 ]
 report.provenance_table(used, "provenance", SWEEP)
 

@@ -42,6 +42,7 @@ from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.report.runs import ACCURACY
+from lcmat.report.studies import study_runs, unrecorded
 
 figures.use_style()
 DEFAULT_RHO = METHOD_OPTIONS["lcmat-s"]["rho"]
@@ -51,7 +52,7 @@ DEFAULT_RHO = METHOD_OPTIONS["lcmat-s"]["rho"]
 
 # %% tags=["hide-input"]
 records, problems = load_all(experiment="selection")
-runs = report.study_runs(report.runs_frame(records), "selection")
+runs = study_runs(report.runs_frame(records), "selection")
 grouped = report.group_seeds(runs)
 differences = report.paired_to_baseline(runs)
 defined = report.as_defined(runs)
@@ -73,7 +74,7 @@ Markdown(
         else "All were made by the present code."
     )
     + "\n\n"
-    + report.unrecorded(runs, "selection", "cpu")
+    + unrecorded(runs, "selection", "cpu")
 )
 
 # %% [markdown]

@@ -39,10 +39,11 @@ from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.report.runs import ACCURACY
 from lcmat.report.statistics import mean_interval
+from lcmat.report.studies import study_runs
 
 figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])
-study = report.study_runs(runs, "sensitivity")
+study = study_runs(runs, "sensitivity")
 SWEEP = "lcmat sweep --profile smoke"
 DEFAULT_RHO = METHOD_OPTIONS["lcmat-s"]["rho"]
 plain = report.with_default_selector(study)
@@ -124,7 +125,7 @@ for age, rows in report.by_selector_age(study, "digits").items():
 # images choose from the same trained network.
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of LCMat-S with batch statistics and with running statistics to uniform selection."}, "figure": {"name": "fig-sensitivity-batch-norm", "caption": "Accuracy minus that of uniform selection, in percentage points, with the running statistics (eval mode) and with those of single-class batches: mean and 95 % paired t interval over n seeds. Digits, ResNet-18 of width 4."}}
-statistics = report.paired_to_baseline(report.study_runs(runs, "batch-norm"))
+statistics = report.paired_to_baseline(study_runs(runs, "batch-norm"))
 if len(statistics):
     report.draw_differences(statistics, ["dataset", "network"], columns=1)
     plt.show()
@@ -132,7 +133,7 @@ else:
     display(report.not_run(SWEEP))
 
 # %% tags=["hide-input"]
-batch = report.study_runs(runs, "batch-norm")
+batch = study_runs(runs, "batch-norm")
 alone = batch[(batch["method"] == "lcmat-s") & batch["loss_reduction"].isna()]
 pairs = [
     (rho, report.paired_to(rows, rows["batch_norm"].isna()))

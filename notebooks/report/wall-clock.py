@@ -38,9 +38,10 @@ from IPython.display import Markdown
 from lcmat import report
 from lcmat.records.record import load_all
 from lcmat.report.cost import stage_seconds
+from lcmat.report.studies import study_runs
 
 records, _ = load_all(experiment="selection")
-keys = set(report.study_runs(report.runs_frame(records), "selection")["key"])
+keys = set(study_runs(report.runs_frame(records), "selection")["key"])
 costs = stage_seconds(
     record for record in records if record.key in keys and record.status == "done"
 )

@@ -67,10 +67,9 @@ from lcmat.book.literate import show_source
 from lcmat.curvature import last_layer as curvature
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.files.paths import project_folder
-from lcmat.measurements import selected_images
+from lcmat.measurements import kinds, selected_images
 from lcmat.numerics import streaming
 from lcmat.numerics.submodular import cluster_sizes, facility_location
-from lcmat.records import measurements
 from lcmat.report import figures
 from lcmat.report.statistics import mean_interval
 from lcmat.selection.lcmat_s import lcmat_distance_blocks, lcmat_distances, lcmat_s
@@ -542,20 +541,16 @@ plt.show()
 # selecting network.
 
 # %%
-stored = {
-    name: measurements.read(selected_images.KIND, name)
-    for name in selected_images.DATASETS
-}
+stored = kinds.stored("selected-images")
 picks = {name: pd.DataFrame(item["rows"]) for name, item in stored.items()}
 assert all(item["seed"] == 0 for item in stored.values())
 
 # %% tags=["hide-input"]
-code = selected_images.current_fingerprint()
 Markdown(
     "\n".join(
         f"- {item['data']} {item['network']}, test accuracy {item['selector_test_accuracy_percent']:.2f} %; selected in "
-        f"{item['wall_seconds'] / 60:.0f} minutes, training included, by `python -m lcmat.measurements.selected_images {name}`, "
-        f"with {measurements.made_by(item, code)}."
+        f"{item['wall_seconds'] / 60:.0f} minutes, training included, by `lcmat measure selected-images {name}`, "
+        f"with {kinds.made_by('selected-images', item)}."
         for name, item in stored.items()
     )
 )

@@ -67,6 +67,7 @@ from lcmat.book.literate import show_source
 from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.curvature import last_layer as curvature
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
+from lcmat.files.paths import project_folder
 from lcmat.numerics.l1 import l1_distances
 from lcmat.records import record as records
 from lcmat.report import figures
@@ -924,56 +925,18 @@ Markdown(
 # did not run**.
 
 # %% tags=["hide-cell"]
-PLACES = """
-Changes which images are chosen
-B1 | gradients and Hessians of the mean loss of a batch | `loss_reduction="mean-per-batch"` |
-B2 | training mode while LCMat-S and AdaCore, and they alone, look at the images (dropout is then active too) | `batch_norm="batch"`; dropout stays off |
-B3 | softmax before a loss that applies it: Craig, GradMatch, Glister, cosine kernels | `double_softmax=True` |
-B4 | AdaCore: division by zero, NaN counted as no distance | `official_kernel=True` |
-B5 | GradMatch: ridge of 1 on columns divided by 128; Glister: no update of the gradient | `ridge=1.0`, `rounds=1`, and B1 and B3 |
-B6 | Craig: B1 and B3; weights are one more than the cluster sizes; Craig and GradMatch are trained with their weights, LCMat-S is not | `gradients="last-layer"`, B1 and B3; not the weights |
-B7 | Herding takes the worst match, CAL the least divergent | `official_order=True` |
-L-Conf | DeepCore's least confidence compares logits | `raw_logits=True` |
-B11 | eps of 0.01 in the script | `rho=0.02` |
-B12 | facility location and graph cut on cosines are in the code and in no table of the paper | methods `facility-location`, `graph-cut` |
-B13 | Python rounds halves to even | the same, for the budgets to agree |
-B16 | weights of the selecting network are cached by a name that leaves out learning rate, batch size and selection weight decay | no: our cache is keyed by all that the bits depend on | a changed setting silently reuses the old network; Forgetting then counts nothing
-B21 | distances from squared norms in float32, NaN to 0 | no: {doc}`../derivation/08_errata`, V12 | near-duplicates lose their distance
-B22 | offset of 10 in the similarity | no: {doc}`../derivation/05_facility_location` | harmless up to distances of 10; not for AdaCore, B4
-B27 | Craig without class balance: offsets of batches | no: `across_classes` scores all images |
-
-Changes the reported numbers
-B8 | best epoch on the test set | `best_test_accuracy_percent` in each record, never the headline |
-B9 | other architectures: the first one starts from the best accuracy of the source run | no: each network starts at nothing | the larger of two runs is reported; exercise 2
-B10 | other architectures: the subset of seed 0 for all seeds | no: each seed selects for itself | the spread leaves out that of the selection
-B17 | one random stream for selection and training | no: a stream for each purpose | a cached selecting network changes all later draws; methods are not paired
-B18 | analyses: means over batches of different sizes | no: the package averages over samples |
-B19 | “exact” eigenvalues: log-softmax over the whole batch, times the class number; a batch dropped; sums not reset | no: {doc}`../derivation/03_upper_bound` has them exactly | not the Hessian of the loss; whether Figure 2 used it is unknown
-B26 | cosine schedule starts an epoch early, and ends above zero | no: the textbook schedule |
-
-Does not run, or costs more than it need
-B14 | TinyImageNet is tested on its unlabelled folder, and labels in a list never equal a class | no: nothing to imitate | this part of Table 3 cannot come from this code
-B15 | an argument that only ResNet-18 and Inception-v3 accept is passed to all networks | no: `network="vgg16"` runs here | VGG-16 cannot select in this code, so neither can that part of Table 3 come from it
-B20 | array of all pairs and all K dimensions | no: blocks |
-B23 | requirements list an unused package and leave out two that are imported | no | the documented installation does not import
-B24 | defaults name a method that does not exist and no folder | no: unknown names are refused with the nearest | the default command stops
-B25 | networks for evaluation are prepared for per-sample gradients too | no: closed forms need no hooks | time and memory
-B28 | dead branches, a validation split without seed, stray files, undefined names | no | none, while they are not reached
-"""
-groups = [block.splitlines() for block in PLACES.strip().split("\n\n")]
-entries = {
-    line.split(" | ")[0]: [cell.strip() for cell in line.split("|")]
-    for _, *lines in groups
-    for line in lines
-}
+places = pd.read_csv(
+    project_folder() / "book/official-code.csv", dtype=str, keep_default_na=False
+)
+entries = {entry.name: entry for entry in places.itertuples(index=False)}
 found["B6"] = f"{100 * rows_by_label['Craig']['same']:.0f} % of Craig's choice stays"
-places = {f"B{number}" for number in range(1, 29)} | {"L-Conf"}
-assert set(entries) == places and set(found) <= places
-assert all(name in found or entry[3] for name, entry in entries.items())
+assert set(entries) == {f"B{number}" for number in range(1, 29)} | {"L-Conf"}
+assert set(found) <= set(entries)
+assert all(name in found or entry.consequence for name, entry in entries.items())
 known = {option for options in METHOD_OPTIONS.values() for option in options}
 used = {option for options in SHIPPED.values() for option in options}
 assert used <= known and all(
-    any(f"`{name}=" in entry[2] for entry in entries.values()) for name in used
+    any(f"`{name}=" in entry.here for entry in entries.values()) for name in used
 )
 
 # %% tags=["hide-input"]
@@ -982,12 +945,12 @@ Markdown(
     "\n\n".join(
         f"**{title}**\n\n{HEAD}\n"
         + "\n".join(
-            f"| **{name}** | {entries[name][1]} | {entries[name][2]} | "
-            + (found[name] if name in found else f"*Read:* {entries[name][3]}")
+            f"| **{row.name}** | {row.code} | {row.here} | "
+            + found.get(row.name, f"*Read:* {row.consequence}")
             + " |"
-            for name in (line.split(" | ")[0] for line in lines)
+            for row in rows.itertuples(index=False)
         )
-        for title, *lines in groups
+        for title, rows in places.groupby("group", sort=False)
     )
 )
 

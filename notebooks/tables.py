@@ -11,23 +11,19 @@
 # ---
 
 # %% [markdown]
-# # Table 2: another network learns
+# # $title
 #
 # ```{admonition} What this page reproduces
 # :class: note
-# - **Paper:** Table 2 of {cite:t}`shin2023lcmat`: coresets of CIFAR-100 chosen with ResNet-18 and learnt by other
-#   networks.
+# - **Paper:** $paper
 # - **Cost of the page:** seconds, because it only reads records.
-# - **Rerun:** `lcmat sweep --profile paper` for its runs, `lcmat chapters` for the page.
+# - **Rerun:** $rerun
 # - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## What is compared
 #
-# A run counts if the selecting network is ResNet-18 and the trained network the one named in the row. The seed sets
-# both: each seed selects anew.
-#
-# - Which Inception-v3 for small images the paper trains is not stated; ours is described in {doc}`table-6`.
+# $compared
 #
 # **What would count as failing** to reproduce is fixed in {doc}`../report/reproducibility`, together with the words
 # of the verdicts.
@@ -36,7 +32,7 @@
 from lcmat.report.accounts import describe, read_accounts
 from lcmat.report.page_check import check_page
 
-TABLE = "2"
+TABLE = "$table"
 
 # %% tags=["hide-input"]
 accounts = read_accounts()
@@ -45,8 +41,7 @@ describe(accounts.of(TABLE))
 # %% [markdown]
 # ## Number by number
 #
-# A dash means that there is nothing to show. *Ours* is the method as its official code does it, with the verdict, *As
-# defined* the method by its definition where that is something else. *Reduced protocol* is the same question on a smaller network or a shorter
+# $legend
 # schedule; it never enters a verdict. The drawer of a row holds the command that checks it and, once it was run, every
 # seed's value with its record and what made it.
 
@@ -67,5 +62,4 @@ check_page(shown, TABLE)
 #
 # - **Shown:** for each number whether it was run here under the paper's protocol, and the verdict if so.
 # - **Not shown:** anything about the numbers marked *not run*; a reduced protocol says nothing about them.
-# - **Differs from the paper:** the official code reuses the coreset of one seed for all networks and starts from
-#   the best accuracy seen, so its spread has no part from the selection.
+# - **Differs from the paper:** $differs

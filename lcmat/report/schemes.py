@@ -1,0 +1,104 @@
+"""How the runs of an experiment are named, grouped and compared: what the tables and figures of its pages ask for."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from typing import Any, NamedTuple
+
+import pandas as pd
+
+from lcmat.config import Experiment, SelectionParameters
+from lcmat.config.defaults import METHOD_OPTIONS, METHOD_TITLES
+
+Row = Mapping[Any, Any]
+
+
+class Scheme(NamedTuple):
+    """How the runs of an experiment are named, grouped and compared.
+
+    Attributes:
+        model: the parameters of the experiment.
+        own: those in which a configuration may differ from the baseline it is compared with.
+        title: names a configuration's method, which fixes its colour.
+        label: names a configuration.
+        describe: names what it shares with its baseline, the heading of a group of rows.
+        columns: further columns of a table, heading -> text.
+        order: columns by which differences are sorted.
+        rank: sorts configurations.
+    """
+
+    model: type[Experiment]
+    own: tuple[str, ...]
+    title: Callable[[Row], str]
+    label: Callable[[Row], str]
+    describe: Callable[[Row], str]
+    columns: Mapping[str, Callable[[Row], str]]
+    order: tuple[str, ...]
+    rank: Callable[[Row], tuple[Any, ...]]
+
+    @property
+    def setting(self) -> tuple[str, ...]:
+        """Parameters that a configuration shares with its baseline."""
+        return tuple(name for name in self.model.model_fields if name not in (*self.own, "seed"))
+
+
+def method_label(method: str, options: Mapping[Any, Any] | None = None, default_rho: float | None = None) -> str:
+    """Name a method as the paper spells it, with its radius and with every option that is not the default.
+
+    Args:
+        method: registry name.
+        options: the run's parameters; others than this method's options, or missing ones, are passed over.
+        default_rho: a radius that is not named.
+
+    >>> method_label("uniform"), method_label("lcmat-s", {"rho": 0.5, "top_k": 100, "fraction": 0.1})
+    ('Uniform', 'LCMat-S, ρ = 0.5')
+    >>> method_label("craig", {"gradients": "last-layer", "double_softmax": True, "batch_norm": "batch"})
+    'Craig, gradients: last-layer, double softmax, batch norm: batch'
+    """
+    title = METHOD_TITLES.get(method, method)
+    defaults = {**METHOD_OPTIONS.get(method, {}), "weighted": False, "batch_norm": None, "across_classes": None}
+    defaults["rho"] = default_rho
+    given = {name: (options or {}).get(name) for name in defaults}
+    stated = {name: value for name, value in given.items() if not missing(value) and value != defaults[name]}
+    return ", ".join([title, *(_option_text(name, value) for name, value in stated.items())])
+
+
+def missing(value: Any) -> bool:
+    """Whether a table has no value here."""
+    return value is None or value is pd.NA or (isinstance(value, float) and pd.isna(value))
+
+
+def _option_text(name: str, value: Any) -> str:
+    if name == "rho":
+        return f"ρ = {value:g}"
+    words = name.replace("_", " ")
+    return words if value is True else f"{words}: {value}"
+
+
+def network_text(row: Row) -> str:
+    """A network with its width, if that is known."""
+    width = row.get("width")
+    return ("" if missing(row["network"]) else str(row["network"])) + ("" if missing(width) else f", width {width:g}")
+
+
+def _selection_setting(row: Row) -> str:
+    return f"{row['dataset']}, {network_text(row)}, selecting network: {row['selection_epochs']} epochs"
+
+
+def _selection_rank(row: Row) -> tuple[Any, ...]:
+    """Without a radius before all radii."""
+    return (row["dataset"], row["network"], row["method"], -1.0 if missing(row["rho"]) else row["rho"], row["fraction"])
+
+
+_OPTIONS = sorted({name for options in METHOD_OPTIONS.values() for name in options})
+
+SELECTION = Scheme(
+    model=SelectionParameters,
+    own=("method", "weighted", "batch_norm", "across_classes", *_OPTIONS),
+    title=lambda row: METHOD_TITLES.get(row["method"], row["method"]),
+    label=lambda row: method_label(row["method"], row),
+    describe=_selection_setting,
+    columns={"Fraction": lambda row: f"{100 * row['fraction']:g} %"},
+    order=("dataset", "network", "fraction", "rho"),
+    rank=_selection_rank,
+)
