@@ -5,7 +5,7 @@ import pytest
 import torch
 
 from lcmat import METHODS, Coreset, select
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.files.checkpoints import CorruptArtifactError
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.lcmat_s import lcmat_distances

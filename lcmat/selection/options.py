@@ -2,10 +2,10 @@
 
 import numbers
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from lcmat.config.base import nearest
 from lcmat.selection.registry import Method
 
 _WORDS = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "None"}
@@ -24,9 +24,7 @@ def look_up(name: str, known: Mapping[str, Any], kind: str) -> Any:
     """
     if name in known:
         return known[name]
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    raise ValueError(f"{name!r} is no {kind}; {hint}")
+    raise ValueError(f"{name!r} is no {kind}; {nearest(name, known)}")
 
 
 def check_keywords(name: str, method: Method, given: Mapping[str, Any]) -> None:

@@ -10,30 +10,22 @@ from lcmat.selection.cal import cal
 from lcmat.selection.contextual_diversity import contextual_diversity
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.craig import craig
-from lcmat.selection.deepfool import deepfool
-from lcmat.selection.el2n import el2n
-from lcmat.selection.entropy import entropy
 from lcmat.selection.facility_location import facility_location
-from lcmat.selection.forgetting import forgetting
-from lcmat.selection.glister import glister
-from lcmat.selection.glister_val import glister_val
-from lcmat.selection.gradmatch import gradmatch
-from lcmat.selection.gradmatch_val import gradmatch_val
-from lcmat.selection.grand import grand
+from lcmat.selection.glister import glister, glister_val
+from lcmat.selection.gradmatch import gradmatch, gradmatch_val
 from lcmat.selection.graph_cut import graph_cut
 from lcmat.selection.herding import herding
 from lcmat.selection.k_center import k_center
 from lcmat.selection.lcmat_s import lcmat_s
 from lcmat.selection.lcmat_s_spectral import lcmat_s_spectral
-from lcmat.selection.least_confidence import least_confidence
-from lcmat.selection.margin import margin
 from lcmat.selection.moderate import moderate
+from lcmat.selection.scores import deepfool, el2n, entropy, forgetting, grand, least_confidence, margin
 from lcmat.selection.uniform import uniform
 
 
 @dataclass(frozen=True)
 class Method:
-    """A selection method: ``function(features, logits, labels, budget, generator, **options)`` for one class.
+    """A selection method: ``function(layer, budget, generator, **options)`` for one class.
 
     Keyword-only parameters with a default are options.  Those without are evidence: what the method must be told beyond
     the last layer's view, either a tensor with a row for each sample or another set of samples as a `LastLayer`.  The

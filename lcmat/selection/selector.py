@@ -70,7 +70,8 @@ def select(
         members = (groups == group).nonzero().flatten()
         own = {name: _of_group(name, value, members, group, balanced) for name, value in options.items()}
         own |= {"bias": bias} if chosen.sees_bias else {}
-        part = chosen.function(features[members], logits[members], labels[members], budget, generator, **own)
+        layer = LastLayer(features[members], logits[members], labels[members])
+        part = chosen.function(layer, budget, generator, **own)
         parts.append(Coreset(members.cpu()[part.indices], part.weights, part.gains))
     return concatenate(parts)
 
