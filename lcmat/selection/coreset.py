@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from lcmat.data.dataset import ImageDataset
-from lcmat.files import checkpoints
+from lcmat.files.coresets import load_coreset, save_coreset
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,21 +54,13 @@ class Coreset:
         return Subset(dataset, self.indices.tolist())
 
     def save(self, path: str | Path) -> None:
-        """Write the coreset to one file (safetensors and a hash; no pickle), atomically."""
-        checkpoints.save(Path(path), vars(self), {"kind": "coreset"})
+        """Write the coreset to one file, see `lcmat.files.coresets.save_coreset`."""
+        save_coreset(path, vars(self))
 
     @classmethod
     def load(cls, path: str | Path) -> "Coreset":
-        """Read a coreset written by `save`.
-
-        Raises:
-            CorruptArtifactError: the file is damaged.
-            ValueError: the file holds something else.
-        """
-        tensors, metadata = checkpoints.load(Path(path))
-        if metadata.get("kind") != "coreset":
-            raise ValueError(f"{path} holds {metadata.get('kind', 'something else')}, not a coreset")
-        return cls(**tensors)
+        """Read a coreset written by `save`, see `lcmat.files.coresets.load_coreset`."""
+        return cls(**load_coreset(path))
 
 
 def equally_weighted(indices: Tensor, size: int, gains: Tensor | None = None) -> Coreset:
@@ -90,7 +82,11 @@ def equally_weighted(indices: Tensor, size: int, gains: Tensor | None = None) ->
 
 
 def concatenate(parts: list[Coreset]) -> Coreset:
-    """Join coresets of disjoint sets of samples (the classes) into one."""
+    """Join coresets of disjoint sets of samples, such as the classes, into one, in the order given.
+
+    >>> concatenate([equally_weighted(torch.tensor([2]), 3), equally_weighted(torch.tensor([5]), 2)]).weights
+    tensor([3., 2.], dtype=torch.float64)
+    """
     if not parts:
         return equally_weighted(torch.empty(0, dtype=torch.int64), 0)
     return Coreset(*(torch.cat([getattr(part, name) for part in parts]) for name in ("indices", "weights", "gains")))

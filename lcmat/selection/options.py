@@ -8,15 +8,20 @@ from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 from lcmat.config.base import nearest
 from lcmat.selection.registry import Method
 
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "None"}
+_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "None"}
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}
 
 
 def look_up(name: str, known: Mapping[str, Any], kind: str) -> Any:
-    """The entry of that name.
+    """The entry of this name.
+
+    Args:
+        name: what is looked for.
+        known: the entries by name.
+        kind: what an entry is called in the message.
 
     Raises:
-        ValueError: there is none; the message names the nearest.
+        ValueError: there is no such entry; the message names the nearest.
 
     >>> look_up("roh", {"rho": 0.1}, "option")
     Traceback (most recent call last):
@@ -27,21 +32,26 @@ def look_up(name: str, known: Mapping[str, Any], kind: str) -> Any:
     raise ValueError(f"{name!r} is no {kind}; {nearest(name, known)}")
 
 
-def check_keywords(name: str, method: Method, given: Mapping[str, Any]) -> None:
+def check_keywords(name: str, method: Method, arguments: Mapping[str, Any]) -> None:
     """Refuse options that the method does not have or cannot use, and a call without the evidence it needs.
+
+    Args:
+        name: of the method.
+        method: its entry in the registry.
+        arguments: the keyword arguments of the call, options and evidence.
 
     Raises:
         ValueError: the message names the argument and what would do.
     """
     kinds = get_type_hints(method.function)
     known = {**method.options, **dict.fromkeys(method.evidence)}
-    for keyword, value in given.items():
+    for keyword, value in arguments.items():
         look_up(keyword, known, f"option of method {name!r}")
         if keyword in method.options and not any(_is_of(kind, value) for kind in _alternatives(kinds[keyword])):
-            wanted = " or ".join(map(_word, _alternatives(kinds[keyword])))
+            wanted = " or ".join(map(_type_name, _alternatives(kinds[keyword])))
             raise ValueError(f"{keyword} of method {name!r} must be {wanted}, got {value!r}")
     for keyword in method.evidence:
-        if not isinstance(given.get(keyword), kinds[keyword]):
+        if not isinstance(arguments.get(keyword), kinds[keyword]):
             form = kinds[keyword].__name__
             raise ValueError(
                 f"method {name!r} needs {keyword}=, a {form}: see lcmat.selection.METHODS[{name!r}].function"
@@ -60,5 +70,5 @@ def _is_of(kind: Any, value: Any) -> bool:
     return isinstance(value, kind)
 
 
-def _word(kind: Any) -> str:
-    return " or ".join(map(repr, get_args(kind))) if get_origin(kind) is Literal else _WORDS[kind]
+def _type_name(kind: Any) -> str:
+    return " or ".join(map(repr, get_args(kind))) if get_origin(kind) is Literal else _TYPE_NAMES[kind]

@@ -77,7 +77,7 @@ def select(
 
 
 def _of_group(name: str, value: Any, members: Tensor, group: int, balanced: bool) -> Any:
-    """An option as it is; of evidence the members' rows, or the other samples of the same class."""
+    """Evidence cut to the group, the members' rows of a tensor or the samples of a `LastLayer`; an option as it is."""
     if isinstance(value, LastLayer):
         other = LastLayer(_float64(name, value.features), _float64(name, value.logits), value.labels)
         keep = other.labels == group if balanced else torch.ones_like(other.labels, dtype=torch.bool)
