@@ -39,6 +39,17 @@ def test_parallel_features_are_no_trouble(samples):
     torch.testing.assert_close(blocks, expected)
 
 
+def test_a_sample_without_features_or_bias_is_at_the_norm_of_the_other_hessian(samples):
+    features, logits = samples
+    features[2] = 0
+    p = logits.softmax(dim=1)
+    covariance = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+    expected = features.square().sum(dim=1) * torch.linalg.matrix_norm(covariance, 2)
+    distances = spectral_hessian_distance_blocks(features, logits, bias=False)(slice(0, 7), slice(0, 7))
+    torch.testing.assert_close(distances[2], expected)
+    torch.testing.assert_close(distances[:, 2], expected)
+
+
 def test_rho_zero_is_lcmat_s_and_a_negative_one_is_refused(samples):
     features, logits = samples
     labels = torch.zeros(7, dtype=torch.int64)

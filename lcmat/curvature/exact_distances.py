@@ -123,7 +123,7 @@ def spectral_hessian_distance_blocks(features: Tensor, logits: Tensor, *, bias: 
     factors, inputs = _factors(features, logits, bias)
 
     def row(factor: Tensor, vector: Tensor, columns: Part) -> Tensor:
-        length = vector.norm()
+        length = vector.norm().clamp(min=torch.finfo(vector.dtype).tiny)  # 0 without a bias where no feature is active
         along = inputs[columns] @ vector / length
         across = (inputs[columns] - along[:, None] * vector / length).norm(dim=1)
         plane = torch.stack([along, across], dim=1)
