@@ -60,8 +60,18 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
 def recognised(name: str, kind: str, known: Mapping[str, Any], prefix: str | None = None) -> str:
     """The name, if it is known or begins with the prefix.
 
+    Args:
+        name: what was written.
+        kind: what such a name stands for, in the message.
+        known: the names to choose from.
+        prefix: of further names that are taken as they are.
+
     Raises:
-        ValueError: it is not; the message has a hint.
+        ValueError: the name is neither; the message has a hint.
+
+    >>> recognised("roh", "option", {"rho": 0.1})
+    Traceback (most recent call last):
+    ValueError: 'roh' is no option; did you mean 'rho'?
     """
     if name in known or (prefix is not None and name.startswith(prefix)):
         return name

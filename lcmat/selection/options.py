@@ -5,31 +5,11 @@ from collections.abc import Mapping
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
-from lcmat.config.base import nearest
+from lcmat.config.base import recognised
 from lcmat.selection.registry import Method
 
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "None"}
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}
-
-
-def look_up(name: str, known: Mapping[str, Any], kind: str) -> Any:
-    """The entry of this name.
-
-    Args:
-        name: what is looked for.
-        known: the entries by name.
-        kind: what an entry is called in the message.
-
-    Raises:
-        ValueError: there is no such entry; the message names the nearest.
-
-    >>> look_up("roh", {"rho": 0.1}, "option")
-    Traceback (most recent call last):
-    ValueError: 'roh' is no option; did you mean 'rho'?
-    """
-    if name in known:
-        return known[name]
-    raise ValueError(f"{name!r} is no {kind}; {nearest(name, known)}")
 
 
 def check_keywords(name: str, method: Method, arguments: Mapping[str, Any]) -> None:
@@ -46,7 +26,7 @@ def check_keywords(name: str, method: Method, arguments: Mapping[str, Any]) -> N
     kinds = get_type_hints(method.function)
     known = {**method.options, **dict.fromkeys(method.evidence)}
     for keyword, value in arguments.items():
-        look_up(keyword, known, f"option of method {name!r}")
+        recognised(keyword, f"option of method {name!r}", known)
         if keyword in method.options and not any(_is_of(kind, value) for kind in _alternatives(kinds[keyword])):
             wanted = " or ".join(map(_type_name, _alternatives(kinds[keyword])))
             raise ValueError(f"{keyword} of method {name!r} must be {wanted}, got {value!r}")

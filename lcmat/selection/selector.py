@@ -7,10 +7,11 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcmat.config.base import recognised
 from lcmat.curvature.last_layer import LastLayer, check_samples
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.coreset import Coreset, concatenate
-from lcmat.selection.options import check_keywords, look_up
+from lcmat.selection.options import check_keywords
 from lcmat.selection.registry import METHODS
 
 
@@ -56,7 +57,7 @@ def select(
     >>> coreset.indices, coreset.weights
     (tensor([0, 2]), tensor([2., 2.], dtype=torch.float64))
     """
-    chosen = look_up(method, METHODS, "method")
+    chosen = METHODS[recognised(method, "method", METHODS)]
     check_keywords(method, chosen, options)
     features, logits = (_float64(name, values) for name, values in (("features", features), ("logits", logits)))
     labels = torch.as_tensor(labels)
