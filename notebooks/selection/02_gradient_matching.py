@@ -196,7 +196,8 @@ show_source(craig, preconditioned_distance_blocks)
 show_source(match, orthogonal_matching_pursuit)
 
 # %% [markdown]
-# Glister takes the best product with the judges' gradient, moves the judges' last layer, and looks again.
+# Glister takes the best product with the gradient of the validation samples, or of all samples where there are none, moves
+# their last layer, and looks again.
 
 # %% tags=["hide-input"]
 show_source(glister_val)
