@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lcmat.curvature.last_layer import hessian_diagonals, per_sample_gradients
+from lcmat.curvature import hessian_diagonals, per_sample_gradients
 from lcmat.numerics.submodular import facility_location
 from lcmat.records import memory
 from lcmat.speed import measuring, peers, selection_speed

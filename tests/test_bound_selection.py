@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from lcmat import bound
-from lcmat.curvature.last_layer import (
+from lcmat.curvature import (
     gradient_distances,
     hessian_diagonals,
     hessian_distances,

@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lcmat.curvature import last_layer as curvature
+from lcmat import curvature
 from lcmat.numerics import blocks
 
 

@@ -3,7 +3,7 @@
 import pytest
 import torch
 
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.measurements import curvature_gap
 from lcmat.measurements.curvature_gap import Subset, measure, random_subsets, selected_subsets
 from tests.test_curvature import dense_by_autograd, random_samples

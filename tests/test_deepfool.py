@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 import torch
 
-from lcmat.curvature.boundary import deepfool_distances
+from lcmat.curvature import deepfool_distances
 
 
 def affine(inputs, classes, seed):

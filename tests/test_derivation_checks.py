@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lcmat import bound
-from lcmat.curvature.last_layer import gradient_distances, hessian_diagonals, per_sample_gradients
+from lcmat.curvature import gradient_distances, hessian_diagonals, per_sample_gradients
 from lcmat.measurements import curvature_gap
 
 RADII = (0.01, 0.05, 0.5)

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 import torch
 
-from lcmat.curvature.last_layer import gradient_distances, per_sample_gradients
+from lcmat.curvature import gradient_distances, per_sample_gradients
 from lcmat.report import read_published
 from tests.test_curvature import random_samples
 

@@ -5,7 +5,7 @@ import torch
 from torch.nn import functional
 
 from lcmat.config import SelectionParameters
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.experiments import selection
 from lcmat.measurements import explanation
 

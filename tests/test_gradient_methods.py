@@ -6,7 +6,7 @@ import torch
 from torch.nn import functional
 
 from lcmat import select
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.numerics.blocks import symmetric_matrix
 from lcmat.selection.adacore import official_distance_blocks, preconditioned_distance_blocks
 from lcmat.selection.gradient_factors import double_softmax_residuals, gradient_factors

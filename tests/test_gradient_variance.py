@@ -4,7 +4,7 @@ import pytest
 import torch
 from torch.nn import functional
 
-from lcmat.curvature.moments import gradient_variance, mean_gradient, mean_hessian_diagonal, second_moment
+from lcmat.curvature import gradient_variance, mean_gradient, mean_hessian_diagonal, second_moment
 from tests.test_curvature import dense_by_autograd, random_samples
 
 

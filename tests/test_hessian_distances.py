@@ -3,12 +3,12 @@
 import pytest
 import torch
 
-from lcmat.curvature import exact_distances as hessian_distances
-from lcmat.curvature.exact_distances import (
+from lcmat.curvature import (
     frobenius_hessian_distances,
     largest_diagonal_distances,
     spectral_hessian_distances,
 )
+from lcmat.numerics import blocks
 
 FUNCTIONS = (frobenius_hessian_distances, largest_diagonal_distances, spectral_hessian_distances)
 
@@ -90,7 +90,7 @@ def test_the_three_distances_are_ordered():
 def test_blocks_do_not_change_the_result(monkeypatch):
     given = sample(size=11)
     whole = spectral_hessian_distances(*given)
-    monkeypatch.setattr(hessian_distances, "PAIRS_PER_BLOCK", 7)
+    monkeypatch.setattr(blocks, "TILE", 4)
     torch.testing.assert_close(spectral_hessian_distances(*given), whole, rtol=1e-14, atol=1e-14)
 
 

@@ -5,8 +5,10 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from lcmat import select, select_images
+from lcmat import select_images
 from lcmat.selection.images import last_layer
+from tests.test_selection import dense_lcmat_distances
+from tests.test_submodular import naive_greedy
 
 
 class TwoHeads(nn.Module):
@@ -52,10 +54,19 @@ def test_a_frozen_batch_norm_stays_frozen(network, dataset):
     assert network.training and not network[1].training
 
 
-def test_select_images_is_select_on_the_last_layer(network, dataset):
+def test_select_images_equals_naive_greedy_on_derivatives_of_the_networks_own_layer(network, dataset):
+    """Gradients and Hessians by autograd at the features that the network's body gives in eval mode."""
     coreset = select_images(network, dataset, fraction=0.2, rho=0.5, top_k=4)
-    expected = select("lcmat-s", *last_layer(network, dataset), fraction=0.2, rho=0.5, top_k=4)
-    assert coreset.indices.tolist() == expected.indices.tolist()
+    images, labels = dataset.tensors
+    network.eval()
+    with torch.no_grad():
+        features, logits = network[:-1](images).double(), network(images).double()
+    expected = []
+    for label in range(3):
+        members = (labels == label).nonzero().flatten()
+        distances = dense_lcmat_distances(features[members], logits[members], labels[members], rho=0.5, top_k=4)
+        expected += members[naive_greedy(distances, 2)[0]].tolist()
+    assert coreset.indices.tolist() == expected
     assert len(coreset.subset(dataset)) == 6
 
 

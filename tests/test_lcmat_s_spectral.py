@@ -1,9 +1,8 @@
 import pytest
 import torch
 
-from lcmat.curvature.last_layer import augmented_features
+from lcmat.curvature import augmented_features, spectral_hessian_distance_blocks
 from lcmat.selection import select
-from lcmat.selection.lcmat_s_spectral import hessian_spectral_distance_blocks
 
 
 @pytest.fixture
@@ -25,19 +24,30 @@ def test_distances_are_spectral_norms_of_dense_hessian_differences(samples):
     hessians = [dense_hessian(*sample) for sample in zip(features, logits, strict=True)]
     expected = torch.tensor([[torch.linalg.matrix_norm(a - b, 2) for b in hessians] for a in hessians]).double()
     torch.testing.assert_close(
-        hessian_spectral_distance_blocks(features, logits)(slice(0, 7), slice(0, 7)), expected, rtol=1e-10, atol=1e-10
+        spectral_hessian_distance_blocks(features, logits)(slice(0, 7), slice(0, 7)), expected, rtol=1e-10, atol=1e-10
     )
 
 
 def test_parallel_features_are_no_trouble(samples):
     _, logits = samples
     features = torch.ones(7, 3).double()
-    blocks = hessian_spectral_distance_blocks(features, logits)(slice(0, 7), slice(0, 7))
+    blocks = spectral_hessian_distance_blocks(features, logits)(slice(0, 7), slice(0, 7))
     squared = float(augmented_features(features)[0].square().sum())
     p = logits.softmax(dim=1)
     covariance = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
     expected = squared * torch.linalg.matrix_norm(covariance[:, None] - covariance[None], 2)
     torch.testing.assert_close(blocks, expected)
+
+
+def test_a_sample_without_features_or_bias_is_at_the_norm_of_the_other_hessian(samples):
+    features, logits = samples
+    features[2] = 0
+    p = logits.softmax(dim=1)
+    covariance = torch.diag_embed(p) - p[:, :, None] * p[:, None, :]
+    expected = features.square().sum(dim=1) * torch.linalg.matrix_norm(covariance, 2)
+    distances = spectral_hessian_distance_blocks(features, logits, bias=False)(slice(0, 7), slice(0, 7))
+    torch.testing.assert_close(distances[2], expected)
+    torch.testing.assert_close(distances[:, 2], expected)
 
 
 def test_rho_zero_is_lcmat_s_and_a_negative_one_is_refused(samples):

@@ -12,7 +12,7 @@ from torch.utils.data import TensorDataset
 
 from lcmat import select, select_images, training
 from lcmat.condensation import CondensationRecipe, EvaluationRecipe, condense, initial_set, train_on_set
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.data import ImageDataset, load
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.models import MODELS, build

@@ -9,7 +9,8 @@ from hypothesis import strategies as st
 from scipy import stats
 
 from lcmat import select
-from lcmat.selection.scores import best, equally_weighted
+from lcmat.selection.coreset import equally_weighted
+from lcmat.selection.scores import best
 from tests.test_curvature import random_samples
 
 

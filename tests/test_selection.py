@@ -5,7 +5,8 @@ import pytest
 import torch
 
 from lcmat import METHODS, Coreset, select
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
+from lcmat.files import checkpoints
 from lcmat.files.checkpoints import CorruptArtifactError
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.lcmat_s import lcmat_distances
@@ -266,3 +267,9 @@ def test_a_damaged_coreset_file_is_refused(tmp_path):
     path.write_bytes(bytes(content))
     with pytest.raises(CorruptArtifactError, match=path.name):
         Coreset.load(path)
+
+
+def test_a_file_of_something_else_is_no_coreset(tmp_path):
+    checkpoints.save(tmp_path / "other.safetensors", {"indices": torch.arange(3)}, {"kind": "network"})
+    with pytest.raises(ValueError, match="holds network, not a coreset"):
+        Coreset.load(tmp_path / "other.safetensors")

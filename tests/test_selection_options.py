@@ -6,7 +6,7 @@ import pytest
 import torch
 
 from lcmat import select
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.selection import Coreset, Method, selector
 from lcmat.selection.official import LossReduction, loss_scales
 from tests.test_curvature import dense_by_autograd, random_samples
@@ -14,11 +14,9 @@ from tests.test_submodular import naive_greedy
 
 
 def by_score(
-    features,
-    logits,
-    labels,
-    budget,
-    generator,
+    layer: LastLayer,
+    budget: int,
+    generator: torch.Generator,
     *,
     scores: torch.Tensor,
     others: LastLayer,
@@ -26,7 +24,7 @@ def by_score(
     limit: float | None = None,
     reduction: LossReduction | None = None,
 ):
-    assert set(others.labels.tolist()) <= set(labels.tolist())
+    assert set(others.labels.tolist()) <= set(layer.labels.tolist())
     indices = scores.argsort(descending=descending, stable=True)[:budget]
     return Coreset(indices, torch.ones(budget).double(), scores[indices])
 

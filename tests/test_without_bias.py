@@ -8,14 +8,11 @@ from torch import nn
 from torch.nn import functional
 from torch.utils.data import TensorDataset
 
-from lcmat import bound, select, select_images
+from lcmat import bound, curvature, select, select_images
 from lcmat.condensation.matching import OBJECTIVES, compare
 from lcmat.condensation.observation import observe
 from lcmat.config import SelectionParameters
-from lcmat.curvature import exact_distances as hessian_distances
-from lcmat.curvature import last_layer as curvature
-from lcmat.curvature import moments as gradient_variance
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.data import load
 from lcmat.experiments import embedding, selecting
 from lcmat.experiments.embedding import SelectorView
@@ -93,12 +90,12 @@ def test_gradients_hessians_and_their_distances_equal_autograd(problem):
             (problem.diagonals[:, None] - problem.diagonals)[..., dimensions].abs().sum(dim=2),
         ),
         (
-            hessian_distances.largest_diagonal_distances(features, logits, bias=False),
+            curvature.largest_diagonal_distances(features, logits, bias=False),
             pairs.diagonal(0, 2, 3).abs().amax(2),
         ),
-        (hessian_distances.frobenius_hessian_distances(features, logits, bias=False), pairs.flatten(2).norm(dim=2)),
+        (curvature.frobenius_hessian_distances(features, logits, bias=False), pairs.flatten(2).norm(dim=2)),
         (
-            hessian_distances.spectral_hessian_distances(features, logits, bias=False),
+            curvature.spectral_hessian_distances(features, logits, bias=False),
             torch.linalg.eigvalsh(pairs).abs().amax(dim=2),
         ),
     ):
@@ -110,10 +107,10 @@ def test_gradients_hessians_and_their_distances_equal_autograd(problem):
 def test_moments_of_the_gradients_equal_autograd(problem):
     features, logits, _ = problem.samples
     for ours, expected in (
-        (gradient_variance.mean_gradient(*problem.samples, bias=False), problem.gradients.mean(dim=0)),
-        (gradient_variance.second_moment(*problem.samples, bias=False), problem.gradients.square().mean(dim=0)),
-        (gradient_variance.gradient_variance(*problem.samples, bias=False), problem.gradients.var(dim=0)),
-        (gradient_variance.mean_hessian_diagonal(features, logits, bias=False), problem.diagonals.mean(dim=0)),
+        (curvature.mean_gradient(*problem.samples, bias=False), problem.gradients.mean(dim=0)),
+        (curvature.second_moment(*problem.samples, bias=False), problem.gradients.square().mean(dim=0)),
+        (curvature.gradient_variance(*problem.samples, bias=False), problem.gradients.var(dim=0)),
+        (curvature.mean_hessian_diagonal(features, logits, bias=False), problem.diagonals.mean(dim=0)),
     ):
         assert ours.shape == problem.weight.shape
         torch.testing.assert_close(ours.flatten(), expected, rtol=0, atol=1e-12)

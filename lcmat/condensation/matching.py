@@ -8,7 +8,6 @@ controls: if they help as much, it is not the curvature that helps.
 """
 
 from collections.abc import Callable
-from difflib import get_close_matches
 from typing import NamedTuple
 
 import torch
@@ -16,6 +15,7 @@ from torch import Tensor
 
 from lcmat.condensation.distances import DISTANCES, Layers, Norm, choose_layers, gap
 from lcmat.condensation.observation import Observation
+from lcmat.config.base import nearest
 from lcmat.config.registry import OBJECTIVES, Objective
 
 
@@ -41,8 +41,8 @@ def find_objective(name: str) -> Objective:
     ValueError: no objective 'lcmat'; did you mean 'lcmat-c'? There are: dc, dsa, dm, ...
     """
     if name not in OBJECTIVES:
-        near = get_close_matches(name, OBJECTIVES, n=1, cutoff=0)[0]
-        raise ValueError(f"no objective {name!r}; did you mean {near!r}? There are: {', '.join(OBJECTIVES)}")
+        hint = nearest(name, OBJECTIVES, cutoff=0)
+        raise ValueError(f"no objective {name!r}; {hint} There are: {', '.join(OBJECTIVES)}")
     return OBJECTIVES[name]
 
 

@@ -2,7 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from typing import Any, ClassVar
 
@@ -41,21 +41,37 @@ class Experiment(BaseModel):
         return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def nearest(name: str, known: Mapping[str, Any]) -> str:
-    """A hint: the known name most like `name`, or all of them.
+def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
+    """A hint for the message of an error: the known name most like `name`, or all of them where none is like it.
 
-    >>> nearest("lcmatt", {"lcmat-s": 1, "craig": 2})
+    Args:
+        name: what was written.
+        known: the names to choose from.
+        cutoff: how like it a name must be, from 0 (any will do) to 1.
+
+    >>> nearest("lcmatt", ["lcmat-s", "craig"])
     "did you mean 'lcmat-s'?"
     """
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known)}"
+    names = list(known)
+    near = get_close_matches(name, names, n=1, cutoff=cutoff)
+    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
 
 
 def recognised(name: str, kind: str, known: Mapping[str, Any], prefix: str | None = None) -> str:
     """The name, if it is known or begins with the prefix.
 
+    Args:
+        name: what was written.
+        kind: what such a name stands for, in the message.
+        known: the names to choose from.
+        prefix: of further names that are taken as they are.
+
     Raises:
-        ValueError: it is not; the message has a hint.
+        ValueError: the name is neither; the message has a hint.
+
+    >>> recognised("roh", "option", {"rho": 0.1})
+    Traceback (most recent call last):
+    ValueError: 'roh' is no option; did you mean 'rho'?
     """
     if name in known or (prefix is not None and name.startswith(prefix)):
         return name

@@ -122,7 +122,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ),
         "gradmatch-val": Method(
             "GradMatch-Val",
-            "lcmat.selection.gradmatch_val:gradmatch_val",
+            "lcmat.selection.gradmatch:gradmatch_val",
             "Killamsetty et al., ICML 2021, Algorithm 2, validation",
         ),
         "glister": Method(
@@ -130,7 +130,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ),
         "glister-val": Method(
             "Glister-Val",
-            "lcmat.selection.glister_val:glister_val",
+            "lcmat.selection.glister:glister_val",
             "Killamsetty et al., AAAI 2021, Taylor approximation, validation",
         ),
         "adacore": Method("AdaCore", "lcmat.selection.adacore:adacore", "Pooladzandi et al., ICML 2022"),
@@ -146,14 +146,14 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ),
         "least-confidence": Method(
             "L-Conf",
-            "lcmat.selection.least_confidence:least_confidence",
+            "lcmat.selection.scores:least_confidence",
             "Settles 2009, Sec. 3.1; Coleman et al., ICLR 2020",
         ),
         "entropy": Method(
-            "Entropy", "lcmat.selection.entropy:entropy", "Settles 2009, Sec. 3.1; Coleman et al., ICLR 2020"
+            "Entropy", "lcmat.selection.scores:entropy", "Settles 2009, Sec. 3.1; Coleman et al., ICLR 2020"
         ),
         "margin": Method(
-            "Margin", "lcmat.selection.margin:margin", "Scheffer et al., IDA 2001; Settles 2009, Sec. 3.1"
+            "Margin", "lcmat.selection.scores:margin", "Scheffer et al., IDA 2001; Settles 2009, Sec. 3.1"
         ),
         "herding": Method("Herding", "lcmat.selection.herding:herding", "Welling, ICML 2009"),
         "k-center": Method("k-Center", "lcmat.selection.k_center:k_center", "Sener & Savarese, ICLR 2018, Algorithm 1"),
@@ -162,12 +162,12 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         ),
         "moderate": Method("Moderate", "lcmat.selection.moderate:moderate", "Xia et al., ICLR 2023"),
         "cal": Method("CAL", "lcmat.selection.cal:cal", "Margatina et al., EMNLP 2021, Algorithm 1"),
-        "forgetting": Method("Forgetting", "lcmat.selection.forgetting:forgetting", "Toneva et al., ICLR 2019"),
-        "el2n": Method("EL2N", "lcmat.selection.el2n:el2n", "Paul et al., NeurIPS 2021"),
-        "grand": Method("GraNd", "lcmat.selection.grand:grand", "Paul et al., NeurIPS 2021; of the last layer"),
+        "forgetting": Method("Forgetting", "lcmat.selection.scores:forgetting", "Toneva et al., ICLR 2019"),
+        "el2n": Method("EL2N", "lcmat.selection.scores:el2n", "Paul et al., NeurIPS 2021"),
+        "grand": Method("GraNd", "lcmat.selection.scores:grand", "Paul et al., NeurIPS 2021; of the last layer"),
         "deepfool": Method(
             "DeepFool",
-            "lcmat.selection.deepfool:deepfool",
+            "lcmat.selection.scores:deepfool",
             "Ducoffe & Precioso 2018; Moosavi-Dezfooli et al., CVPR 2016, Algorithm 2",
         ),
     }

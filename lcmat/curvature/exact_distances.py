@@ -2,16 +2,14 @@ r"""Distances between the full last-layer Hessians of single samples, in closed 
 
 The Hessian of sample i is :math:`H_i = A_i \otimes a_i a_i^\top` with :math:`A_i = \operatorname{diag} p_i - p_i
 p_i^\top` (c x c) and the augmented features :math:`a_i = [h_i; 1]`. LCMat-S compares samples by some entries of its
-diagonal (:func:`lcmat.curvature.last_layer.hessian_distances`); here are the distances that this stands in for.
+diagonal (:func:`lcmat.curvature.hessian_distances`); here are the distances that this stands in for.
 """
 
 import torch
 from torch import Tensor
 
 from lcmat.curvature.last_layer import augmented_features, check_samples, hessian_diagonals
-from lcmat.numerics.blocks import Part, symmetric_matrix
-
-PAIRS_PER_BLOCK = 1 << 14  # of 2c x 2c eigenproblems at a time: 52 MB for ten classes
+from lcmat.numerics.blocks import Blocks, Part, symmetric_matrix
 
 
 def largest_diagonal_distances(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
@@ -62,7 +60,7 @@ def frobenius_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool 
     >>> round(distances[0, 1].item(), 4)   # A_i = A_j, of norm 1/2; B_i - B_j = [[4, 2], [2, 0]], of norm sqrt(24)
     2.4495
     """
-    factors, inputs = _factors(features, logits, bias)
+    factors, inputs = _factors(features.double(), logits.double(), bias)
     flat = factors.flatten(1)
     factor_squares, norms = flat.square().sum(dim=1), inputs.square().sum(dim=1)
 
@@ -100,22 +98,51 @@ def spectral_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool =
     >>> round(distances[0, 1].item(), 4)   # |A| = 1/2 times the norm of [[4, 2], [2, 0]], 2 + sqrt(8)
     2.4142
     """
+    blocks = spectral_hessian_distance_blocks(features.double(), logits.double(), bias=bias)
+    return symmetric_matrix(len(features), blocks, like=features.double())
+
+
+def spectral_hessian_distance_blocks(features: Tensor, logits: Tensor, *, bias: bool = True) -> Blocks:
+    r"""The matrix of `spectral_hessian_distances`, block by block on demand, in the dtype of the features.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        bias: whether the layer has one; without it :math:`a_i = h_i`.
+
+    Returns:
+        A function of some rows and columns that computes this block.
+
+    Raises:
+        ValueError: shapes disagree.
+
+    >>> features, logits = torch.zeros(2, 1), torch.tensor([[0.0, 0.0], [0.0, 50.0]])
+    >>> spectral_hessian_distance_blocks(features, logits)(slice(0, 1), slice(0, 2))
+    tensor([[0.0000, 0.5000]])
+    """
     factors, inputs = _factors(features, logits, bias)
-    first, second = torch.triu_indices(len(inputs), len(inputs), offset=1)
-    distances = inputs.new_zeros(len(inputs), len(inputs))
-    for i, j in zip(first.split(PAIRS_PER_BLOCK), second.split(PAIRS_PER_BLOCK), strict=True):
-        left, right = _plane_coordinates(inputs[i], inputs[j])
-        eigenvalues = torch.linalg.eigvalsh(_kronecker(factors[i], left) - _kronecker(factors[j], right))
-        distances[i, j] = distances[j, i] = eigenvalues.abs().amax(dim=1)
-    return distances
+
+    def row(factor: Tensor, vector: Tensor, columns: Part) -> Tensor:
+        length = vector.norm().clamp(min=torch.finfo(vector.dtype).tiny)  # 0 without a bias where no feature is active
+        along = inputs[columns] @ vector / length
+        across = (inputs[columns] - along[:, None] * vector / length).norm(dim=1)
+        plane = torch.stack([along, across], dim=1)
+        others = torch.einsum("mab,mi,mj->miajb", factors[columns], plane, plane)
+        others[:, 0, :, 0, :] -= length**2 * factor
+        return torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
+
+    def block(rows: Part, columns: Part) -> Tensor:
+        return torch.stack([row(*pair, columns) for pair in zip(factors[rows], inputs[rows], strict=True)])
+
+    return block
 
 
 def _factors(features: Tensor, logits: Tensor, bias: bool) -> tuple[Tensor, Tensor]:
-    """A_i, (n, c, c), and a_i, (n, d+1) or (n, d)."""
+    """The factors of the Hessians: A_i, ``(n, c, c)``, and a_i, ``(n, d + 1)``, or ``(n, d)`` without a bias."""
     check_samples(features, logits)
-    probabilities = logits.double().softmax(dim=1)
+    probabilities = logits.softmax(dim=1)
     factors = probabilities.diag_embed() - probabilities[:, :, None] * probabilities[:, None]
-    return factors, augmented_features(features.double(), bias=bias)
+    return factors, augmented_features(features, bias=bias)
 
 
 def _squared_cdist(left: Tensor, right: Tensor) -> Tensor:
@@ -127,18 +154,3 @@ def _outer_difference(left: Tensor, right: Tensor, left_norms: Tensor, right_nor
     difference = _squared_cdist(left, right)
     total = 2 * (left_norms[:, None] + right_norms) - difference
     return (total * difference + (left_norms[:, None] - right_norms).square()) / 2
-
-
-def _plane_coordinates(first: Tensor, second: Tensor) -> tuple[Tensor, Tensor]:
-    """Coordinates (m, 2) of each pair of rows in an orthonormal basis of their span that starts with the first one."""
-    length = first.norm(dim=1)
-    along = (first * second).sum(dim=1) / length
-    across = (second - (along / length)[:, None] * first).norm(dim=1)
-    return torch.stack([length, torch.zeros_like(length)], dim=1), torch.stack([along, across], dim=1)
-
-
-def _kronecker(factors: Tensor, points: Tensor) -> Tensor:
-    r""":math:`A \otimes x x^\top` for each pair of (m, c, c) and (m, 2): (m, 2c, 2c)."""
-    size = 2 * factors.shape[1]
-    outer = points[:, :, None] * points[:, None]
-    return torch.einsum("mij,mkl->mikjl", factors, outer).reshape(-1, size, size)

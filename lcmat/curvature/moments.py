@@ -58,7 +58,7 @@ def second_moment(
         ``(c, d + 1)``, non-negative, the bias last; a mean over the samples, not centred.
 
     Raises:
-        ValueError: as for `mean_gradient`.
+        ValueError: shapes disagree, a label is out of range, there is no sample, or the weights are no weights.
 
     >>> second_moment(torch.tensor([[2.0]]), torch.zeros(1, 2), torch.tensor([1]))
     tensor([[1.0000, 0.2500],
@@ -95,7 +95,8 @@ def gradient_variance(
         ``(c, d + 1)``, the bias last; per parameter, averaged over the samples.
 
     Raises:
-        ValueError: as for `mean_gradient`; or all weight is on one sample, of which there is no unbiased variance.
+        ValueError: shapes disagree, a label is out of range, there is no sample, the weights are no weights, or all
+            weight is on one sample, of which there is no unbiased variance.
 
     >>> gradient_variance(torch.tensor([[2.0], [2.0]]), torch.zeros(2, 2), torch.tensor([0, 1]))
     tensor([[2.0000, 0.5000],

@@ -1,10 +1,10 @@
 """From the name of a data set to its two splits."""
 
-import difflib
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lcmat.config.base import nearest
 from lcmat.config.datasets import DATASETS, SPLITS, DatasetSpec
 from lcmat.files import paths
 
@@ -36,8 +36,8 @@ def load(
     (1437, 360, (1, 8, 8), 10)
     """
     if name not in DATASETS:
-        near = difflib.get_close_matches(name, DATASETS, n=1, cutoff=0)[0]
-        raise ValueError(f"no data set {name!r}; did you mean {near!r}? Known: {', '.join(DATASETS)}")
+        hint = nearest(name, DATASETS, cutoff=0)
+        raise ValueError(f"no data set {name!r}; {hint} Known: {', '.join(DATASETS)}")
     return load_spec(
         DATASETS[name],
         folder=Path(folder or paths.data_folder()),

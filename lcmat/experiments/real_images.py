@@ -7,6 +7,7 @@ import torch
 
 from lcmat.condensation import SyntheticSet, initial_set
 from lcmat.config import CondensationParameters, SelectionParameters
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments.embedding import SelectorView, selector_view
 from lcmat.experiments.seeds import derived_seed
@@ -65,8 +66,8 @@ def _rows(parameters: CondensationParameters, view: SelectorView, train: ImageDa
     choose, rows = METHODS[parameters.method].function, []
     for label in range(train.num_classes):
         of_class = (train.labels == label).nonzero()[:, 0]
-        labels = train.labels[of_class]
-        chosen = choose(features[of_class], view.logits[of_class], labels, parameters.ipc, generator)
+        layer = LastLayer(features[of_class], view.logits[of_class], train.labels[of_class])
+        chosen = choose(layer, parameters.ipc, generator)
         rows.append(of_class[chosen.indices])
     return torch.cat(rows)
 

@@ -5,7 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
-from lcmat.curvature.last_layer import hessian_diagonals, per_sample_gradients
+from lcmat.curvature.last_layer import LastLayer, hessian_diagonals, per_sample_gradients
 from lcmat.numerics.blocks import Blocks, Part
 from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
@@ -14,9 +14,7 @@ OFFICIAL_OFFSET = 10.0  # the official similarity is 10 - distance, and facility
 
 
 def adacore(
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
+    layer: LastLayer,
     budget: int,
     generator: torch.Generator,
     *,
@@ -28,15 +26,13 @@ def adacore(
 
     Gradient and Hessian diagonal are those of the last layer, in closed form.  The source estimates the diagonal with
     random vectors and smooths it over the steps of a training; here it is exact and there is one network, so nothing is
-    left to smooth but its zeros: `preconditioned_distance_blocks` adds a damping.
-    Deterministic: the generator is not used.  Memory holds a few matrices of all samples and dimensions.
+    left to smooth but its zeros: `preconditioned_distance_blocks` adds a damping.  Memory holds a few matrices of all
+    samples and dimensions.
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``.
-        labels: class numbers, int64 ``(n,)``.
+        layer: the last layer's view of the n samples of a class.
         budget: how many samples to choose.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
         damping: added to every entry of the Hessian diagonals, as a share of their mean over these samples.  With 0.1
             entries of average size and above are divided by nearly themselves, those far below by one number.
         official_kernel: take `official_distance_blocks` instead; damping then has no effect.
@@ -47,10 +43,10 @@ def adacore(
         samples nearest to each; gains in the unit of the distances.
     """
     if official_kernel:
-        blocks = official_distance_blocks(features, logits, labels, bias=bias)
+        blocks = official_distance_blocks(*layer, bias=bias)
     else:
-        blocks = preconditioned_distance_blocks(features, logits, labels, damping=damping, bias=bias)
-    indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+        blocks = preconditioned_distance_blocks(*layer, damping=damping, bias=bias)
+    indices, gains, sizes = facility_location_of_blocks(blocks, len(layer.labels), budget, like=layer.features)
     return Coreset(indices, sizes, gains)
 
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import best
 
@@ -11,9 +12,7 @@ _ROUNDING = 1e-13  # of a squared distance from an inner product, relative to th
 
 
 def cal(
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
+    layer: LastLayer,
     budget: int,
     generator: torch.Generator,
     *,
@@ -24,22 +23,26 @@ def cal(
 
     Neighbours are the nearest in feature space (Euclidean) of the other samples that are selected from: those of the
     class.  (In active learning they are the labelled ones; here all are.  DeepCore looks for them in the features of a
-    network trained on ImageNet, and takes symmetric divergences; no option imitates that.)  Deterministic.
+    network trained on ImageNet, and takes symmetric divergences; no option imitates that.)
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``.
-        labels: class numbers, int64 ``(n,)``; not used.
+        layer: the last layer's view of the n samples of a class, of which features and logits count.
         budget: how many samples to choose.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
         num_neighbours: k; all others where there are fewer.
         official_order: take the smallest divergences instead, as the official code does.
 
     Raises:
         ValueError: ``num_neighbours`` is not positive.
+
+    >>> logits = torch.tensor([[0.0, 0.0], [0.0, 0.0], [4.0, 0.0]])
+    >>> layer = LastLayer(torch.tensor([[0.0], [1.0], [3.0]]), logits, torch.tensor([0, 0, 0]))
+    >>> cal(layer, 1, torch.Generator(), num_neighbours=1).indices
+    tensor([2])
     """
     if num_neighbours < 1:
         raise ValueError(f"num_neighbours must be at least 1, got {num_neighbours}")
+    features, logits, _ = layer
     logarithms = logits.log_softmax(dim=1)
     scores = torch.zeros_like(logarithms[:, 0])
     count = min(num_neighbours, len(features) - 1)

@@ -9,7 +9,7 @@ from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
 from lcmat.data.dataset import ImageDataset
-from lcmat.files import checkpoints
+from lcmat.files.coresets import load_coreset, save_coreset
 
 
 @dataclass(frozen=True, eq=False)
@@ -54,26 +54,39 @@ class Coreset:
         return Subset(dataset, self.indices.tolist())
 
     def save(self, path: str | Path) -> None:
-        """Write the coreset to one file (safetensors and a hash; no pickle), atomically."""
-        tensors = {"indices": self.indices, "weights": self.weights, "gains": self.gains}
-        checkpoints.save(Path(path), tensors, {"kind": "coreset"})
+        """Write the coreset to one file, see `lcmat.files.coresets.save_coreset`."""
+        save_coreset(path, vars(self))
 
     @classmethod
     def load(cls, path: str | Path) -> "Coreset":
-        """Read a coreset written by `save`.
+        """Read a coreset written by `save`, see `lcmat.files.coresets.load_coreset`."""
+        return cls(**load_coreset(path))
 
-        Raises:
-            CorruptArtifactError: the file is damaged.
-            ValueError: the file holds something else.
-        """
-        tensors, metadata = checkpoints.load(Path(path))
-        if metadata.get("kind") != "coreset":
-            raise ValueError(f"{path} holds {metadata.get('kind', 'something else')}, not a coreset")
-        return cls(**tensors)
+
+def equally_weighted(indices: Tensor, size: int, gains: Tensor | None = None) -> Coreset:
+    """The coreset of a method that defines no weights: each chosen sample stands for as many.
+
+    Args:
+        indices: positions of the chosen samples, int64 ``(m,)``.
+        size: the number of samples to choose from, n.
+        gains: the marginal gain of each choice, float64 ``(m,)``; None for a method that has none.
+
+    Returns:
+        The chosen samples with weights ``n / m``.
+
+    >>> equally_weighted(torch.tensor([2, 0]), 5).weights
+    tensor([2.5000, 2.5000], dtype=torch.float64)
+    """
+    weights = torch.full((len(indices),), size / max(len(indices), 1), dtype=torch.float64)
+    return Coreset(indices.cpu(), weights, torch.full_like(weights, torch.nan) if gains is None else gains)
 
 
 def concatenate(parts: list[Coreset]) -> Coreset:
-    """Join coresets of disjoint sets of samples (the classes) into one."""
+    """Join coresets of disjoint sets of samples, such as the classes, into one, in the order given.
+
+    >>> concatenate([equally_weighted(torch.tensor([2]), 3), equally_weighted(torch.tensor([5]), 2)]).weights
+    tensor([3., 2.], dtype=torch.float64)
+    """
     if not parts:
-        return Coreset(torch.empty(0, dtype=torch.int64), *(torch.empty(0, dtype=torch.float64) for _ in range(2)))
+        return equally_weighted(torch.empty(0, dtype=torch.int64), 0)
     return Coreset(*(torch.cat([getattr(part, name) for part in parts]) for name in ("indices", "weights", "gains")))

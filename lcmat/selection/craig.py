@@ -3,9 +3,9 @@
 from typing import Literal
 
 import torch
-from torch import Tensor
 
-from lcmat.curvature.last_layer import outer_product_distance_blocks
+from lcmat.curvature.distances import outer_product_distance_blocks
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors
@@ -13,9 +13,7 @@ from lcmat.selection.official import LossReduction, OfficialWeights
 
 
 def craig(
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
+    layer: LastLayer,
     budget: int,
     generator: torch.Generator,
     *,
@@ -29,14 +27,12 @@ def craig(
 
     In deep networks the distance between the gradients of two samples is estimated by that between their gradients in
     the logits, ``d_ij = |(p_i - y_i) - (p_j - y_j)|`` (its section on deep networks). A constant times it is no bound:
-    samples of equal residuals and different features have ``d_ij = 0``.  Deterministic: the generator is not used.
+    samples of equal residuals and different features have ``d_ij = 0``.
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``.
-        labels: class numbers, int64 ``(n,)``.
+        layer: the last layer's view of the n samples of a class.
         budget: how many samples to choose.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
         gradients: ``"logits"`` for that estimate; ``"last-layer"`` for the gradients of the last layer's parameters, as
             in the official code.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
@@ -48,6 +44,7 @@ def craig(
         Indices in greedy order, a prefix being the choice of a smaller budget; weights ``gamma_j``, the number of
         samples nearest to each; gains in the unit of the distances.
     """
+    features, logits, labels = layer
     factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
     if gradients == "logits":  # the gradient in the logits is that of a bias: the last layer's without any features
         blocks = outer_product_distance_blocks(factors, features[:, :0])

@@ -6,8 +6,7 @@ import torch
 from torch import Tensor
 
 from lcmat.numerics.ties import first_best
-from lcmat.selection.coreset import Coreset
-from lcmat.selection.scores import equally_weighted
+from lcmat.selection.coreset import Coreset, equally_weighted
 
 
 def farthest_first(
@@ -23,7 +22,15 @@ def farthest_first(
         size: n.
         budget: how many samples to choose, ``0 .. n``.
         generator: draws the first sample.
-        rounding: error of the ``d_ij``.
+        rounding: error of the ``d_ij``; distances that differ by no more count as equal, and the lowest index wins.
+
+    Returns:
+        The centres in the order of choice, equally weighted.
+
+    >>> points = torch.tensor([0.0, 1.0, 5.0])
+    >>> draw = torch.Generator().manual_seed(0)
+    >>> 2 in farthest_first(lambda j: (points - points[j]).abs(), 3, 2, draw, rounding=0.0).indices
+    True
     """
     if budget == 0:
         return equally_weighted(torch.empty(0, dtype=torch.int64), size)

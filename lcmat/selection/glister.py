@@ -5,15 +5,13 @@ from torch import Tensor
 
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.ties import first_best
-from lcmat.selection.coreset import Coreset
+from lcmat.selection.coreset import Coreset, equally_weighted
 from lcmat.selection.gradient_factors import gradient_factors, logit_changes, mean_gradient, products_with
 from lcmat.selection.official import LossReduction
 
 
 def glister(
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
+    layer: LastLayer,
     budget: int,
     generator: torch.Generator,
     *,
@@ -25,27 +23,31 @@ def glister(
 ) -> Coreset:
     """Glister in the last layer, judged by the training samples themselves (Killamsetty et al., AAAI 2021).
 
-    See `ascend`.  Deterministic: the generator is not used.  The official code is ``rounds=1`` (the function that would
+    It is `glister_val` with the candidates for validation.  The official code is ``rounds=1`` (the function that would
     renew the gradient is passed under a misspelt name and never runs), ``double_softmax=True`` and
     ``loss_reduction="mean-per-batch"``: the top of one inner product.
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``.
-        labels: class numbers, int64 ``(n,)``.
+        layer: the last layer's view of the n samples of a class.
         budget: how many samples to choose.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
         eta: step size; 0.01 as in the authors' configurations.
-        rounds: how often the gradient is renewed, None for after each choice.
+        rounds: how often the gradient is renewed; None: after each choice.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
         bias: whether the last layer has one.
+
+    Returns:
+        The choice, its weights and gains as `glister_val` defines them.
+
+    Raises:
+        ValueError: eta is not positive and finite, or rounds is not positive.
     """
-    own = LastLayer(features, logits, labels)
-    return ascend(
-        own,
-        own,
+    return glister_val(
+        layer,
         budget,
+        generator,
+        validation=layer,
         eta=eta,
         rounds=rounds,
         double_softmax=double_softmax,
@@ -54,57 +56,66 @@ def glister(
     )
 
 
-def ascend(
-    candidates: LastLayer,
-    judges: LastLayer,
+def glister_val(
+    layer: LastLayer,
     budget: int,
+    generator: torch.Generator,
     *,
-    eta: float,
-    rounds: int | None,
-    double_softmax: bool,
-    loss_reduction: LossReduction | None,
-    bias: bool,
+    validation: LastLayer,
+    eta: float = 0.01,
+    rounds: int | None = None,
+    double_softmax: bool = False,
+    loss_reduction: LossReduction | None = None,
+    bias: bool = True,
 ) -> Coreset:
-    """Greedily raise the judges' mean log-likelihood after one gradient step on the chosen candidates.
+    """Glister as its paper defines it, with the log-likelihood of validation samples (Killamsetty et al., AAAI 2021).
 
-    The step starts from the network's last layer, ``theta_S = theta - eta sum_{j in S} g_j(theta)``, and the gain of a
-    candidate is its Taylor approximation there, ``eta g_j(theta) . G(theta_S)`` with G the judges' mean gradient.  G is
+    Greedily raises their mean log-likelihood after one gradient step on the chosen samples.  The step starts from the
+    network's last layer, ``theta_S = theta - eta sum_{j in S} g_j(theta)``, and the gain of a candidate is its Taylor
+    approximation there, ``eta g_j(theta) . G(theta_S)`` with G the mean gradient of the validation samples.  G is
     renewed after each of the rounds; within a round its best candidates are taken at once.
 
     Args:
-        candidates: the samples to choose from, n.
-        judges: the samples whose likelihood counts.
-        budget: how many to choose.
-        eta: step size, positive.
-        rounds: number of rounds of equal size (the last may be shorter); None for one per choice.
-        double_softmax: the official baselines' loss, candidates' and judges'.
-        loss_reduction: ``"mean-per-batch"`` scales as the official code does, candidates and judges.
+        layer: the last layer's view of the n samples of a class, the candidates.
+        budget: how many samples to choose.
+        generator: not used: the choice is deterministic.
+        validation: samples of the same class that are neither test nor candidates: a part held out from the training
+            set.
+        eta: step size, positive; 0.01 as in the authors' configurations.
+        rounds: number of rounds of equal size (the last may be shorter); None: one for each choice.
+        double_softmax: the official baselines' loss, of both sets; see `lcmat.selection.gradient_factors`.
+        loss_reduction: ``"mean-per-batch"`` scales both sets as the official code does, see `lcmat.selection.official`.
         bias: whether the last layer has one.
 
     Returns:
         Indices in the order of choice; equal weights, for the method defines none; the Taylor gains in the mean
-        log-likelihood (per judge), negative where the choice lowers it.
+        log-likelihood (per validation sample), negative where the choice lowers it.
 
     Raises:
-        ValueError: eta is not positive and finite, rounds is not positive, or there are no judges.
+        ValueError: eta is not positive and finite, rounds is not positive, or no validation sample is of this class.
+
+    >>> layer = LastLayer(torch.tensor([[1.0], [2.0]]), torch.zeros(2, 2), torch.tensor([0, 0]))
+    >>> glister_val(layer, 1, torch.Generator(), validation=layer, eta=0.5).gains  # 0.5 (2 * 1.5 + 1) / 2
+    tensor([1.], dtype=torch.float64)
     """
     if not 0 < eta < float("inf") or (rounds is not None and rounds < 1):
         raise ValueError(f"eta must be positive and finite and rounds at least 1, got {eta} and {rounds}")
-    factors = _factors(candidates, double_softmax, loss_reduction)
+    factors = _factors(layer, double_softmax, loss_reduction)
     at_once = -(-budget // (rounds or max(budget, 1)))
     free = torch.ones(len(factors), dtype=torch.bool, device=factors.device)
     indices: list[int] = []
     gains: list[float] = []
     while len(indices) < budget:
-        target = mean_gradient(_factors(judges, double_softmax, loss_reduction), judges.features, bias=bias)
-        values = eta * products_with(target, factors, candidates.features)
+        target = mean_gradient(_factors(validation, double_softmax, loss_reduction), validation.features, bias=bias)
+        values = eta * products_with(target, factors, layer.features)
         picks = _take(values, free, min(at_once, budget - len(indices)))
         indices += picks
         gains += values[picks].tolist()
-        step = len(picks) * mean_gradient(factors[picks], candidates.features[picks], bias=bias)
-        judges = judges._replace(logits=judges.logits - eta * logit_changes(step, judges.features))
-    weights = torch.full((budget,), len(factors) / max(budget, 1), dtype=torch.float64)
-    return Coreset(torch.tensor(indices, dtype=torch.int64), weights, torch.tensor(gains, dtype=torch.float64))
+        step = len(picks) * mean_gradient(factors[picks], layer.features[picks], bias=bias)
+        moved = validation.logits - eta * logit_changes(step, validation.features)
+        validation = validation._replace(logits=moved)
+    chosen = torch.tensor(indices, dtype=torch.int64)
+    return equally_weighted(chosen, len(factors), torch.tensor(gains, dtype=torch.float64))
 
 
 def _factors(samples: LastLayer, double_softmax: bool, loss_reduction: LossReduction | None) -> Tensor:
@@ -114,7 +125,7 @@ def _factors(samples: LastLayer, double_softmax: bool, loss_reduction: LossReduc
 
 
 def _take(values: Tensor, free: Tensor, count: int) -> list[int]:
-    """The indices of the largest free values, which are free no longer."""
+    """Take the indices of the largest free values, largest first, and mark them as no longer free."""
     picks = []
     for _ in range(count):
         picks.append(first_best(values, free))

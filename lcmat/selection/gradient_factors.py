@@ -4,7 +4,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lcmat.curvature.last_layer import residuals
+from lcmat.curvature.last_layer import residuals, scale_rows
 from lcmat.selection.official import LossReduction, loss_scales
 
 
@@ -28,8 +28,7 @@ def gradient_factors(
     tensor([[ 0.5000, -0.5000]])
     """
     factors = double_softmax_residuals(logits, labels) if double_softmax else residuals(logits, labels)
-    scales = loss_scales(len(labels), loss_reduction, like=logits)
-    return factors if scales is None else factors * scales[:, None]
+    return scale_rows(factors, loss_scales(len(labels), loss_reduction, like=logits))
 
 
 def double_softmax_residuals(logits: Tensor, labels: Tensor) -> Tensor:
@@ -55,7 +54,15 @@ def double_softmax_residuals(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def mean_gradient(factors: Tensor, features: Tensor, *, bias: bool = True) -> Tensor:
-    """The mean of the gradients ``r_i [h_i; 1]^T``: ``(c, d + 1)``, the bias last; ``(c, d)`` in a layer without.
+    """The mean of the gradients ``r_i [h_i; 1]^T``.
+
+    Args:
+        factors: the vectors ``r_i``, ``(n, c)``.
+        features: the ``h_i``, ``(n, d)``.
+        bias: whether the last layer has one.
+
+    Returns:
+        ``(c, d + 1)``, the bias last; ``(c, d)`` for a layer without bias; a mean over the samples.
 
     Raises:
         ValueError: there are no samples.
@@ -72,9 +79,15 @@ def mean_gradient(factors: Tensor, features: Tensor, *, bias: bool = True) -> Te
 
 
 def products_with(gradient: Tensor, factors: Tensor, features: Tensor) -> Tensor:
-    """Inner products of the gradients ``r_i [h_i; 1]^T`` with one gradient ``(c, d + 1)``: ``(n,)``.
+    """Inner products of the gradients ``r_i [h_i; 1]^T`` with one gradient.
 
-    A gradient ``(c, d)`` is one without bias.
+    Args:
+        gradient: the other factor of each product, ``(c, d + 1)`` with the bias last, or ``(c, d)`` without.
+        factors: the vectors ``r_i``, ``(n, c)``.
+        features: the ``h_i``, ``(n, d)``.
+
+    Returns:
+        ``(n,)``; one sample each, no reduction.
 
     >>> products_with(torch.ones(2, 2), torch.tensor([[1.0, 3.0]]), torch.tensor([[4.0]]))
     tensor([20.])
@@ -83,11 +96,14 @@ def products_with(gradient: Tensor, factors: Tensor, features: Tensor) -> Tensor
 
 
 def logit_changes(step: Tensor, features: Tensor) -> Tensor:
-    """What a step of the last layer adds to the logits: ``(n, c)``.
+    """Changes of the logits that a step of the last layer's parameters makes.
 
     Args:
         step: of the layer's parameters, ``(c, d + 1)`` with the bias last, or ``(c, d)`` without.
         features: the ``h_i``, ``(n, d)``.
+
+    Returns:
+        ``(n, c)``, to be added to the logits.
 
     >>> logit_changes(torch.tensor([[2.0, 1.0]]), torch.tensor([[4.0]]))
     tensor([[9.]])

@@ -3,7 +3,7 @@
 import torch
 from torch import Tensor
 
-from lcmat.curvature.last_layer import augmented_features
+from lcmat.curvature.last_layer import LastLayer, augmented_features
 from lcmat.numerics.omp import orthogonal_matching_pursuit
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, products_with
@@ -11,9 +11,7 @@ from lcmat.selection.official import LossReduction, OfficialWeights
 
 
 def gradmatch(
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
+    layer: LastLayer,
     budget: int,
     generator: torch.Generator,
     *,
@@ -26,17 +24,17 @@ def gradmatch(
     """GradMatch on last-layer gradients (Killamsetty et al., ICML 2021, Algorithm 2, per class).
 
     Minimises ``|sum_j w_j g_j - sum_i g_i|^2 + ridge |w|^2`` over subsets of the size of the budget and their weights.
-    Deterministic: the generator is not used.  The official code is ``ridge=1.0``, ``double_softmax=True`` and
-    ``loss_reduction="mean-per-batch"``: next to squared gradients divided by 128^2 such a ridge is so large that the
-    residual hardly moves and the choice is the top of one inner product.  (The official code also leaves the ridge out
-    of the first regression, and drops samples without a weight, so that its coreset is smaller than the budget.)
+    It is `gradmatch_val` with the samples themselves for validation.
+
+    The official code is ``ridge=1.0``, ``double_softmax=True`` and ``loss_reduction="mean-per-batch"``: next to squared
+    gradients divided by 128^2 such a ridge is so large that the residual hardly moves and the choice is the top of one
+    inner product.  (The official code also leaves the ridge out of the first regression, and drops samples without a
+    weight, so that its coreset is smaller than the budget.)
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``.
-        labels: class numbers, int64 ``(n,)``.
+        layer: the last layer's view of the n samples of a class.
         budget: how many samples to choose; it is met also beyond the rank of the gradients, see `lcmat.numerics.omp`.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
         ridge: weight of the squared weights, in the unit of squared gradients; 0.5 as in the authors' configurations.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
@@ -47,9 +45,57 @@ def gradmatch(
         Indices in the order of the pursuit; the pursuit's non-negative weights as `match` completes them; gains in the
         unit of squared gradients.
     """
-    factors = gradient_factors(logits, labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
-    target, raw = mean_gradient(factors, features, bias=bias), official_weights is not None
-    return match(target, factors, features, budget, ridge=ridge, raw=raw)
+    return gradmatch_val(
+        layer,
+        budget,
+        generator,
+        validation=layer,
+        ridge=ridge,
+        double_softmax=double_softmax,
+        loss_reduction=loss_reduction,
+        official_weights=official_weights,
+        bias=bias,
+    )
+
+
+def gradmatch_val(
+    layer: LastLayer,
+    budget: int,
+    generator: torch.Generator,
+    *,
+    validation: LastLayer,
+    ridge: float = 0.5,
+    double_softmax: bool = False,
+    loss_reduction: LossReduction | None = None,
+    official_weights: OfficialWeights | None = None,
+    bias: bool = True,
+) -> Coreset:
+    """GradMatch whose target is the mean gradient of validation samples (Killamsetty et al., ICML 2021, ``L = L_V``).
+
+    Args:
+        layer: the last layer's view of the n samples of a class.
+        budget: how many samples to choose.
+        generator: not used: the choice is deterministic.
+        validation: samples of the same class that are neither test nor candidates: a part held out from the training
+            set.
+        ridge: weight of the squared weights, in the unit of squared gradients.
+        double_softmax: the official baselines' loss, of both sets; see `lcmat.selection.gradient_factors`.
+        loss_reduction: ``"mean-per-batch"`` scales both sets as the official code does, see `lcmat.selection.official`.
+        official_weights: the regression's, as they are, see `match`.
+        bias: whether the last layer has one.
+
+    Returns:
+        Indices, weights and gains as those of `gradmatch`, towards n times the mean gradient of the validation samples.
+
+    Raises:
+        ValueError: no validation sample is of this class.
+    """
+    factors, held_out = (
+        gradient_factors(part.logits, part.labels, double_softmax=double_softmax, loss_reduction=loss_reduction)
+        for part in (layer, validation)
+    )
+    target, raw = mean_gradient(held_out, validation.features, bias=bias), official_weights is not None
+    return match(target, factors, layer.features, budget, ridge=ridge, raw=raw)
 
 
 def match(
@@ -69,6 +115,13 @@ def match(
         ridge: weight of the squared weights.
         raw: leave the regression's weights as they are: none for a sample without a positive weight, and each class on
             a scale of its own, as the official code trains with.
+
+    Returns:
+        Indices in the order of the pursuit; weights that sum to n, unless raw; gains in the unit of squared gradients.
+
+    >>> factors, features = torch.tensor([[3.0], [1.0]]), torch.zeros(2, 1)
+    >>> match(torch.tensor([[0.0, 2.0]]), factors, features, 1, ridge=0.0, raw=True).weights  # 4 = w 3
+    tensor([1.3333], dtype=torch.float64)
     """
     augmented = augmented_features(features, bias=target.shape[1] > features.shape[1])
     squares = factors.square().sum(dim=1) * augmented.square().sum(dim=1)

@@ -5,16 +5,15 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.ties import first_best
-from lcmat.selection.coreset import Coreset
+from lcmat.selection.coreset import Coreset, equally_weighted
 from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.similarity import directions
 
 
 def graph_cut(
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
+    layer: LastLayer,
     budget: int,
     generator: torch.Generator,
     *,
@@ -24,14 +23,12 @@ def graph_cut(
 ) -> Coreset:
     """Greedily maximise a graph cut over similarities of last-layer gradients (DeepCore; Iyer et al., ALT 2021).
 
-    With ``s_ij = (1 + cos(g_i, g_j)) / 2``, see `graph_cut_ranking`.  Deterministic: the generator is not used.
+    With ``s_ij = (1 + cos(g_i, g_j)) / 2``, see `graph_cut_ranking`.
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``.
-        labels: class numbers, int64 ``(n,)``.
+        layer: the last layer's view of the n samples of a class.
         budget: how many samples to choose.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
         cut_lambda: how much likeness to all samples counts against likeness among the chosen ones.
         double_softmax: the official baselines' loss, see `lcmat.selection.gradient_factors`.
         bias: whether the last layer has one.
@@ -40,11 +37,10 @@ def graph_cut(
         Indices in greedy order, a prefix being the choice of a smaller budget; equal weights, for the method defines
         none; marginal gains of f, which may be negative.
     """
-    factors = gradient_factors(logits, labels, double_softmax=double_softmax)
-    similarities = _similarities(*directions(factors, features, bias=bias))
+    factors = gradient_factors(layer.logits, layer.labels, double_softmax=double_softmax)
+    similarities = _similarities(*directions(factors, layer.features, bias=bias))
     indices, gains = graph_cut_ranking(*similarities, budget, cut_lambda=cut_lambda)
-    weights = torch.full((budget,), len(labels) / max(budget, 1), dtype=torch.float64)
-    return Coreset(indices, weights, gains)
+    return equally_weighted(indices, len(factors), gains)
 
 
 def graph_cut_ranking(

@@ -32,14 +32,14 @@ def select_images(
         size: choose this many in all.
         method: a name in `lcmat.METHODS`.
         seed: for methods that draw random numbers.
-        batch_size: of the forward pass.
+        batch_size: images in one forward pass.
         options: the method's own, for instance ``rho=0.1``.
 
     Returns:
         The coreset; ``coreset.subset(dataset)`` is what to train on.
 
     Raises:
-        ValueError: the network has no such last layer, or as `lcmat.select`.
+        ValueError: the network has no such last layer, or `lcmat.select` refuses the method, options or samples.
 
     >>> images, labels = torch.eye(4).reshape(4, 1, 2, 2), torch.tensor([0, 0, 1, 1])
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
@@ -55,12 +55,12 @@ def last_layer(network: nn.Module, dataset: Dataset, *, batch_size: int = 256) -
     """The last linear layer's inputs and outputs for every sample of a data set, in order, in eval mode.
 
     Args:
-        network: as for `select_images`.
+        network: a classifier whose output is that of its last `torch.nn.Linear`, see `select_images`.
         dataset: map-style data set of ``(image, label)``.
-        batch_size: of the forward pass.
+        batch_size: images in one forward pass.
 
     Returns:
-        ``(n, d)``, ``(n, c)`` and ``(n,)`` on the CPU.
+        Features ``(n, d)``, logits ``(n, c)`` and labels ``(n,)`` on the CPU.
 
     Raises:
         ValueError: the network's output is not that of its last linear layer, or the data set is empty.

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.gram import gram_rows
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.farthest_first import farthest_first
@@ -10,20 +11,22 @@ from lcmat.selection.farthest_first import farthest_first
 _ROUNDING = 1e-13  # of a squared distance from an inner product, relative to the squared norms
 
 
-def k_center(features: Tensor, logits: Tensor, labels: Tensor, budget: int, generator: torch.Generator) -> Coreset:
+def k_center(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Greedy k-center in feature space with Euclidean distances (Sener & Savarese, ICLR 2018, Algorithm 1).
 
-    They start from images that are labelled already, here there are none: the first is drawn by the generator, as in
-    DeepCore.  One row of the Gram matrix a step.
+    They start from images that are labelled already, here there are none: the first is drawn, as in DeepCore.  Each
+    step takes one row of the Gram matrix.
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``; not used.
-        labels: class numbers, int64 ``(n,)``; not used.
+        layer: the last layer's view of the n samples of a class, of which only the features count.
         budget: how many samples to choose.
         generator: draws the first sample.
+
+    >>> layer = LastLayer(torch.tensor([[0.0], [1.0], [5.0]]), torch.zeros(3, 2), torch.tensor([0, 0, 0]))
+    >>> 2 in k_center(layer, 2, torch.Generator().manual_seed(0)).indices
+    True
     """
-    centred = features - features.mean(dim=0)
+    centred = layer.features - layer.features.mean(dim=0)
     squares = centred.square().sum(dim=1)
     products = gram_rows(centred, budget)
 
@@ -31,4 +34,4 @@ def k_center(features: Tensor, logits: Tensor, labels: Tensor, budget: int, gene
         return (squares + squares[index] - 2 * products(index)).clamp_(min=0)
 
     rounding = _ROUNDING * float(squares.max())
-    return farthest_first(squared_distances_to, len(features), budget, generator, rounding=rounding)
+    return farthest_first(squared_distances_to, len(centred), budget, generator, rounding=rounding)

@@ -3,7 +3,8 @@
 import torch
 from torch import Tensor
 
-from lcmat.curvature.last_layer import gradient_distance_blocks, hessian_distance_blocks, top_variance_dimensions
+from lcmat.curvature.distances import gradient_distance_blocks, hessian_distance_blocks
+from lcmat.curvature.last_layer import LastLayer, top_variance_dimensions
 from lcmat.numerics.blocks import Blocks, Part, symmetric_matrix
 from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
@@ -11,9 +12,7 @@ from lcmat.selection.official import LossReduction, loss_scales
 
 
 def lcmat_s(
-    features: Tensor,
-    logits: Tensor,
-    labels: Tensor,
+    layer: LastLayer,
     budget: int,
     generator: torch.Generator,
     *,
@@ -24,23 +23,27 @@ def lcmat_s(
 ) -> Coreset:
     """LCMat-S: facility location on gradients and Hessian diagonals of the last layer (paper Eq. 12, Algorithm 1).
 
-    Weights are the cluster sizes ``gamma_j`` of CRAIG's assignment.  Deterministic: the generator is not used.  Above
-    `lcmat.numerics.blocks.LARGEST_MATRIX` samples the distances are computed on demand instead of stored.
+    Above `lcmat.numerics.blocks.LARGEST_MATRIX` samples the distances are computed on demand instead of stored.
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``.
-        labels: class numbers, int64 ``(n,)``.
+        layer: the last layer's view of the n samples of a class.
         budget: how many samples to choose.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
         rho: radius of the parameter perturbation; 0 leaves gradient matching.
         top_k: how many Hessian dimensions count, K.
         loss_reduction: ``"mean-per-batch"`` scales as the official code does, see `lcmat.selection.official`.
         bias: whether the last layer has one.
+
+    Returns:
+        Indices in greedy order, a prefix being the choice of a smaller budget; weights ``gamma_j``, the number of
+        samples nearest to each; gains in the unit of the distances.
+
+    Raises:
+        ValueError: ``rho`` is negative or not finite, or ``top_k`` is not positive.
     """
-    scales = loss_scales(len(labels), loss_reduction, like=features)
-    blocks = lcmat_distance_blocks(features, logits, labels, rho=rho, top_k=top_k, scales=scales, bias=bias)
-    indices, gains, sizes = facility_location_of_blocks(blocks, len(labels), budget, like=features)
+    scales = loss_scales(len(layer.labels), loss_reduction, like=layer.features)
+    blocks = lcmat_distance_blocks(*layer, rho=rho, top_k=top_k, scales=scales, bias=bias)
+    indices, gains, sizes = facility_location_of_blocks(blocks, len(layer.labels), budget, like=layer.features)
     return Coreset(indices, sizes, gains)
 
 
@@ -89,7 +92,23 @@ def lcmat_distance_blocks(
     scales: Tensor | None = None,
     bias: bool = True,
 ) -> Blocks:
-    """The matrix of `lcmat_distances`, block by block on demand; arguments and errors are the same."""
+    """The matrix of `lcmat_distances`, block by block on demand.
+
+    Args:
+        features: inputs of the last linear layer, ``(n, d)``.
+        logits: its outputs, ``(n, c)``.
+        labels: class numbers, int64 ``(n,)``.
+        rho: radius of the parameter perturbation, finite and not negative.
+        top_k: size of K, the dimensions of largest variance over these n samples.
+        scales: positive factors of the samples' losses, ``(n,)``; None for 1.
+        bias: whether the last layer has one.
+
+    Returns:
+        A function of some rows and columns that computes this block.
+
+    Raises:
+        ValueError: shapes disagree, ``rho`` is negative or not finite, or ``top_k`` is not positive.
+    """
     if not 0 <= rho < float("inf"):
         raise ValueError(f"rho must be a finite number >= 0, got {rho}")
     dimensions = top_variance_dimensions(features, logits, top_k, scales=scales, bias=bias)

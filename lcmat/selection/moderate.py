@@ -1,26 +1,30 @@
 """Moderate coreset: samples neither close to their class centre nor far from it."""
 
 import torch
-from torch import Tensor
 
+from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import best
 
 
-def moderate(features: Tensor, logits: Tensor, labels: Tensor, budget: int, generator: torch.Generator) -> Coreset:
+def moderate(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Smallest ``|d_i - median(d)|`` first, ``d_i = ||h_i - centre of its class||`` (Xia et al., ICLR 2023).
 
     The centre is the mean of the class, as in the paper; its authors' code takes the median of each coordinate, and the
     ranks next to the middle one instead of the nearest values.  Of an even number of distances the median is the mean
-    of the middle two, which are then equally near to it.  Deterministic.
+    of the middle two, which are then equally near to it.
 
     Args:
-        features: inputs of the last linear layer, ``(n, d)``.
-        logits: its outputs, ``(n, c)``; not used.
-        labels: class numbers, int64 ``(n,)``.
+        layer: the last layer's view of the n samples of a class, of which features and labels count.
         budget: how many samples to choose.
-        generator: unused; every method takes one.
+        generator: not used: the choice is deterministic.
+
+    >>> features = torch.tensor([[0.0], [1.0], [2.0], [9.0]])  # 3, 2, 1 and 6 from their mean; the median is 2.5
+    >>> layer = LastLayer(features, torch.zeros(4, 2), torch.tensor([0, 0, 0, 0]))
+    >>> moderate(layer, 2, torch.Generator()).indices
+    tensor([0, 1])
     """
+    features, _, labels = layer
     sums = features.new_zeros(int(labels.max()) + 1, features.shape[1]).index_add_(0, labels, features)
     centres = sums / labels.bincount()[:, None].clamp(min=1)
     distances = (features - centres[labels]).norm(dim=1)

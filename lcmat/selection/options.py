@@ -2,48 +2,36 @@
 
 import numbers
 from collections.abc import Mapping
-from difflib import get_close_matches
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin, get_type_hints
 
+from lcmat.config.base import recognised
 from lcmat.config.registry import Method
 
-_WORDS = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "None"}
+_TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", NoneType: "None"}
 _NUMBERS = {int: numbers.Integral, float: numbers.Real}
 
 
-def look_up(name: str, known: Mapping[str, Any], kind: str) -> Any:
-    """The entry of that name.
-
-    Raises:
-        ValueError: there is none; the message names the nearest.
-
-    >>> look_up("roh", {"rho": 0.1}, "option")
-    Traceback (most recent call last):
-    ValueError: 'roh' is no option; did you mean 'rho'?
-    """
-    if name in known:
-        return known[name]
-    near = get_close_matches(name, known, n=1, cutoff=0.5)
-    hint = f"did you mean {near[0]!r}?" if near else f"known: {', '.join(known) or 'none'}"
-    raise ValueError(f"{name!r} is no {kind}; {hint}")
-
-
-def check_keywords(name: str, method: Method, given: Mapping[str, Any]) -> None:
+def check_keywords(name: str, method: Method, arguments: Mapping[str, Any]) -> None:
     """Refuse options that the method does not have or cannot use, and a call without the evidence it needs.
+
+    Args:
+        name: of the method.
+        method: its entry in the registry.
+        arguments: the keyword arguments of the call, options and evidence.
 
     Raises:
         ValueError: the message names the argument and what would do.
     """
     kinds = get_type_hints(method.function)
     known = {**method.options, **dict.fromkeys(method.evidence)}
-    for keyword, value in given.items():
-        look_up(keyword, known, f"option of method {name!r}")
+    for keyword, value in arguments.items():
+        recognised(keyword, f"option of method {name!r}", known)
         if keyword in method.options and not any(_is_of(kind, value) for kind in _alternatives(kinds[keyword])):
-            wanted = " or ".join(map(_word, _alternatives(kinds[keyword])))
+            wanted = " or ".join(map(_type_name, _alternatives(kinds[keyword])))
             raise ValueError(f"{keyword} of method {name!r} must be {wanted}, got {value!r}")
     for keyword in method.evidence:
-        if not isinstance(given.get(keyword), kinds[keyword]):
+        if not isinstance(arguments.get(keyword), kinds[keyword]):
             form = kinds[keyword].__name__
             raise ValueError(
                 f"method {name!r} needs {keyword}=, a {form}: see lcmat.selection.METHODS[{name!r}].function"
@@ -62,5 +50,5 @@ def _is_of(kind: Any, value: Any) -> bool:
     return isinstance(value, kind)
 
 
-def _word(kind: Any) -> str:
-    return " or ".join(map(repr, get_args(kind))) if get_origin(kind) is Literal else _WORDS[kind]
+def _type_name(kind: Any) -> str:
+    return " or ".join(map(repr, get_args(kind))) if get_origin(kind) is Literal else _TYPE_NAMES[kind]

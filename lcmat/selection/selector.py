@@ -7,11 +7,12 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcmat.config.base import recognised
 from lcmat.config.registry import METHODS
 from lcmat.curvature.last_layer import LastLayer, check_samples
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.coreset import Coreset, concatenate
-from lcmat.selection.options import check_keywords, look_up
+from lcmat.selection.options import check_keywords
 
 
 def select(
@@ -56,7 +57,7 @@ def select(
     >>> coreset.indices, coreset.weights
     (tensor([0, 2]), tensor([2., 2.], dtype=torch.float64))
     """
-    chosen = look_up(method, METHODS, "method")
+    chosen = METHODS[recognised(method, "method", METHODS)]
     check_keywords(method, chosen, options)
     features, logits = (_float64(name, values) for name, values in (("features", features), ("logits", logits)))
     labels = torch.as_tensor(labels)
@@ -70,13 +71,14 @@ def select(
         members = (groups == group).nonzero().flatten()
         own = {name: _of_group(name, value, members, group, balanced) for name, value in options.items()}
         own |= {"bias": bias} if chosen.sees_bias else {}
-        part = chosen.function(features[members], logits[members], labels[members], budget, generator, **own)
+        layer = LastLayer(features[members], logits[members], labels[members])
+        part = chosen.function(layer, budget, generator, **own)
         parts.append(Coreset(members.cpu()[part.indices], part.weights, part.gains))
     return concatenate(parts)
 
 
 def _of_group(name: str, value: Any, members: Tensor, group: int, balanced: bool) -> Any:
-    """An option as it is; of evidence the members' rows, or the other samples of the same class."""
+    """Evidence cut to the group, the members' rows of a tensor or the samples of a `LastLayer`; an option as it is."""
     if isinstance(value, LastLayer):
         other = LastLayer(_float64(name, value.features), _float64(name, value.logits), value.labels)
         keep = other.labels == group if balanced else torch.ones_like(other.labels, dtype=torch.bool)

@@ -11,7 +11,13 @@ from lcmat.numerics.blocks import Blocks, Part
 def directions(factors: Tensor, features: Tensor, *, bias: bool = True) -> tuple[Tensor, Tensor]:
     """The unit vectors ``r_i / |r_i|`` and ``[h_i; 1] / |[h_i; 1]|``; a vector of zeros stays one.
 
-    Without a bias the latter are ``h_i / |h_i|``.
+    Args:
+        factors: the vectors ``r_i``, ``(n, c)``.
+        features: the ``h_i``, ``(n, d)``.
+        bias: whether the last layer has one; without it the second kind is ``h_i / |h_i|``.
+
+    Returns:
+        ``(n, c)`` and ``(n, d + 1)``, or ``(n, d)`` without a bias.
 
     >>> directions(torch.tensor([[3.0, 4.0], [0.0, 0.0]]), torch.zeros(2, 1))[0]
     tensor([[0.6000, 0.8000],
@@ -31,6 +37,9 @@ def cosine_distance_blocks(factors: Tensor, features: Tensor, *, bias: bool = Tr
         factors: the vectors ``r_i``, ``(n, c)``.
         features: the ``h_i``, ``(n, d)``.
         bias: whether the last layer has one.
+
+    Returns:
+        A function of some rows and columns that computes this block, in ``[0, 1]``.
 
     >>> block = cosine_distance_blocks(torch.tensor([[1.0, 0.0], [-2.0, 0.0], [0.0, 0.0]]), torch.zeros(3, 1))
     >>> block(slice(0, 1), slice(0, 3))

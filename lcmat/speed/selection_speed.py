@@ -18,10 +18,10 @@ from typing import Any
 import torch
 from torch import Tensor
 
+from lcmat.curvature.distances import hessian_distances
 from lcmat.curvature.last_layer import (
     LastLayer,
     hessian_diagonal_columns,
-    hessian_distances,
     per_sample_gradients,
     top_variance_dimensions,
 )
@@ -148,25 +148,25 @@ def kernel_parts(samples: int) -> list[Costs]:
 
 def one_by_one(samples: int, budget: int, pursuit_budget: int) -> list[Costs]:
     """k-center and herding, a sample at a time, and GradMatch's pursuit, beside their direct formulations."""
-    h, z, y = random_class(samples, 512, 10, seed=0)
-    gradients = per_sample_gradients(h, z, y).flatten(1)
+    layer = random_class(samples, 512, 10, seed=0)
+    gradients = per_sample_gradients(*layer).flatten(1)
     gradmatch = METHODS["gradmatch"].function
     first = int(torch.randint(samples, (), generator=_generator()))
     pursuit = partial(naive_pursuit, gradients, pursuit_budget, RIDGE)
     ways: dict[str, tuple[int, Callable[[], Coreset], dict[str, Callable[[], list[int]]]]] = {
         "k-center": (
             budget,
-            lambda: k_center(h, z, y, budget, _generator()),
-            {"all distances again": lambda: naive_k_center(h, budget, first)},
+            lambda: k_center(layer, budget, _generator()),
+            {"all distances again": lambda: naive_k_center(layer.features, budget, first)},
         ),
         "herding": (
             budget,
-            lambda: herding(h, z, y, budget, _generator()),
-            {"all distances again": lambda: naive_herding(h, budget)},
+            lambda: herding(layer, budget, _generator()),
+            {"all distances again": lambda: naive_herding(layer.features, budget)},
         ),
         "gradmatch": (
             pursuit_budget,
-            lambda: gradmatch(h, z, y, pursuit_budget, _generator(), ridge=RIDGE),
+            lambda: gradmatch(layer, pursuit_budget, _generator(), ridge=RIDGE),
             {
                 "regression solved again": pursuit,
                 "regression by least squares again, as DeepCore has it": partial(pursuit, least_squares=True),

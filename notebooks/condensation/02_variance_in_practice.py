@@ -79,7 +79,7 @@ from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.observation import observe_features
 from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import equal_strength, matching_gradient
-from lcmat.curvature.moments import gradient_variance, mean_gradient, second_moment
+from lcmat.curvature import gradient_variance, mean_gradient, second_moment
 from lcmat.report import figures
 from lcmat.sweep.profiles import PROFILES
 

@@ -63,10 +63,8 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import bound
+from lcmat import bound, curvature
 from lcmat.book.literate import show_source
-from lcmat.curvature import exact_distances as hessian_distances
-from lcmat.curvature import last_layer as curvature
 from lcmat.files.paths import project_folder
 from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics.submodular import cluster_sizes, facility_location
@@ -746,8 +744,8 @@ Markdown(
 
 # %% tags=["hide-input"]
 show_source(
-    hessian_distances.frobenius_hessian_distances,
-    hessian_distances.spectral_hessian_distances,
+    curvature.frobenius_hessian_distances,
+    curvature.spectral_hessian_distance_blocks,
 )
 
 # %%
@@ -760,8 +758,8 @@ blocks = [
 ]
 pairs = torch.stack(blocks)[:, None] - torch.stack(blocks)
 norms = {
-    hessian_distances.frobenius_hessian_distances: torch.linalg.matrix_norm(pairs),
-    hessian_distances.spectral_hessian_distances: torch.linalg.matrix_norm(pairs, 2),
+    curvature.frobenius_hessian_distances: torch.linalg.matrix_norm(pairs),
+    curvature.spectral_hessian_distances: torch.linalg.matrix_norm(pairs, 2),
 }
 for function, dense in norms.items():
     torch.testing.assert_close(function(*few), dense, rtol=1e-9, atol=1e-9)
@@ -780,11 +778,11 @@ def top_sum(k):
 
 TERMS = {
     "gradient only": lambda h, z: 0.0,
-    "largest entry (Eq. 8)": hessian_distances.largest_diagonal_distances,
+    "largest entry (Eq. 8)": curvature.largest_diagonal_distances,
     **{f"sum over K = {k}": top_sum(k) for k in sorted({10, top_k, 1000})},
     "sum over all dimensions": top_sum(shape[0] * shape[1]),
-    "Frobenius distance": hessian_distances.frobenius_hessian_distances,
-    "spectral distance": hessian_distances.spectral_hessian_distances,
+    "Frobenius distance": curvature.frobenius_hessian_distances,
+    "spectral distance": curvature.spectral_hessian_distances,
 }
 
 

@@ -59,8 +59,8 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
+from lcmat import curvature
 from lcmat.book.literate import show_source
-from lcmat.curvature import last_layer as curvature
 from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics import greedy as greedy_choice
 from lcmat.numerics.submodular import cluster_sizes, facility_location

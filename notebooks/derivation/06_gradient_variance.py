@@ -62,10 +62,9 @@ import torch
 from great_tables import GT
 from IPython.display import Markdown
 
-from lcmat import data
+from lcmat import curvature, data
 from lcmat.book.literate import show_source
-from lcmat.curvature import last_layer as curvature
-from lcmat.curvature.moments import (
+from lcmat.curvature import (
     gradient_variance,
     mean_gradient,
     second_moment,

@@ -67,7 +67,7 @@ from scipy.optimize import brentq
 from scipy.stats import binom, chi2
 from torch.nn.functional import cross_entropy, normalize
 
-from lcmat import bound, data, models, training
+from lcmat import bound, curvature, data, models, training
 from lcmat.book.literate import show_source
 from lcmat.bound.pac_bayes import (
     ball_radius,
@@ -76,7 +76,6 @@ from lcmat.bound.pac_bayes import (
     outside_ball,
     pac_bayes_gap,
 )
-from lcmat.curvature import last_layer as curvature
 from lcmat.report import figures
 from lcmat.selection import select
 

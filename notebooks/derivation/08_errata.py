@@ -55,10 +55,8 @@ import pandas as pd
 import torch
 from IPython.display import Markdown
 
-from lcmat import models
+from lcmat import curvature, models
 from lcmat.bound.pac_bayes import ball_radius, pac_bayes_gap
-from lcmat.curvature import last_layer as curvature
-from lcmat.curvature import moments as gradient_variance
 from lcmat.files.paths import project_folder
 from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics.submodular import cluster_sizes, facility_location
@@ -257,8 +255,8 @@ effect["E11"] = "holds for some subsets and fails for others, counted there"
 # %%
 def agreement(rows):
     part = [tensor[rows] for tensor in sample]
-    variance = gradient_variance.gradient_variance(*part).flatten()
-    diagonal = gradient_variance.mean_hessian_diagonal(*part[:2]).flatten()
+    variance = curvature.gradient_variance(*part).flatten()
+    diagonal = curvature.mean_hessian_diagonal(*part[:2]).flatten()
     cosine = torch.nn.functional.cosine_similarity(variance, diagonal, dim=0)
     return float(cosine), float(variance.norm() / diagonal.norm())
 

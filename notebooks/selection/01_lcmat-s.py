@@ -62,10 +62,9 @@ from great_tables import GT
 from IPython.display import Image, Markdown
 
 import lcmat
-from lcmat import data, models, training
+from lcmat import curvature, data, models, training
 from lcmat.book.literate import show_source
-from lcmat.curvature import last_layer as curvature
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer
 from lcmat.files.paths import project_folder
 from lcmat.measurements import kinds, selected_images
 from lcmat.numerics import streaming
@@ -321,7 +320,7 @@ indices, gains = rankings[shown]
 gamma = cluster_sizes(d, indices)
 nearest_choice = [min(indices.tolist(), key=lambda j: float(row[j])) for row in d]
 assert gamma.tolist() == [nearest_choice.count(j) for j in indices.tolist()]
-coreset = lcmat_s(*views[shown], budget, torch.Generator(), rho=rho, top_k=top_k)
+coreset = lcmat_s(views[shown], budget, torch.Generator(), rho=rho, top_k=top_k)
 assert coreset.indices.tolist() == indices.tolist()
 assert coreset.weights.tolist() == gamma.tolist() and gamma.sum() == size
 

@@ -58,7 +58,7 @@ from sklearn.linear_model import Ridge, orthogonal_mp_gram
 
 from lcmat import select, training
 from lcmat.book.literate import show_source
-from lcmat.curvature.last_layer import (
+from lcmat.curvature import (
     LastLayer,
     gradient_distances,
     per_sample_gradients,
@@ -72,7 +72,7 @@ from lcmat.report import figures
 from lcmat.selection.adacore import preconditioned_distance_blocks
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.craig import craig
-from lcmat.selection.glister import ascend
+from lcmat.selection.glister import glister_val
 from lcmat.selection.gradient_factors import double_softmax_residuals
 from lcmat.selection.gradmatch import match
 from lcmat.selection.official import OFFICIAL_BATCH_SIZE
@@ -196,10 +196,11 @@ show_source(craig, preconditioned_distance_blocks)
 show_source(match, orthogonal_matching_pursuit)
 
 # %% [markdown]
-# Glister takes the best product with the judges' gradient, moves the judges' last layer, and looks again.
+# Glister takes the best product with the gradient of the validation samples, or of all samples where there are none, moves
+# their last layer, and looks again.
 
 # %% tags=["hide-input"]
-show_source(ascend)
+show_source(glister_val)
 
 # %% [markdown]
 # ## Networks to look through

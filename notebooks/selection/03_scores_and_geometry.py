@@ -58,12 +58,10 @@ from sklearn.decomposition import PCA
 from sklearn.metrics.pairwise import cosine_similarity
 from sklearn.neighbors import NearestNeighbors
 
-from lcmat import data, report
+from lcmat import curvature, data, report
 from lcmat.book.literate import show_source
 from lcmat.config import SelectionParameters
-from lcmat.curvature import last_layer as curvature
-from lcmat.curvature.boundary import deepfool_distances
-from lcmat.curvature.last_layer import LastLayer
+from lcmat.curvature import LastLayer, deepfool_distances
 from lcmat.experiments import evidence
 from lcmat.experiments.embedding import selector_view
 from lcmat.experiments.evidence.forgetting import count_forgetting, watched_training
@@ -71,14 +69,11 @@ from lcmat.experiments.evidence.norms import norms
 from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.selection import METHODS, select
-from lcmat.selection.entropy import entropy
 from lcmat.selection.farthest_first import farthest_first
 from lcmat.selection.graph_cut import graph_cut_ranking
 from lcmat.selection.herding import herding
-from lcmat.selection.least_confidence import least_confidence
-from lcmat.selection.margin import margin
 from lcmat.selection.moderate import moderate
-from lcmat.selection.scores import best
+from lcmat.selection.scores import best, entropy, least_confidence, margin
 
 figures.use_style()
 SCORES = ["least-confidence", "entropy", "margin", "el2n", "grand", "forgetting"]
@@ -147,7 +142,7 @@ FORMULAS = {
 def picks(name, sample, budget=20, seed=0):
     own = {key: value[members[0]] for key, value in told[name].items()}
     generator = torch.Generator().manual_seed(seed)
-    found = METHODS[name].function(*sample, budget, generator, **own)
+    found = METHODS[name].function(sample, budget, generator, **own)
     assert len(set(found.weights.tolist())) == 1  # the method defines no weights
     return found.indices.tolist()
 

@@ -62,10 +62,9 @@ from great_tables import GT
 from IPython.display import Markdown
 from torch.nn import functional
 
-from lcmat import data, models, training
+from lcmat import curvature, data, models, training
 from lcmat.book.literate import show_source
 from lcmat.config.defaults import METHOD_OPTIONS
-from lcmat.curvature import last_layer as curvature
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.files.paths import project_folder
 from lcmat.numerics.l1 import l1_distances

@@ -48,9 +48,8 @@ import torch
 from IPython.display import Markdown
 
 import lcmat
-from lcmat import bound, data, models, training
+from lcmat import bound, curvature, data, models, training
 from lcmat.book.literate import show_source
-from lcmat.curvature import last_layer as curvature
 from lcmat.numerics.submodular import facility_location
 from lcmat.report import figures
 from lcmat.selection.lcmat_s import lcmat_distances, lcmat_s

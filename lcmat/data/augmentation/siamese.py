@@ -7,7 +7,6 @@ the same draw are compared under the same view, which is what condensation needs
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from difflib import get_close_matches
 from functools import partial
 from types import MappingProxyType
 from typing import Literal
@@ -15,6 +14,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 from torch.nn import functional
+
+from lcmat.config.base import nearest
 
 Combine = Literal["one", "idc", "all"]
 
@@ -126,11 +127,8 @@ def operations(strategy: str) -> tuple[str, ...]:
     names = () if strategy in ("", "none") else tuple(strategy.split("_"))
     for name in names:
         if name not in _OPERATIONS:
-            near = get_close_matches(name, _OPERATIONS, n=1, cutoff=0)[0]
-            raise ValueError(
-                f"no operation {name!r} in strategy {strategy!r}; did you mean {near!r}? "
-                f"There are: {', '.join(_OPERATIONS)}"
-            )
+            hint = f"{nearest(name, _OPERATIONS, cutoff=0)} There are: {', '.join(_OPERATIONS)}"
+            raise ValueError(f"no operation {name!r} in strategy {strategy!r}; {hint}")
     return names
 
 
