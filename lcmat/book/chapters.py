@@ -7,7 +7,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
-from lcmat.files.paths import PACKAGE, atomic_write, project_folder, records_folder, runs_folder
+from lcmat.files.paths import PACKAGE, atomic_write, records_folder, repository_folder, runs_folder
 from lcmat.sweep.runner import RunError, execute_notebook, read_source
 
 BENCHMARKS = "benchmarks"
@@ -15,13 +15,13 @@ BENCHMARKS = "benchmarks"
 
 def sources() -> list[Path]:
     """All chapters, `notebooks/<part>/<name>.py`; those that write records come first."""
-    found = sorted((project_folder() / "notebooks").glob("*/*.py"))
+    found = sorted((repository_folder() / "notebooks").glob("*/*.py"))
     return sorted(found, key=lambda source: source.parent.name != BENCHMARKS)
 
 
 def output_of(source: Path) -> Path:
     """The executed notebook that the table of contents lists, `book/<part>/<name>.ipynb`."""
-    return project_folder() / "book" / source.parent.name / f"{source.stem}.ipynb"
+    return repository_folder() / "book" / source.parent.name / f"{source.stem}.ipynb"
 
 
 def chapter_fingerprint(source: Path) -> str:
@@ -29,7 +29,7 @@ def chapter_fingerprint(source: Path) -> str:
 
     The benchmarks' chapters make a record of their own and read none.
     """
-    root = project_folder()
+    root = repository_folder()
     stored = (*root.glob("book/*.csv"), *root.glob("book/benchmarks/*.json"), *root.glob("book/measurements/*/*.json"))
     files = [source, root / "requirements.lock", *PACKAGE.rglob("*.py"), *stored]
     if source.parent.name != BENCHMARKS:

@@ -6,6 +6,7 @@ from collections import Counter
 from typing import Any
 
 from lcmat.config import EXPERIMENTS, expected
+from lcmat.files.paths import records_folder
 
 
 def add(commands: Any) -> None:
@@ -33,6 +34,8 @@ def _status(options: argparse.Namespace) -> int:
     from lcmat.records import record as records
 
     found, problems = records.load_all()
+    if not found and not problems:
+        print(f"no records in {records_folder()}")
     stale = stale_keys(found)
     counts = Counter(
         (record.experiment, record.parameters["dataset"], "stale" if record.key in stale else record.status)

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from lcmat import __version__
 from lcmat.cli import adopt, compare, lists, merge, notebooks, plan, run, sweep
 from lcmat.config import ParameterError
+from lcmat.files.extras import MissingExtraError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,7 +20,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return options.command(options)
     except ParameterError as error:
         return _fail(error, 2)
-    except (RuntimeError, ValueError, OSError) as error:  # a damaged record is a ValueError
+    except (RuntimeError, ValueError, OSError, MissingExtraError) as error:  # a damaged record is a ValueError
         return _fail(error, 1)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from here", 130)

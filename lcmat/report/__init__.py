@@ -1,5 +1,9 @@
 """From records and the published table to what the pages show; everything printed in the book is computed here."""
 
+from lcmat.files.extras import require
+
+require("run", "great_tables", "IPython", "matplotlib", "pandas", "seaborn")
+
 from lcmat.report.execution import executions
 from lcmat.report.paired import describe_differences, paired_to, paired_to_baseline
 from lcmat.report.plots import plot_selector_age, plot_setting
