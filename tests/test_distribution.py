@@ -1,4 +1,4 @@
-"""The wheel, away from the repository and among no more than what it requires: what `pip install lcmat` gives a user."""
+"""The wheel, away from the repository and among no more than it requires: what `pip install lcmat` gives a user."""
 
 import json
 import os
