@@ -46,7 +46,8 @@ def is_current(source: Path) -> bool:
         metadata = json.loads(output_of(source).read_bytes())["metadata"]
     except (OSError, ValueError, KeyError):
         return False
-    return metadata.get("lcmat", {}).get("fingerprint") == chapter_fingerprint(source)
+    current: bool = metadata.get("lcmat", {}).get("fingerprint") == chapter_fingerprint(source)
+    return current
 
 
 def execute_chapter(source: Path) -> None:

@@ -17,7 +17,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Execute a command line and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
+        status: int = options.command(options)
+        return status
     except ParameterError as error:
         return _fail(error, 2)
     except (RuntimeError, ValueError, OSError, MissingExtraError) as error:  # a damaged record is a ValueError

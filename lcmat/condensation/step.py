@@ -83,7 +83,7 @@ def equal_strength(
     Raises:
         ValueError: one of the two has no penalty.
     """
-    norms = []
+    norms: list[float] = []
     for name in (recipe.objective, control):
         matched = replace(recipe, objective=name)
         if matched.matched.moment is None:
@@ -167,7 +167,8 @@ def _view(
 
 def _originals(data: ImageDataset, rows: Tensor) -> Tensor:
     """Normalised images of rows (k, b): (k, b, channels, height, width)."""
-    return data.normalized(rows.flatten()).unflatten(0, rows.shape)
+    images: Tensor = data.normalized(rows.flatten()).unflatten(0, rows.shape)
+    return images
 
 
 def _chosen(stored: Tensor, positions: Tensor, factor: int) -> Tensor:

@@ -7,7 +7,8 @@ require("run", "great_tables", "IPython", "matplotlib", "pandas", "seaborn")
 from lcmat.report.execution import executions
 from lcmat.report.paired import describe_differences, paired_to, paired_to_baseline
 from lcmat.report.plots import plot_selector_age, plot_setting
-from lcmat.report.published import compare, paper_parameters, read_published, verdict_counts
+from lcmat.report.protocol import paper_parameters
+from lcmat.report.published import compare, read_published, verdict_counts
 from lcmat.report.runs import (
     as_defined,
     by_selector_age,

@@ -73,7 +73,8 @@ def hessian_spectral_distance_blocks(features: Tensor, logits: Tensor, *, bias: 
         plane = torch.stack([along, across], dim=1)
         others = torch.einsum("mab,mi,mj->miajb", covariances[columns], plane, plane)
         others[:, 0, :, 0, :] -= length**2 * covariance_i
-        return torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
+        norms: Tensor = torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
+        return norms
 
     def block(rows: Part, columns: Part) -> Tensor:
         pairs = zip(inputs[rows], covariances[rows], strict=True)

@@ -160,7 +160,7 @@ def _count(keys: set[str]) -> int:
     return len(keys & {path.stem for path in records_folder().glob("*/*/*.json")})
 
 
-def _follow(process: subprocess.Popen, done: Callable[[], int], total: int, deadline: float | None) -> None:
+def _follow(process: subprocess.Popen[bytes], done: Callable[[], int], total: int, deadline: float | None) -> None:
     """Wait for the process; once the deadline has passed, ask it to start no further job."""
     with tqdm(total=total, desc="runs", file=sys.stderr, mininterval=5) as bar:
         while process.poll() is None:

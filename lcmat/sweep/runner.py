@@ -79,7 +79,7 @@ def read_source(source: Path, metadata: Mapping[str, Any] | None = None) -> "Not
     require("run", "jupytext")
     import jupytext
 
-    notebook = jupytext.read(source, fmt="py:percent")
+    notebook: NotebookNode = jupytext.read(source, fmt="py:percent")
     notebook.metadata.pop("jupytext", None)
     notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3", "language": "python"}
     if metadata:
