@@ -55,7 +55,7 @@ test-lowest: $(INSTALLED) ## Run the tests with the lowest versions of the direc
 
 test-wheel: $(INSTALLED) ## Install the wheel with the newest dependencies, and do a run far from here (needs the internet)
 	rm -rf _build/dist _build/bare
-	$(BIN)/uv build --quiet --wheel --out-dir _build/dist
+	$(BIN)/uv build --quiet --out-dir _build/dist
 	$(BIN)/uv venv --quiet --python $(BIN)/python _build/bare
 	$(BIN)/uv pip install --quiet --python _build/bare/bin/python _build/dist/*.whl
 	cd _build/bare && bin/lcmat run selection --no-notebook -p method=lcmat-s -p fraction=0.05 -p epochs=2

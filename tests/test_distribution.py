@@ -102,9 +102,10 @@ def python(wheel, tmp_path_factory):
         for top in {file.parts[0] for file in package.files or ()} - {"..", "__pycache__"}:
             if not (site / top).exists():
                 (site / top).symlink_to(package.locate_file(top))
-    install = ["-m", "pip", "--python", str(folder / "bin/python"), "install", "--quiet", "--no-deps", "--no-index"]
-    subprocess.run([sys.executable, *install, str(wheel)], check=True, capture_output=True)
-    return folder / "bin" / "python"
+    python = folder / "bin" / "python"
+    install = ["uv", "pip", "install", "--python", str(python), "--no-deps", "--offline", str(wheel)]
+    subprocess.run([sys.executable, "-m", *install], check=True, capture_output=True)
+    return python
 
 
 @pytest.fixture
