@@ -1,6 +1,6 @@
 """The command `lcmat`.
 
-Exit status: 0 for success, 1 when something failed, 2 for parameters or words that make no sense.
+Exit status: 0 for success, 1 when something failed, 2 for parameters or arguments that make no sense.
 """
 
 import argparse
