@@ -20,7 +20,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test check-site check-links notebooks lock format clean
+.PHONY: help install book test test-lowest test-wheel check-site check-links notebooks lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -46,6 +46,19 @@ test: $(INSTALLED) ## Lint, check the format, the types and the direction of imp
 	$(BIN)/mypy lcmat
 	$(BIN)/lint-imports
 	$(BIN)/python -m pytest -n 2 --cov -m "not site and not slow"
+
+test-lowest: $(INSTALLED) ## Run the tests with the lowest versions of the direct dependencies (needs the internet)
+	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/lowest
+	$(BIN)/uv pip install --quiet --python $(VENV)/lowest/bin/python --resolution lowest-direct --editable '.[run]'
+	$(BIN)/uv pip install --quiet --python $(VENV)/lowest/bin/python --editable '.[dev]'
+	$(VENV)/lowest/bin/python -m pytest -n 2 -m "not site and not slow" tests
+
+test-wheel: $(INSTALLED) ## Install the wheel with the newest dependencies, and do a run far from here (needs the internet)
+	rm -rf _build/dist _build/bare
+	$(BIN)/uv build --quiet --out-dir _build/dist
+	$(BIN)/uv venv --quiet --python $(BIN)/python _build/bare
+	$(BIN)/uv pip install --quiet --python _build/bare/bin/python _build/dist/*.whl
+	cd _build/bare && bin/lcmat run selection --no-notebook -p method=lcmat-s -p fraction=0.05 -p epochs=2
 
 check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)
 	$(BIN)/python -m pytest -m site tests

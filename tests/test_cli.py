@@ -229,7 +229,7 @@ def project(tmp_path, monkeypatch):
         source = tmp_path / "notebooks" / f"{name}.py"
         source.parent.mkdir(parents=True, exist_ok=True)
         source.write_text(f"# %%\n{code}\n")
-    monkeypatch.setattr(chapters, "project_folder", lambda: tmp_path)
+    monkeypatch.setattr(chapters, "repository_folder", lambda: tmp_path)
     return tmp_path
 
 

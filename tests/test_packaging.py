@@ -1,5 +1,6 @@
 """The files that describe the package to pip, conda, make, GitHub and readers agree with each other."""
 
+import json
 import re
 import subprocess
 import tomllib
@@ -13,12 +14,14 @@ from packaging.requirements import Requirement
 from packaging.specifiers import SpecifierSet
 from packaging.utils import canonicalize_name
 
+from lcmat.files.paths import REPOSITORY
 from lcmat.report.export import BADGE
 
 ROOT = Path(__file__).resolve().parent.parent
 PROJECT = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
 WORKFLOWS = sorted((ROOT / ".github" / "workflows").glob("*.yml"))
 LARGEST_TRACKED_FILE = 2 * 2**20
+METADATA = (".zenodo.json", "codemeta.json")
 PICKLES_AND_PRODUCTS = {".ipynb", ".pickle", ".pkl", ".pt", ".pth"}
 
 
@@ -36,7 +39,14 @@ def tracked_files():
 
 def declared_requirements():
     extras = PROJECT["optional-dependencies"]
-    return [Requirement(line) for line in [*PROJECT["dependencies"], *extras["book"], *extras["dev"]]]
+    lines = [*PROJECT["dependencies"], *extras["run"], *extras["book"], *extras["dev"]]
+    return [requirement for requirement in map(Requirement, lines) if requirement.name != "lcmat"]
+
+
+def with_what_they_include(extras):
+    """Extras and those that they name: `lcmat[run]` in `book` is `run`."""
+    named = [r for extra in extras for r in map(Requirement, PROJECT["optional-dependencies"][extra])]
+    return {*extras, *(extra for requirement in named if requirement.name == "lcmat" for extra in requirement.extras)}
 
 
 def lock_entries(text):
@@ -81,9 +91,27 @@ def code_blocks(markdown, language):
     return re.findall(rf"^```{language}\n(.*?)^```", markdown, flags=re.MULTILINE | re.DOTALL)
 
 
+def jobs_of(workflow):
+    return yaml.safe_load(workflow.read_text())["jobs"].values()
+
+
 def workflow_commands(workflow):
-    jobs = yaml.safe_load(workflow.read_text())["jobs"].values()
-    return [step["run"] for job in jobs for step in job.get("steps", []) if "run" in step]
+    return [step["run"] for job in jobs_of(workflow) for step in job.get("steps", []) if "run" in step]
+
+
+def ci_stages():
+    """Name of each stage of .ci/run -> its command."""
+    return dict(re.findall(r"^        ([a-z]+)\) (.+) ;;$", read(".ci/run"), flags=re.MULTILINE))
+
+
+def stages_asked_for(workflow):
+    """The stages of .ci/run that a workflow's jobs do, those of a matrix included."""
+    for job in jobs_of(workflow):
+        matrix = job.get("strategy", {}).get("matrix", {})
+        varied = {*matrix.get("stage", []), *(row["stage"] for row in matrix.get("include", []) if "stage" in row)}
+        for command in (step["run"] for step in job.get("steps", []) if step.get("run", "").startswith(".ci/run")):
+            words = command.replace("${{ matrix.stage }}", " ".join(sorted(varied))).split()
+            yield from words[1:]
 
 
 def test_every_declared_dependency_is_locked_within_its_range():
@@ -114,7 +142,9 @@ def test_environment_installs_this_project_with_its_extras_on_a_supported_python
     *conda, pip = yaml.safe_load(read("environment.yml"))["dependencies"]
     (editable,) = pip["pip"]
     extras = re.fullmatch(r"-e \.\[([a-z,]+)\]", editable).group(1)
-    assert set(extras.split(",")) == set(PROJECT["optional-dependencies"]) - {"peers"}  # for one benchmark only
+    assert with_what_they_include(extras.split(",")) == set(PROJECT["optional-dependencies"]) - {
+        "peers"
+    }  # for one benchmark only
     (python,) = (Requirement(line) for line in conda if line.startswith("python"))
     minors = [f"3.{minor}" for minor in range(30)]
     allowed = [version for version in minors if python.specifier.contains(version)]
@@ -131,8 +161,37 @@ def test_the_citation_states_this_version_and_the_paper():
     assert (paper["year"], paper["volume"], paper["start"], paper["end"]) == (2023, 206, "8606", "8628")
 
 
+def test_the_archive_is_told_what_the_project_says():
+    citation, archive, codemeta = yaml.safe_load(read("CITATION.cff")), *map(json.loads, map(read, METADATA))
+    assert codemeta["version"] == PROJECT["version"]
+    assert codemeta["name"] == PROJECT["name"]
+    assert archive["description"] == codemeta["description"] == PROJECT["description"]
+    assert archive["keywords"] == codemeta["keywords"] == citation["keywords"] == PROJECT["keywords"]
+    assert archive["license"] == codemeta["license"].removeprefix("https://spdx.org/licenses/") == PROJECT["license"]
+    assert codemeta["runtimePlatform"] == f"Python {PROJECT['requires-python']}"
+    authors = [author["name"] for author in PROJECT["authors"]]
+    for listed in (archive["creators"], codemeta["author"], citation["authors"]):
+        assert [author["name"] for author in listed] == authors
+    assert archive["title"] == citation["title"]
+    assert codemeta["referencePublication"]["url"] == citation["references"][0]["url"]
+
+
+def test_the_changelog_tells_of_this_version():
+    sections = re.findall(r"^## \[(.+?)\]", read("CHANGELOG.md"), flags=re.MULTILINE)
+    assert sections[:2] == ["Unreleased", PROJECT["version"]]
+    assert all(re.search(rf"^\[{re.escape(name)}\]: https://", read("CHANGELOG.md"), re.MULTILINE) for name in sections)
+
+
+def test_hooks_need_no_network():
+    hooks = yaml.safe_load(read(".pre-commit-config.yaml"))["repos"]
+    assert [repository["repo"] for repository in hooks] == ["local"]
+    assert all(hook["entry"].startswith(".venv/bin/") for hook in hooks[0]["hooks"])
+
+
 def test_one_repository_address_everywhere():
     address = PROJECT["urls"]["Repository"]
+    assert json.loads(read("codemeta.json"))["codeRepository"] == address
+    assert address == REPOSITORY
     assert yaml.safe_load(read("CITATION.cff"))["repository-code"] == address
     assert yaml.safe_load(read("_config.yml"))["repository"]["url"] == address
     owner, name = address.removeprefix("https://github.com/").split("/")
@@ -151,6 +210,13 @@ def test_no_large_file_is_tracked():
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
 def test_workflows_run_only_targets_that_exist(workflow):
     assert made_by("\n".join(workflow_commands(workflow))) <= make_targets()
+    assert set(stages_asked_for(workflow)) <= set(ci_stages())
+
+
+@pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
+def test_actions_are_pinned_by_commit(workflow):
+    used = re.findall(r"uses: (?!\./)(.+)", workflow.read_text())
+    assert used and all(re.fullmatch(r"[\w-]+/[\w-]+@[0-9a-f]{40} # v\d+\.\d+\.\d+", action) for action in used)
 
 
 @pytest.mark.parametrize("workflow", WORKFLOWS, ids=lambda path: path.name)
@@ -162,11 +228,12 @@ def test_workflows_ask_for_no_more_than_they_state(workflow):
 
 
 def test_continuous_integration_runs_the_tests_and_the_book():
-    ci = "\n".join(workflow_commands(ROOT / ".github" / "workflows" / "ci.yml"))
-    for commands in (ci, read(".ci/run")):
-        assert {"test", "book"} <= made_by(commands) <= make_targets()
-        compared = [line for line in commands.splitlines() if "lcmat compare" in line]
-        assert compared and not any("||" in line for line in compared)  # its status counts
+    stages, alone = ci_stages(), re.search(r"set -- (.+)", read(".ci/run")).group(1).split()
+    assert stages["compare"].endswith("lcmat compare")  # nothing behind it: its status counts
+    for asked in (alone, list(stages_asked_for(ROOT / ".github" / "workflows" / "ci.yml"))):
+        assert {"test", "book"} <= made_by("\n".join(stages[name] for name in asked)) <= make_targets()
+        assert {"compare", "pages"} <= set(asked)
+    assert alone.index("test") < alone.index("book") < alone.index("compare")
 
 
 def test_targets_are_read_from_commands():

@@ -2,7 +2,7 @@ import os
 
 import pytest
 
-from lcmat.files import paths
+from lcmat.files import extras, paths
 
 
 @pytest.mark.parametrize(
@@ -26,6 +26,35 @@ def test_relative_folders_become_absolute(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("LCMAT_RECORDS", "here")
     assert paths.records_folder() == tmp_path / "here"
+
+
+def test_records_lie_in_the_repository_or_else_in_the_working_directory(monkeypatch, tmp_path):
+    for variable in ("LCMAT_RECORDS", "LCMAT_RUNS"):
+        monkeypatch.delenv(variable, raising=False)
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "site-packages" / "lcmat")
+    monkeypatch.chdir(tmp_path)
+    assert (paths.records_folder(), paths.runs_folder()) == (tmp_path / "lcmat-records", tmp_path / "lcmat-runs")
+    with pytest.raises(paths.NoRepositoryError, match=f"{tmp_path} is no checkout of it: git clone"):
+        paths.repository_folder()
+    (tmp_path / "_toc.yml").touch()
+    assert paths.repository_folder() == tmp_path
+    assert (paths.records_folder(), paths.runs_folder()) == (tmp_path / "book/records", tmp_path / "_build/runs")
+
+
+def test_the_published_numbers_are_said_to_be_in_the_repository(monkeypatch, tmp_path):
+    from lcmat.report import read_published
+
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "lcmat")
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(paths.NoRepositoryError, match="published numbers"):
+        read_published()
+
+
+def test_a_missing_extra_is_named_with_its_first_absent_module():
+    with pytest.raises(extras.MissingExtraError, match=r"'snakes' and 'ladders'.*'lcmat\[run\]'") as caught:
+        extras.require("run", "json", "snakes", "ladders")
+    assert caught.value.name == "snakes"
+    assert isinstance(caught.value, ImportError)
 
 
 def test_data_live_in_the_cache_by_default(monkeypatch, tmp_path):

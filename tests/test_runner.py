@@ -61,7 +61,7 @@ def fake_experiment(tmp_path, monkeypatch, code):
     source = tmp_path / "project" / "notebooks" / "benchmarks" / "selection.py"
     source.parent.mkdir(parents=True)
     source.write_text(f'# %% tags=["parameters"]\nseed = 0\n\n# %%\n{code}\n')
-    monkeypatch.setattr(runner, "project_folder", lambda: tmp_path / "project")
+    monkeypatch.setattr(runner, "repository_folder", lambda: tmp_path / "project")
 
 
 def test_a_notebook_without_a_record_is_a_failure(tmp_path, monkeypatch):
@@ -117,7 +117,7 @@ def test_notebook_and_direct_run_leave_the_same_record(notebook_record, capsys):
 
 
 def test_plain_papermill_leaves_the_same_record(tmp_path, notebook_record):
-    source = runner.project_folder() / "notebooks" / "benchmarks" / "selection.py"
+    source = runner.repository_folder() / "notebooks" / "benchmarks" / "selection.py"
     plain = tmp_path / "plain.ipynb"
     subprocess.run(["jupytext", "--to", "ipynb", "-o", plain, source], check=True, env=with_scripts())
     words = ["-p", "method", "uniform", "-p", "selection_epochs", "1", "-p", "epochs", "2"]

@@ -8,7 +8,7 @@ from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 from lcmat.book.tables import table_sources
-from lcmat.files.paths import PACKAGE, atomic_write, project_folder, records_folder, runs_folder
+from lcmat.files.paths import PACKAGE, atomic_write, records_folder, repository_folder, runs_folder
 from lcmat.sweep.runner import RunError, execute_notebook, read_source
 
 BENCHMARKS = "benchmarks"
@@ -16,14 +16,14 @@ BENCHMARKS = "benchmarks"
 
 def sources() -> list[Path]:
     """All chapters, `<folder>/<part>/<name>.py`; those that write records come first."""
-    folder = project_folder() / "notebooks"
+    folder = repository_folder() / "notebooks"
     found = [*sorted(folder.glob("*/*.py")), *table_sources(folder)]
     return sorted(found, key=lambda source: source.parent.name != BENCHMARKS)
 
 
 def output_of(source: Path) -> Path:
     """The executed notebook that the table of contents lists, `book/<part>/<name>.ipynb`."""
-    return project_folder() / "book" / source.parent.name / f"{source.stem}.ipynb"
+    return repository_folder() / "book" / source.parent.name / f"{source.stem}.ipynb"
 
 
 def chapter_fingerprint(source: Path) -> str:
@@ -31,7 +31,7 @@ def chapter_fingerprint(source: Path) -> str:
 
     The benchmarks' chapters make a record of their own and read none.
     """
-    root = project_folder()
+    root = repository_folder()
     stored = (*root.glob("book/*.csv"), *root.glob("book/benchmarks/*.json"), *root.glob("book/measurements/*/*.json"))
     files = [source, root / "requirements.lock", *PACKAGE.rglob("*.py"), *stored]
     if source.parent.name != BENCHMARKS:
@@ -48,7 +48,8 @@ def is_current(source: Path) -> bool:
         metadata = json.loads(output_of(source).read_bytes())["metadata"]
     except (OSError, ValueError, KeyError):
         return False
-    return metadata.get("lcmat", {}).get("fingerprint") == chapter_fingerprint(source)
+    current: bool = metadata.get("lcmat", {}).get("fingerprint") == chapter_fingerprint(source)
+    return current
 
 
 def execute_chapter(source: Path) -> None:

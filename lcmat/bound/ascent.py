@@ -32,7 +32,8 @@ def loss_gap(difference: LossDifference, perturbations: Tensor, rho: float) -> T
 def random_starts(difference: LossDifference, rho: float, count: int, generator: torch.Generator) -> Tensor:
     """Points uniform on the sphere of radius rho, (count, c, d+1)."""
     points = torch.randn(count, *difference.shape, dtype=torch.float64, generator=generator)
-    return rho * points / points.flatten(1).norm(dim=1).view(-1, 1, 1)
+    scaled: Tensor = rho * points / points.flatten(1).norm(dim=1).view(-1, 1, 1)
+    return scaled
 
 
 def ascend(difference: LossDifference, starts: Tensor, rho: float, *, steps: int = 50) -> AttainedGap:
@@ -72,5 +73,5 @@ def ascend(difference: LossDifference, starts: Tensor, rho: float, *, steps: int
 
 
 def _project(points: Tensor, rho: float) -> Tensor:
-    norms = points.flatten(1).norm(dim=1).view(-1, 1, 1)
+    norms: Tensor = points.flatten(1).norm(dim=1).view(-1, 1, 1)
     return points * (rho / norms.clamp_min(rho))

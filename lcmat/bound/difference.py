@@ -51,7 +51,8 @@ class LossDifference:
     @cached_property
     def input_norms(self) -> Tensor:
         """(n,) Euclidean norms of the inputs, bias entry included."""
-        return self.inputs.norm(dim=1)
+        norms: Tensor = self.inputs.norm(dim=1)
+        return norms
 
 
 def subset_difference(

@@ -1,1 +1,1 @@
-"""The commands of `lcmat`, one module each: `add` declares its words, `execute` does it and returns the exit status."""
+"""The commands of `lcmat`, one module each: `add` declares its arguments, `execute` does it and returns the status."""

@@ -5,6 +5,7 @@ import sys
 from typing import TYPE_CHECKING, Any
 
 from lcmat.cli.arguments import add_selection, selected
+from lcmat.files.paths import repository_folder
 
 if TYPE_CHECKING:
     from lcmat.sweep.adoption.adopting import Outcome
@@ -27,6 +28,7 @@ def add(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Compare and adopt, or name what differs."""
+    repository_folder()  # both commits are in it
     from lcmat.sweep.adoption.adopting import adopt
     from lcmat.sweep.profiles.study import distinct
 

@@ -72,7 +72,7 @@ def _update(path: Path, profile: str) -> int:
 
 
 def _entries(profile: str) -> tuple[dict[str, "Entry"], list[str]]:
-    """What there is of the profile's runs, by key, and which of their files are no records."""
+    """The recorded runs of the profile, by key, and messages about files in their places that are no records."""
     from lcmat.records import record as records
     from lcmat.sweep import comparison
 

@@ -7,6 +7,7 @@ from typing import Any
 
 from lcmat.config import EXPERIMENTS, expected
 from lcmat.config.registry import METHODS, OBJECTIVES
+from lcmat.files.paths import records_folder
 
 
 def add(commands: Any) -> None:
@@ -34,6 +35,8 @@ def _status(options: argparse.Namespace) -> int:
     from lcmat.records import record as records
 
     found, problems = records.load_all()
+    if not found and not problems:
+        print(f"no records in {records_folder()}")
     stale = stale_keys(found)
     counts = Counter(
         (record.experiment, record.parameters["dataset"], "stale" if record.key in stale else record.status)

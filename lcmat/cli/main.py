@@ -1,6 +1,6 @@
 """The command `lcmat`.
 
-Exit status: 0 for success, 1 when something failed, 2 for parameters or words that make no sense.
+Exit status: 0 for success, 1 when something failed, 2 for parameters or arguments that make no sense.
 """
 
 import argparse
@@ -10,16 +10,18 @@ from collections.abc import Sequence
 from lcmat import __version__
 from lcmat.cli import adopt, compare, lists, measure, merge, notebooks, plan, run, sweep
 from lcmat.config import ParameterError
+from lcmat.files.extras import MissingExtraError
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Execute a command line and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
-        return options.command(options)
+        status: int = options.command(options)
+        return status
     except ParameterError as error:
         return _fail(error, 2)
-    except (RuntimeError, ValueError, OSError) as error:  # a damaged record is a ValueError
+    except (RuntimeError, ValueError, OSError, MissingExtraError) as error:  # a damaged record is a ValueError
         return _fail(error, 1)
     except KeyboardInterrupt:
         return _fail("interrupted; the same command goes on from here", 130)

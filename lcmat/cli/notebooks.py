@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from lcmat.cli.arguments import positive
-from lcmat.files.paths import project_folder
+from lcmat.files.paths import repository_folder
 
 
 def add(commands: Any) -> None:
@@ -24,6 +24,7 @@ def add(commands: Any) -> None:
 
 
 def _chapters(options: argparse.Namespace) -> int:
+    repository_folder()
     from lcmat.book.chapters import execute_chapters, sources
 
     executed, messages = execute_chapters(jobs=options.jobs)
@@ -35,8 +36,9 @@ def _chapters(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
+    folder = options.folder or repository_folder() / "notebooks"
     from lcmat.book.chapters import export_notebooks
 
-    for path in export_notebooks(options.folder or project_folder() / "notebooks"):
+    for path in export_notebooks(folder):
         print(path)
     return 0

@@ -1,4 +1,4 @@
-"""`lcmat plan`: the runs of a profile, what there is of them, and what the rest will take."""
+"""`lcmat plan`: the runs of a profile, their state, and how long the missing ones will take."""
 
 import argparse
 import json

@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
     how.add_argument("--no-notebook", dest="notebooks", action="store_const", const="none", help="--notebooks none")
     how.add_argument("--in-process", action="store_true", help="one after the other, without Snakemake and Jupyter")
     parser.add_argument("--executor", metavar="NAME", help="Snakemake's plugin that submits the jobs, such as slurm")
-    parser.add_argument("--snakemake-args", metavar="WORDS", default="", help="further words for Snakemake, in quotes")
+    parser.add_argument("--snakemake-args", metavar="ARGUMENTS", default="", help="for Snakemake, in quotes")
     parser.set_defaults(command=execute)
 
     batch = commands.add_parser("batch", help="do the runs of a batch file that `lcmat sweep` wrote")

@@ -2,9 +2,9 @@
 
 from lcmat.condensation.evaluation import EvaluationRecipe, train_on_set
 from lcmat.condensation.loop import CondensationResult, condense
-from lcmat.condensation.matching import OBJECTIVES, Objective
 from lcmat.condensation.recipe import CondensationRecipe, published
 from lcmat.condensation.synthetic import SyntheticSet, initial_set, load_set, save_set
+from lcmat.config.registry import OBJECTIVES, Objective
 
 __all__ = [
     "OBJECTIVES",

@@ -112,12 +112,13 @@ def gap(real: Tensor, synthetic: Tensor, norm: Norm) -> Tensor:
     difference = (real - synthetic).flatten(1)
     if norm == "squared":
         return difference.square().sum(dim=1)
-    return torch.linalg.vector_norm(difference, ord=1 if norm == "l1" else 2, dim=1)
+    size: Tensor = torch.linalg.vector_norm(difference, ord=1 if norm == "l1" else 2, dim=1)
+    return size
 
 
 def _cosines(a: Tensor, b: Tensor) -> Tensor:
     """Cosines of the vectors in the last dimension, 0 where one of them is zero."""
-    norms = torch.linalg.vector_norm(a, dim=-1) * torch.linalg.vector_norm(b, dim=-1)
+    norms: Tensor = torch.linalg.vector_norm(a, dim=-1) * torch.linalg.vector_norm(b, dim=-1)
     return (a * b).sum(dim=-1) / (norms + _EPSILON)
 
 

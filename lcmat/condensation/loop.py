@@ -18,7 +18,8 @@ from lcmat.condensation.step import image_step, matching_gradient
 from lcmat.condensation.synthetic import SyntheticSet, decode, initial_set, with_images
 from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
-from lcmat.training.evaluation import evaluation_mode, on_device
+from lcmat.models.last_layer import evaluation_mode
+from lcmat.training.evaluation import on_device
 from lcmat.training.loop import DivergedError
 from lcmat.training.steps import dropout_from
 
@@ -202,7 +203,8 @@ def _forward(network: Network, task: Task) -> Forward:
 
     def logits(images: Tensor) -> Tensor:
         with torch.autocast(images.device.type, torch.bfloat16, enabled=task.recipe.precision == "bfloat16"):
-            return network.classifier(task.features(images)).float()
+            rows: Tensor = network.classifier(task.features(images)).float()
+            return rows
 
     return logits
 

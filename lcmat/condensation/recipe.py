@@ -7,8 +7,9 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
-from lcmat.condensation.matching import OBJECTIVES, Objective, find_objective
+from lcmat.condensation.matching import find_objective
 from lcmat.condensation.synthetic import Init
+from lcmat.config.registry import OBJECTIVES, Objective
 from lcmat.data.augmentation.siamese import DSA_STRATEGY, Combine, operations
 
 

@@ -8,10 +8,11 @@ import torch
 from torch import Tensor
 
 from lcmat.condensation.batches import ClassBatch, draw_batches
-from lcmat.condensation.matching import Objective, Terms, compare
+from lcmat.condensation.matching import Terms, compare
 from lcmat.condensation.observation import Observation, observe, observe_features
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.synthetic import decode
+from lcmat.config.registry import Objective
 from lcmat.data.augmentation.siamese import apply_transformation
 from lcmat.data.dataset import ImageDataset
 from lcmat.models import Network
@@ -83,7 +84,7 @@ def equal_strength(
     Raises:
         ValueError: one of the two has no penalty.
     """
-    norms = []
+    norms: list[float] = []
     for name in (recipe.objective, control):
         matched = replace(recipe, objective=name)
         if matched.matched.moment is None:
@@ -167,7 +168,8 @@ def _view(
 
 def _originals(data: ImageDataset, rows: Tensor) -> Tensor:
     """Normalised images of rows (k, b): (k, b, channels, height, width)."""
-    return data.normalized(rows.flatten()).unflatten(0, rows.shape)
+    images: Tensor = data.normalized(rows.flatten()).unflatten(0, rows.shape)
+    return images
 
 
 def _chosen(stored: Tensor, positions: Tensor, factor: int) -> Tensor:

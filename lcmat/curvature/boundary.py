@@ -48,7 +48,8 @@ def deepfool_distances(
         if len(active) == 0:
             break
         total[active] += steps[movable]
-    return total.flatten(1).norm(dim=1).masked_fill(stuck, torch.inf)
+    distances: Tensor = total.flatten(1).norm(dim=1).masked_fill(stuck, torch.inf)
+    return distances
 
 
 def _linearised(classifier: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Tensor, Tensor]:
@@ -65,7 +66,7 @@ def _steps(logits: Tensor, gradients: Tensor, classes: Tensor) -> Tensor:
     rows = torch.arange(len(classes), device=classes.device)
     gaps = (logits - logits[rows, classes][:, None]).abs()
     directions = gradients - gradients[rows, classes][:, None]
-    norms = directions.flatten(2).norm(dim=2)
+    norms: Tensor = directions.flatten(2).norm(dim=2)
     ratios = torch.where(norms > 0, gaps / norms, torch.inf)
     ratios[rows, classes] = torch.inf
     nearest = ratios.argmin(dim=1)

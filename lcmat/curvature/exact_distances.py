@@ -129,7 +129,8 @@ def spectral_hessian_distance_blocks(features: Tensor, logits: Tensor, *, bias: 
         plane = torch.stack([along, across], dim=1)
         others = torch.einsum("mab,mi,mj->miajb", factors[columns], plane, plane)
         others[:, 0, :, 0, :] -= length**2 * factor
-        return torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
+        norms: Tensor = torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
+        return norms
 
     def block(rows: Part, columns: Part) -> Tensor:
         return torch.stack([row(*pair, columns) for pair in zip(factors[rows], inputs[rows], strict=True)])

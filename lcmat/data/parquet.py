@@ -17,6 +17,7 @@ import torch
 from lcmat.config.datasets import DatasetSpec
 from lcmat.data.errors import DataError
 from lcmat.data.source import Decoded, Source, check
+from lcmat.files.extras import require
 
 if TYPE_CHECKING:
     import pyarrow
@@ -79,6 +80,7 @@ def _canonical_order(path: Path, table: "pyarrow.Table") -> torch.Tensor:
 
 
 def _table(path: Path, content: bytes) -> "pyarrow.Table":
+    require("run", "pyarrow")
     import pyarrow
     from pyarrow import parquet
 

@@ -33,7 +33,8 @@ def class_stages(num_classes: int, num_stages: int, generator: torch.Generator) 
     """
     if num_stages < 1 or num_classes % num_stages:
         raise ValueError(f"{num_classes} classes cannot be cut into {num_stages} equal stages: give a divisor")
-    return torch.randperm(num_classes, generator=generator).split(num_classes // num_stages)
+    stages: tuple[Tensor, ...] = torch.randperm(num_classes, generator=generator).split(num_classes // num_stages)
+    return stages
 
 
 def of_classes(data: ImageDataset, classes: Tensor) -> ImageDataset:

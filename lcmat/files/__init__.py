@@ -1,1 +1,1 @@
-"""Where bytes lie: the folders of the project, atomic writing, hashed checkpoints."""
+"""Where bytes lie: the folders of the project, atomic writing, hashed checkpoints, packages of extras."""

@@ -94,4 +94,5 @@ def _verify(path: Path, content: bytes) -> None:
 
 def _header(content: bytes) -> dict[str, Any]:
     length = int.from_bytes(content[:8], "little")
-    return json.loads(content[8 : 8 + length])
+    header: dict[str, Any] = json.loads(content[8 : 8 + length])
+    return header

@@ -8,6 +8,21 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent
 """Folder of the package `lcmat`."""
 
+REPOSITORY = "https://github.com/lcmat-reproduction/lcmat"
+_CONTENTS = "_toc.yml"  # only the repository has it
+
+
+class NoRepositoryError(RuntimeError):
+    """Something was asked for that only the repository has; the message says how to get it."""
+
+    def __init__(self, folder: Path) -> None:
+        """Say where it was looked for."""
+        super().__init__(
+            f"this needs files that only the repository has (notebooks, published numbers, reference records), and "
+            f"{folder} is no checkout of it: git clone {REPOSITORY}, and repeat this in there; "
+            f"runs and sweeps do without notebooks by --no-notebook"
+        )
+
 
 def cache_folder() -> Path:
     """Folder of whatever can be made again: $LCMAT_CACHE, else the user's cache folder of this system."""
@@ -27,17 +42,29 @@ def data_folder() -> Path:
 def project_folder() -> Path:
     """Root of the repository: the parent of the package if the book is there, else the working directory."""
     root = PACKAGE.parent
-    return root if (root / "_toc.yml").is_file() else Path.cwd()
+    return root if (root / _CONTENTS).is_file() else Path.cwd()
+
+
+def repository_folder() -> Path:
+    """The project folder, where it is a checkout of the repository.
+
+    Raises:
+        NoRepositoryError: it is none.
+    """
+    root = project_folder()
+    if not (root / _CONTENTS).is_file():
+        raise NoRepositoryError(root)
+    return root
 
 
 def records_folder() -> Path:
-    """Folder of the records: $LCMAT_RECORDS, else `book/records` of the project."""
-    return _from_environment("LCMAT_RECORDS") or project_folder() / "book" / "records"
+    """Folder of the records: $LCMAT_RECORDS, else `book/records` of the repository, else `lcmat-records` here."""
+    return _from_environment("LCMAT_RECORDS") or _folder("book/records", "lcmat-records")
 
 
 def runs_folder() -> Path:
-    """Folder of executed notebooks and logs: $LCMAT_RUNS, else `_build/runs` of the project."""
-    return _from_environment("LCMAT_RUNS") or project_folder() / "_build" / "runs"
+    """Folder of executed notebooks, logs: $LCMAT_RUNS, else `_build/runs` of the repository, else `lcmat-runs` here."""
+    return _from_environment("LCMAT_RUNS") or _folder("_build/runs", "lcmat-runs")
 
 
 def atomic_write(path: Path, content: bytes) -> None:
@@ -58,6 +85,11 @@ def atomic_write(path: Path, content: bytes) -> None:
         with contextlib.suppress(OSError):
             temporary.unlink()
         raise
+
+
+def _folder(in_repository: str, elsewhere: str) -> Path:
+    root = project_folder()
+    return root / (in_repository if (root / _CONTENTS).is_file() else elsewhere)
 
 
 def _from_environment(variable: str) -> Path | None:

@@ -67,7 +67,8 @@ def filterwise(parameter: Tensor, generator: torch.Generator) -> Tensor:
         return torch.zeros_like(parameter)
     noise = torch.randn(parameter.shape, generator=generator, dtype=parameter.dtype).flatten(1)
     norms = parameter.flatten(1).norm(dim=1, keepdim=True)
-    return (noise / noise.norm(dim=1, keepdim=True) * norms).view_as(parameter)
+    direction: Tensor = (noise / noise.norm(dim=1, keepdim=True) * norms).view_as(parameter)
+    return direction
 
 
 def displacement(plane: Plane, point: tuple[float, float]) -> dict[str, Tensor]:

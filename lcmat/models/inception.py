@@ -22,7 +22,8 @@ def inception_v3(in_channels: int, image_size: int, width: int) -> nn.Module:
     from torchvision.models import inception as modules  # slow to import, rarely needed
 
     def conv(inputs: int, outputs: int, **options: Any) -> nn.Module:
-        return modules.BasicConv2d(scaled(inputs), scaled(outputs), **options)
+        module: nn.Module = modules.BasicConv2d(scaled(inputs), scaled(outputs), **options)
+        return module
 
     def scaled(channels: int) -> int:
         return channels * width // _PUBLISHED_WIDTH

@@ -35,7 +35,8 @@ class Network(nn.Module):
 
     def forward(self, images: Tensor) -> Tensor:
         """Logits (n, c) of images (n, channels, height, width)."""
-        return self.classifier(self.features(images))
+        logits: Tensor = self.classifier(self.features(images))
+        return logits
 
 
 def stem_padding(image_size: int) -> int:
@@ -59,7 +60,8 @@ def try_out(module: nn.Module, name: str, in_channels: int, image_size: int) -> 
     module.eval()
     try:
         with torch.no_grad():
-            return module(numbers.reshape(1, in_channels, image_size, image_size))
+            outputs: Tensor = module(numbers.reshape(1, in_channels, image_size, image_size))
+            return outputs
     except (
         RuntimeError,
         ValueError,

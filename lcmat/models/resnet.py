@@ -44,7 +44,8 @@ class PreActivationBlock(nn.Module):
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, channels, s, s) -> (n, width, s / stride, s / stride)."""
         activated = self.activation(inputs)
-        return self.branch(activated) + (inputs if self.shortcut is None else self.shortcut(activated))
+        outputs: Tensor = self.branch(activated) + (inputs if self.shortcut is None else self.shortcut(activated))
+        return outputs
 
 
 def resnet18(in_channels: int, image_size: int, width: int) -> nn.Module:

@@ -1,9 +1,14 @@
 """From records and the published table to what the pages show; everything printed in the book is computed here."""
 
+from lcmat.files.extras import require
+
+require("run", "great_tables", "IPython", "matplotlib", "pandas", "seaborn")
+
 from lcmat.report.execution import executions
 from lcmat.report.paired import describe_differences, paired_to, paired_to_baseline
 from lcmat.report.plots import draw_differences, draw_strengths, plot_selector_age, plot_setting
-from lcmat.report.published import compare, paper_parameters, read_published, verdict_counts
+from lcmat.report.protocol import paper_parameters
+from lcmat.report.published import compare, read_published, verdict_counts
 from lcmat.report.runs import (
     as_defined,
     by_selector_age,

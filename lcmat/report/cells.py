@@ -238,7 +238,7 @@ def _verdict(row: dict[str, Any], stale: set[str]) -> str:
         notes.append(f"{len(row['diverged'])} of {len({record.seed for record in row['records']})} seeds")
     if old:
         notes.append(f"{old} stale records not counted")
-    return row["verdict"] + (f" ({'; '.join(notes)})" if notes else "")
+    return f"{row['verdict']} ({'; '.join(notes)})" if notes else str(row["verdict"])
 
 
 def _reduced(reduced: Reduced) -> str:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 
 @dataclass(frozen=True)
@@ -28,7 +29,7 @@ def executions(book: Path) -> list[Execution]:
     return [_execution(path.relative_to(book), metadata) for path, metadata in found if metadata]
 
 
-def _execution(path: Path, metadata: dict) -> Execution:
+def _execution(path: Path, metadata: dict[str, Any]) -> Execution:
     return Execution(
         page=path.with_suffix("").as_posix(),
         started=metadata["start_time"],

@@ -27,7 +27,7 @@ def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """Choose the runs of the selection study that the picture shows: methods as defined, kept data sets first."""
     runs = as_defined(with_default_selector(study_runs(runs, "selection")))
     runs = runs[runs["method"].isin(DRAWN)]
-    defaults = runs["rho"].isna() | (runs["rho"] == METHOD_OPTIONS["lcmat-s"]["rho"])
+    defaults: pd.Series[bool] = runs["rho"].isna() | (runs["rho"] == METHOD_OPTIONS["lcmat-s"]["rho"])
     kept = runs["dataset"] != RECOMPUTED
     return runs[defaults & (kept if kept.any() else True)]
 

@@ -6,7 +6,7 @@ import csv
 
 from IPython.display import HTML
 
-from lcmat.files.paths import project_folder
+from lcmat.files.paths import repository_folder
 
 
 def check_page(page: HTML, table: str) -> str:
@@ -22,7 +22,7 @@ def check_page(page: HTML, table: str) -> str:
     Raises:
         ValueError: a number is missing or repeated, or shown other than printed.
     """
-    with open(project_folder() / "book" / "published.csv", newline="", encoding="utf-8") as file:
+    with open(repository_folder() / "book" / "published.csv", newline="", encoding="utf-8") as file:
         printed = {cell: line for cell, line in enumerate(csv.DictReader(file)) if line["table"] == table}
     rows = page.data.split('<tbody id="')[1:]
     shown = {row.partition('"')[0]: row for row in rows}

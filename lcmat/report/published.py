@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.experiments import stale_keys
-from lcmat.files.paths import project_folder
+from lcmat.files.paths import repository_folder
 from lcmat.report.arms import Arm, Index, arm, index_protocols
 from lcmat.report.cost import BUDGET_HOURS, estimated_hours, seconds_per_image
 from lcmat.report.protocol import NUM_CLASSES, Check, official_check, paper_parameters
@@ -29,9 +29,12 @@ def read_published(path: Path | None = None) -> pd.DataFrame:
     """Read the published numbers; `cell` numbers the rows, so that each can be accounted for.
 
     Args:
-        path: the table; by default `book/published.csv` of the project.
+        path: the table; by default `book/published.csv` of the repository.
+
+    Raises:
+        NoRepositoryError: there is none here.
     """
-    path = path or project_folder() / "book" / "published.csv"
+    path = path or repository_folder() / "book" / "published.csv"
     table = pd.read_csv(path, dtype={"table": str, "budget": str})
     return table.rename_axis("cell").reset_index()
 

@@ -149,7 +149,8 @@ def holm(p_values: Sequence[float]) -> list[float]:
     factors = np.arange(len(raw), 0, -1)
     adjusted = np.empty_like(raw)
     adjusted[order] = np.minimum(np.maximum.accumulate(raw[order] * factors), 1.0)
-    return adjusted.tolist()
+    values: list[float] = adjusted.tolist()
+    return values
 
 
 def _finite(values: Sequence[float]) -> np.ndarray:

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import overload
+from typing import Any, overload
 
 import torch
 from torch import Tensor
@@ -35,9 +35,9 @@ class Coreset:
     def subset(self, dataset: ImageDataset) -> ImageDataset: ...
 
     @overload
-    def subset(self, dataset: Dataset) -> Subset: ...
+    def subset(self, dataset: Dataset[Any]) -> Subset[Any]: ...
 
-    def subset(self, dataset: Dataset) -> Dataset:
+    def subset(self, dataset: Dataset[Any]) -> Dataset[Any]:
         """The chosen samples of ``dataset``, to be trained on like it.
 
         Returns:

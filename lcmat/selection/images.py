@@ -13,7 +13,7 @@ from lcmat.selection import Coreset, select
 
 def select_images(
     network: nn.Module,
-    dataset: Dataset,
+    dataset: Dataset[Any],
     *,
     fraction: float | None = None,
     size: int | None = None,
@@ -51,7 +51,7 @@ def select_images(
     return select(method, features, logits, labels, fraction=fraction, size=size, seed=seed, bias=bias, **options)
 
 
-def last_layer(network: nn.Module, dataset: Dataset, *, batch_size: int = 256) -> LastLayer:
+def last_layer(network: nn.Module, dataset: Dataset[Any], *, batch_size: int = 256) -> LastLayer:
     """The last linear layer's inputs and outputs for every sample of a data set, in order, in eval mode.
 
     Args:

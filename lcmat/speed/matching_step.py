@@ -30,9 +30,10 @@ from lcmat.condensation.preparation import callable_features, checked_rows, new_
 from lcmat.condensation.step import matching_gradient
 from lcmat.data.dataset import ImageDataset
 from lcmat.files.paths import atomic_write, project_folder
+from lcmat.models.last_layer import evaluation_mode
 from lcmat.speed.measuring import cost, environment, finished, gemm_gigaflops, seconds_on
 from lcmat.speed.sequential import sequential_gradient
-from lcmat.training.evaluation import evaluation_mode, on_device
+from lcmat.training.evaluation import on_device
 
 WAYS: Mapping[str, Mapping[str, Any]] = {
     "float32": {},

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from lcmat.files.paths import atomic_write, project_folder
+from lcmat.files.paths import atomic_write, repository_folder
 from lcmat.records.adoptions import lineage
 from lcmat.records.circumstances import UNKNOWN, Machine
 from lcmat.records.record import Record
@@ -61,7 +61,7 @@ class Comparison:
 
 def reference_path(profile: str) -> Path:
     """Where the reference of a profile lies, under version control."""
-    return project_folder() / "book" / "records" / f"{profile}.json"
+    return repository_folder() / "book" / "records" / f"{profile}.json"
 
 
 def entry_of(record: Record) -> Entry:

@@ -22,7 +22,8 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from lcmat.config import Experiment
-from lcmat.files.paths import atomic_write, records_folder, runs_folder
+from lcmat.files.extras import require
+from lcmat.files.paths import atomic_write, records_folder, repository_folder, runs_folder
 from lcmat.records.record import path_of
 from lcmat.sweep import batches
 from lcmat.sweep.batches import Task
@@ -68,7 +69,14 @@ def sweep(
         budget: seconds until all should be done. Runs that do not fit are passed over, as far as is known how long
             they take, and none is started afterwards.
         device: what computes here, as records name it, to tell how long a run takes.
+
+    Raises:
+        NoRepositoryError: there are no notebooks here.
+        MissingExtraError: there is no Snakemake.
     """
+    if notebooks != "none":
+        repository_folder()
+    require("run", "snakemake")
     deadline = None if budget is None else time.time() + budget
     missing = [run for run in runs if not path_of(run).exists()]
     tasks = _affordable(missing, engine.jobs, budget, device)
@@ -144,14 +152,15 @@ def _command(folder: Path, engine: Engine) -> list[str]:
 
 
 def _environment() -> Mapping[str, str]:
-    return {**os.environ, "LCMAT_THREADS": "1", "OMP_NUM_THREADS": "1", "LCMAT_FIGURES": "0"}
+    folders = {"LCMAT_RECORDS": str(records_folder()), "LCMAT_RUNS": str(runs_folder())}  # jobs work in another one
+    return {**os.environ, **folders, "LCMAT_THREADS": "1", "OMP_NUM_THREADS": "1", "LCMAT_FIGURES": "0"}
 
 
 def _count(keys: set[str]) -> int:
     return len(keys & {path.stem for path in records_folder().glob("*/*/*.json")})
 
 
-def _follow(process: subprocess.Popen, done: Callable[[], int], total: int, deadline: float | None) -> None:
+def _follow(process: subprocess.Popen[bytes], done: Callable[[], int], total: int, deadline: float | None) -> None:
     """Wait for the process; once the deadline has passed, ask it to start no further job."""
     with tqdm(total=total, desc="runs", file=sys.stderr, mininterval=5) as bar:
         while process.poll() is None:

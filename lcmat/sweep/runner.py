@@ -16,7 +16,8 @@ from typing import TYPE_CHECKING, Any
 from lcmat.config import Experiment, ParameterError
 from lcmat.config.datasets import DATASETS
 from lcmat.config.registry import ZOO_PREFIX
-from lcmat.files.paths import atomic_write, project_folder, runs_folder
+from lcmat.files.extras import require
+from lcmat.files.paths import atomic_write, repository_folder, runs_folder
 from lcmat.records import record as records
 
 if TYPE_CHECKING:
@@ -48,6 +49,7 @@ def execute_notebook(
         RunError: a cell failed, the kernel died or a cell was not executed. What there is of the notebook is kept as
             `<output>.failed.ipynb`, the error in `<output>.log`.
     """
+    require("run", "papermill", "ipykernel")
     import papermill
     from papermill.exceptions import PapermillException
 
@@ -62,7 +64,7 @@ def execute_notebook(
             dict(parameters or {}),
             kernel_name=KERNEL,
             progress_bar=sys.stderr.isatty(),
-            cwd=str(project_folder()),
+            cwd=str(repository_folder()),
         )
         _check_executed(executed)
     except (PapermillException, RuntimeError) as error:  # nbclient's error for a dead kernel is a RuntimeError
@@ -75,9 +77,10 @@ def execute_notebook(
 
 def read_source(source: Path, metadata: Mapping[str, Any] | None = None) -> "NotebookNode":
     """A py:percent script as a notebook, with `metadata` stored under "lcmat"."""
+    require("run", "jupytext")
     import jupytext
 
-    notebook = jupytext.read(source, fmt="py:percent")
+    notebook: NotebookNode = jupytext.read(source, fmt="py:percent")
     notebook.metadata.pop("jupytext", None)
     notebook.metadata["kernelspec"] = {"name": KERNEL, "display_name": "Python 3", "language": "python"}
     if metadata:
@@ -94,8 +97,9 @@ def run_notebook(parameters: Experiment) -> Path:
     Raises:
         RunError: the notebook failed, or left no valid record of this run.
         RecordError: there is a file in the record's place that is none.
+        NoRepositoryError: there are no notebooks here.
     """
-    source = project_folder() / "notebooks" / "benchmarks" / f"{parameters.experiment}.py"
+    source = repository_folder() / "notebooks" / "benchmarks" / f"{parameters.experiment}.py"
     output = notebook_of(parameters)
     return _once(parameters, lambda: execute_notebook(source, output, parameters.canonical()))
 

@@ -115,7 +115,8 @@ class Trainer:
         """Logits in float32. Only the usual sizes are compiled: every further shape would be compiled anew."""
         network = self._compiled if len(images) in self._compiled_sizes else self.network
         with torch.autocast(self.device.type, torch.bfloat16, enabled=self.recipe.precision == "bfloat16"):
-            return network(images.contiguous(memory_format=self._layout)).float()
+            logits: Tensor = network(images.contiguous(memory_format=self._layout)).float()
+            return logits
 
 
 def split_batches(order: Tensor, batch_size: int) -> tuple[Tensor, ...]:
@@ -129,7 +130,7 @@ def split_batches(order: Tensor, batch_size: int) -> tuple[Tensor, ...]:
     >>> [len(batch) for batch in split_batches(torch.arange(8), 3)]
     [3, 3, 2]
     """
-    batches = order.split(batch_size)
+    batches: tuple[Tensor, ...] = order.split(batch_size)
     if len(batches) > 1 and len(batches[-1]) == 1 and batch_size > 1:
         return (*batches[:-2], torch.cat(batches[-2:]))
     return batches

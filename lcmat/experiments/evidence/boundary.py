@@ -8,7 +8,8 @@ from lcmat.curvature.boundary import deepfool_distances
 from lcmat.data import Splits
 from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
 from lcmat.experiments.selecting import selecting_network
-from lcmat.training.evaluation import evaluation_mode, on_device
+from lcmat.models.last_layer import evaluation_mode
+from lcmat.training.evaluation import on_device
 
 BATCH_SIZE = 256
 
