@@ -14,12 +14,12 @@ LINE = '        "first": Method("First ones", "lcmat.selection.first:first", "th
 FUNCTION = """
 import torch
 
-from lcmat.selection.coreset import Coreset
+from lcmat.selection.coreset import equally_weighted
 
 
 def first(layer, budget, generator, *, rho: float = 0.1):
-    scores = torch.arange(len(layer.labels), 0, -1, dtype=torch.float64) * rho
-    return Coreset(torch.arange(budget), torch.ones(budget, dtype=torch.float64), scores[:budget])
+    gains = torch.arange(len(layer.labels), 0, -1, dtype=torch.float64) * rho
+    return equally_weighted(torch.arange(budget), len(layer.labels), gains[:budget])
 """
 FIGURE = """
 from lcmat.config.registry import METHODS

@@ -2,6 +2,7 @@
 
 import random
 from contextlib import contextmanager
+from importlib import import_module
 
 import numpy as np
 import pytest
@@ -100,6 +101,7 @@ def test_data_sets(tmp_path):
     for kind in "ab":
         (tmp_path / kind).mkdir()
         Image.new("RGB", (4, 4), (10, 20, 30 + ord(kind))).save(tmp_path / kind / "0.png")
+    import_module("sklearn.datasets")  # which moves the state of `random` itself, once
     with unmoved():
         load("digits")
         data = ImageDataset.from_folder(tmp_path, image_size=3)
