@@ -1,7 +1,9 @@
 """Stopping a condensation and going on with it, bit for bit."""
 
 import hashlib
+from collections.abc import Callable
 from dataclasses import asdict, dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +15,6 @@ from lcmat.condensation.synthetic import SyntheticSet, description
 from lcmat.data.dataset import ImageDataset
 from lcmat.files import checkpoints
 from lcmat.models import Network
-from lcmat.training.resume import CheckpointMismatchError
 from lcmat.training.sgd import Sgd
 
 
@@ -55,6 +56,26 @@ def identity(
     }
 
 
+def resume_from(path: Path | None, state: State, run: dict[str, Any], initial: SyntheticSet) -> Callable[[], None]:
+    """Go on from the file of an interrupted run, if there is one, and return what writes the state there.
+
+    Args:
+        path: the file; None: nothing is read or written.
+        state: of the run before its first step.
+        run: its `identity`.
+        initial: the set that it started from.
+
+    Raises:
+        CheckpointMismatchError: the file belongs to another run.
+        CorruptArtifactError: the file is damaged.
+    """
+    if path is None:
+        return lambda: None
+    if path.exists():
+        restore(path, state, run)
+    return partial(save, path, state, run, initial)
+
+
 def save(path: Path, state: State, run: dict[str, Any], initial: SyntheticSet) -> None:
     """Write the state of the run `run` to one verified file; `lcmat.condensation.load_set` reads it as a set, too."""
     tensors = {"images": state.images, "labels": initial.labels, "velocity": state.velocity, "losses": state.losses}
@@ -72,22 +93,11 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
         CheckpointMismatchError: the file belongs to another run than `run`.
         CorruptArtifactError: the file is damaged.
     """
-    tensors, metadata = checkpoints.load(path)
-    stored = metadata.get("run", {})
-    different = [name for name in run if stored.get(name) != run[name]]
-    if different:
-        raise CheckpointMismatchError(
-            f"{path} is the checkpoint of another run (other {', '.join(different)}): "
-            "give this run a path of its own, or delete the file to start afresh"
-        )
+    tensors, metadata = checkpoints.load_run(path, run)
     for name in ("images", "velocity", "losses"):
         getattr(state, name).copy_(tensors[name])
-    state.network.load_state_dict(_part(tensors, "network."))
-    for name, velocity in _part(tensors, "sgd.").items():
+    state.network.load_state_dict(checkpoints.with_prefix(tensors, "network."))
+    for name, velocity in checkpoints.with_prefix(tensors, "sgd.").items():
         state.sgd.velocities[name].copy_(velocity)
     state.generator.set_state(tensors["generator"])
     state.step, state.wall_seconds = metadata["progress"]["step"], metadata["progress"]["wall_seconds"]
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

@@ -1,12 +1,10 @@
 """Making the images of a run of the condensation benchmark, with a cache that survives interruptions."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -23,10 +21,8 @@ from lcmat.experiments import code_fingerprint
 from lcmat.experiments.real_images import Progress, chosen_set, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session
-from lcmat.files.checkpoints import CorruptArtifactError
-from lcmat.records.caching import Stored, cached
+from lcmat.records.caching import Stored, cached, identity_on, resumable
 from lcmat.training import DivergedError
-from lcmat.training.resume import CheckpointMismatchError
 
 CHECKPOINT_SECONDS = 60.0  # of computation that a kill loses at most
 _AS_NAMED = (
@@ -125,13 +121,7 @@ def learn(
             progress=progress and _loss_of(progress, settings.rho),
         )
 
-    try:
-        result = attempt()
-    except (CorruptArtifactError, CheckpointMismatchError) as error:
-        warnings.warn(f"{error} Starting again from the first step.", stacklevel=2)
-        assert checkpoint is not None
-        checkpoint.unlink(missing_ok=True)
-        result = attempt()
+    result = resumable(attempt, checkpoint, "step")
     return Condensed(result.synthetic, result.losses, settings.rho, result.wall_seconds)
 
 
@@ -158,14 +148,12 @@ def _identity(session: Session[CondensationParameters], train: ImageDataset) -> 
     """All that the bits of a learnt set depend on."""
     parameters = session.parameters
     plain = parameters.model_copy(update={"test_network": None, "test_width": None})
-    return {
+    known = {
         "parameters": {name: value for name, value in plain.canonical().items() if name not in EVALUATION},
         "data": train.content_hash,
         "code": code_fingerprint(plain),
-        "device": torch.device(session.device).type,
-        "threads": torch.get_num_threads(),
-        "versions": [np.__version__, torch.__version__],
     }
+    return identity_on(session.device, known)
 
 
 def _loss_of(progress: Progress, rho: float) -> Callable[[int, int, float, float], None]:

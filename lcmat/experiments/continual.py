@@ -6,7 +6,6 @@ the other; `run` composes them, and the results agree bit for bit.
 """
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,7 +32,7 @@ from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
 from lcmat.files import checkpoints
 from lcmat.records import record as records
-from lcmat.records.caching import unfinished
+from lcmat.records.caching import resumable, unfinished
 from lcmat.records.record import Record
 from lcmat.training.evaluation import predict
 from lcmat.training.loop import DivergedError
@@ -212,15 +211,15 @@ def _learn(
 def _restore(session: Session[ContinualParameters]) -> _Done:
     """The stages that an interrupted run has completed; none if its file is damaged."""
     path, size = _checkpoint(session), session.parameters.num_stages
-    try:
-        tensors, details = checkpoints.load(path)
-        return _Done(tensors["accuracies"], tensors["own_accuracies"], details["count"], details["seconds"])
-    except FileNotFoundError:
-        pass
-    except checkpoints.CorruptArtifactError as error:
-        warnings.warn(f"{error} Starting again from the first stage.", stacklevel=3)
-    empty = torch.full((size, size), torch.nan, dtype=torch.float64)
-    return _Done(empty, empty.clone())
+
+    def attempt() -> _Done:
+        if path.exists():
+            tensors, details = checkpoints.load(path)
+            return _Done(tensors["accuracies"], tensors["own_accuracies"], details["count"], details["seconds"])
+        empty = torch.full((size, size), torch.nan, dtype=torch.float64)
+        return _Done(empty, empty.clone())
+
+    return resumable(attempt, path, "stage")
 
 
 def _checkpoint(session: Session[ContinualParameters]) -> Path:

@@ -32,6 +32,10 @@ class CorruptArtifactError(RuntimeError):
         self.path = path
 
 
+class CheckpointMismatchError(RuntimeError):
+    """A checkpoint belongs to another run; the message names the file, what differs and the remedy."""
+
+
 def save(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, Any]) -> None:
     """Write tensors and metadata to one file: after a crash it is either absent, the old one or whole.
 
@@ -76,6 +80,36 @@ def load(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     content = Path(path).read_bytes()
     _verify(Path(path), content)
     return safetensors.load(content), json.loads(_header(content)["__metadata__"][_ENTRY])["metadata"]
+
+
+def load_run(path: Path, run: Mapping[str, Any]) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+    """Read the checkpoint of a run whose metadata state, as "run", what it is a function of; otherwise as `load`.
+
+    Args:
+        path: the file.
+        run: what the run that goes on from there is a function of, by name.
+
+    Raises:
+        CheckpointMismatchError: the two differ.
+    """
+    tensors, metadata = load(path)
+    stored = metadata.get("run", {})
+    different = [name for name in run if stored.get(name) != run[name]]
+    if different:
+        raise CheckpointMismatchError(
+            f"{path} is the checkpoint of another run (other {', '.join(different)}): "
+            "give this run a path of its own, or delete the file to start afresh"
+        )
+    return tensors, metadata
+
+
+def with_prefix(tensors: Mapping[str, "Tensor"], prefix: str) -> dict[str, "Tensor"]:
+    """The tensors whose names begin with the prefix, under the rest of their names.
+
+    >>> with_prefix({"network.weight": 1, "images": 2}, "network.")
+    {'weight': 1}
+    """
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _verify(path: Path, content: bytes) -> None:

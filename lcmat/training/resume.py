@@ -1,8 +1,9 @@
 """Stopping a training run and going on with it, bit for bit."""
 
 import hashlib
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict, dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -15,10 +16,6 @@ from lcmat.training.adam import Adam
 from lcmat.training.recipe import Recipe
 from lcmat.training.sgd import Sgd
 from lcmat.training.steps import Epoch
-
-
-class CheckpointMismatchError(RuntimeError):
-    """A checkpoint belongs to another run; the message names the file, what differs and the remedy."""
 
 
 @dataclass
@@ -57,6 +54,26 @@ def identity(
     }
 
 
+def resume_from(path: Path | None, state: State, run: Callable[[], dict[str, Any]]) -> Callable[[], None]:
+    """Go on from the file of an interrupted run, if there is one, and return what writes the state there.
+
+    Args:
+        path: the file; None: nothing is read or written.
+        state: of the run before its first step.
+        run: gives its `identity`.
+
+    Raises:
+        CheckpointMismatchError: the file belongs to another run.
+        CorruptArtifactError: the file is damaged.
+    """
+    if path is None:
+        return lambda: None
+    known = run()
+    if path.exists():
+        restore(path, state, known)
+    return partial(save, path, state, known)
+
+
 def save(path: Path, state: State, run: dict[str, Any]) -> None:
     """Write the state of the run `run` (its `identity`) to one verified file."""
     tensors = {f"network.{name}": tensor for name, tensor in state.network.state_dict().items()}
@@ -76,13 +93,12 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
         CheckpointMismatchError: the file belongs to another run than `run`.
         CorruptArtifactError: the file is damaged.
     """
-    tensors, metadata = checkpoints.load(path)
-    _compare(path, metadata.get("run", {}), run)
-    state.network.load_state_dict(_with_prefix(tensors, "network."))
-    for name, buffer in _with_prefix(tensors, "optimizer.").items():
+    tensors, metadata = checkpoints.load_run(path, run)
+    state.network.load_state_dict(checkpoints.with_prefix(tensors, "network."))
+    for name, buffer in checkpoints.with_prefix(tensors, "optimizer.").items():
         state.optimizer.buffers[name].copy_(buffer)
     state.generator.set_state(tensors["generator"])
-    if under_way := _with_prefix(tensors, "epoch."):
+    if under_way := checkpoints.with_prefix(tensors, "epoch."):
         device = next(state.network.parameters()).device
         losses = list(under_way["losses"].to(device).unbind())
         state.epoch = Epoch(under_way["order"], losses, under_way["random_state"])
@@ -91,19 +107,6 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
 
 
 _HISTORY = ("losses", "accuracies_percent", "evaluated_epochs", "wall_seconds")
-
-
-def _compare(path: Path, stored: dict[str, Any], run: dict[str, Any]) -> None:
-    different = [name for name in run if stored.get(name) != run[name]]
-    if different:
-        raise CheckpointMismatchError(
-            f"{path} is the checkpoint of another run (other {', '.join(different)}): "
-            "give this run a path of its own, or delete the file to start afresh"
-        )
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _hash(tensors: Iterable[Tensor]) -> str:

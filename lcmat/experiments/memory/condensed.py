@@ -1,7 +1,5 @@
 """A memory of condensed images."""
 
-import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 from lcmat.condensation.loop import CondensationResult, condense
@@ -11,9 +9,7 @@ from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments import code_fingerprint
 from lcmat.experiments.memory.stage import Filled, Progress, identity, strategy, stream
-from lcmat.files import checkpoints
-from lcmat.records.caching import Stored, cached
-from lcmat.training.resume import CheckpointMismatchError
+from lcmat.records.caching import Stored, cached, resumable
 
 _CLASSES_PER_PASS = 10  # equal to one at a time up to rounding, and faster
 
@@ -46,10 +42,9 @@ def condensed_memory(
         tensors = {"images": result.synthetic.images, "labels": result.synthetic.labels}
         return Stored(tensors, {"seconds": result.wall_seconds})
 
-    known = {"recipe": asdict(condensation_recipe(parameters)), "code": code_fingerprint(parameters)}
-    tensors, details = cached(
-        "memories", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
-    )
+    recipe, code = condensation_recipe(parameters), code_fingerprint(parameters)
+    known = identity(parameters, data, stage, device, recipe=recipe, code=code)
+    tensors, details = cached("memories", parameters.dataset, known, compute)
     memory = SyntheticSet(tensors["images"], tensors["labels"], data.class_names, data.mean, data.std)
     return Filled(memory, details["seconds"])
 
@@ -94,9 +89,4 @@ def _condense(
             progress=progress and (lambda step, steps, distance, _: progress(step, steps, distance, None)),
         )
 
-    try:
-        return attempt()
-    except (checkpoints.CorruptArtifactError, CheckpointMismatchError) as error:
-        warnings.warn(f"{error} Starting again from the first step.", stacklevel=2)
-        checkpoint.unlink()
-    return attempt()
+    return resumable(attempt, checkpoint, "step")

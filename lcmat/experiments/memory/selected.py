@@ -1,7 +1,6 @@
 """A memory of real images, chosen by a selection method."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -70,10 +69,9 @@ def stage_view(
         bias = last_linear(network).bias is not None
         return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started, "bias": bias})
 
-    known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network), __name__)}
-    tensors, details = cached(
-        "stage-views", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
-    )
+    code = training_fingerprint(str(parameters.network), __name__)
+    known = identity(parameters, data, stage, device, recipe=recipe, code=code)
+    tensors, details = cached("stage-views", parameters.dataset, known, compute)
     return StageView(tensors["features"], tensors["logits"], **details)
 
 
