@@ -18,11 +18,12 @@ from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import CONTROLS, REAL_METHODS
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments import code_fingerprint
-from lcmat.experiments.real_images import Progress, chosen_set, stream
+from lcmat.experiments.real_images import chosen_set, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session
 from lcmat.records.caching import Stored, cached, identity_on, resumable
 from lcmat.training import DivergedError
+from lcmat.training.loop import Progress
 
 CHECKPOINT_SECONDS = 60.0  # of computation that a kill loses at most
 _AS_NAMED = (

@@ -18,7 +18,7 @@ from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset, Splits, load
 from lcmat.experiments.memory import fill
-from lcmat.experiments.memory.stage import Progress, strategy, stream
+from lcmat.experiments.memory.stage import strategy, stream
 from lcmat.experiments.replay_metrics import (
     backward_transfer,
     class_stages,
@@ -35,7 +35,7 @@ from lcmat.records import record as records
 from lcmat.records.caching import resumable, unfinished
 from lcmat.records.record import Record
 from lcmat.training.evaluation import predict
-from lcmat.training.loop import DivergedError
+from lcmat.training.loop import DivergedError, Progress
 
 _TEST_BATCH = 250
 
@@ -102,16 +102,14 @@ def replay(
     parameters = session.parameters
     classes = stages(parameters, splits)
     done = _restore(session)
-    memories, seconds = [], 0.0
+    memories, seconds = list[SyntheticSet](), 0.0
     try:
         for stage, new in enumerate(classes):
             filled = fill(parameters, of_classes(splits.train, new), stage, session.device, progress)
             memories.append(filled.images)
             seconds += filled.seconds
-            if stage >= done.count:
-                seen = of_classes(splits.test, torch.cat(classes[: stage + 1]))
-                _learn(session, joined(memories), seen, stage, done)
-                done.save(_checkpoint(session))
+            seen = of_classes(splits.test, torch.cat(classes[: stage + 1]))
+            _learn(session, joined(memories), seen, stage, done)
     except DivergedError as error:
         return error
     counts = torch.stack([torch.isin(splits.test.labels, new).sum() for new in classes])
@@ -195,7 +193,9 @@ class _Done:
 def _learn(
     session: Session[ContinualParameters], memory: SyntheticSet, seen: ImageDataset, stage: int, done: _Done
 ) -> None:
-    """Train a new network on the memory and write its accuracies down."""
+    """Train a new network on the memory and keep its accuracies, unless that was done before an interruption."""
+    if stage < done.count:
+        return
     started, parameters = time.perf_counter(), session.parameters
     generator = stream(parameters, "learner", stage)
     network = train_on_set(memory, learner_recipe(parameters), generator=generator, device=session.device)
@@ -206,6 +206,7 @@ def _learn(
         matrix[stage, : stage + 1] = stage_accuracies(logits, seen.labels, stage + 1, own_classes=own)
     done.count = stage + 1
     done.seconds += time.perf_counter() - started
+    done.save(_checkpoint(session))
 
 
 def _restore(session: Session[ContinualParameters]) -> _Done:

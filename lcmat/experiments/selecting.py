@@ -1,7 +1,6 @@
 """The selecting network: trained once for what its training depends on; every view of it is taken from its weights."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -16,8 +15,7 @@ from lcmat.experiments.seeds import derived_seed
 from lcmat.models import Network, build
 from lcmat.records.caching import Stored, cached, identity_on, resumable
 from lcmat.training import Recipe, TrainingResult, train
-
-Progress = Callable[[float, int, float, float | None], None]
+from lcmat.training.loop import Progress
 
 PURPOSE = "selector"
 """Names the random draws of the selecting network itself."""
@@ -59,7 +57,6 @@ def selecting_network(
 
     def compute(checkpoint: Path) -> Stored:
         network, result = train_resumable(
-            lambda: make_network(parameters, splits.train, purpose),
             parameters,
             purpose,
             splits.train if held_out is None else splits.train.subset(remaining_rows(splits.train, held_out)),
@@ -121,7 +118,6 @@ def make_network(parameters: SelectionParameters, data: ImageDataset, purpose: s
 
 
 def train_resumable(
-    make: Callable[[], Network],
     parameters: SelectionParameters,
     purpose: str,
     data: ImageDataset,
@@ -131,9 +127,8 @@ def train_resumable(
     """Train from the checkpoint where there is a good one, else from the start; the checkpoint stays for the caller.
 
     Args:
-        make: gives the untrained network.
-        parameters: for their seed.
-        purpose: names the stream of random draws.
+        parameters: of the run.
+        purpose: names the streams of random draws; see `make_network`.
         data: training images.
         checkpoint: its file.
         options: of `lcmat.training.train`.
@@ -142,7 +137,7 @@ def train_resumable(
     options = {"checkpoint": checkpoint, "progress_seconds": PROGRESS_SECONDS, **options}
 
     def attempt() -> tuple[Network, TrainingResult]:
-        network = make()
+        network = make_network(parameters, data, purpose)
         return network, train(network, data, generator=torch.Generator().manual_seed(seed), **options)
 
     return resumable(attempt, checkpoint, "epoch")

@@ -6,15 +6,12 @@ One provider for each name in the values of `lcmat.config.defaults.METHOD_EVIDEN
 from collections.abc import Mapping
 from types import MappingProxyType
 
-from torch import Tensor
-
 from lcmat.config import SelectionParameters
 from lcmat.config.defaults import METHOD_EVIDENCE
-from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import Splits
 from lcmat.experiments.evidence.boundary import boundary_distances
 from lcmat.experiments.evidence.forgetting import forgetting_events
-from lcmat.experiments.evidence.networks import Gathered, Progresses, Provider
+from lcmat.experiments.evidence.networks import Evidence, Progresses, Provider
 from lcmat.experiments.evidence.norms import error_norms, gradient_norms
 from lcmat.experiments.evidence.validation import validation
 
@@ -31,7 +28,7 @@ PROVIDERS: Mapping[str, Provider] = MappingProxyType(
 
 def gather(
     parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None = None
-) -> dict[str, Tensor | LastLayer]:
+) -> Evidence:
     """The evidence that the method of these parameters needs, by name; empty for most methods.
 
     Args:
@@ -40,16 +37,5 @@ def gather(
         device: where to compute.
         progress: stage -> callback after each epoch, see `lcmat.training.train`.
     """
-    return {name: found.value for name, found in _provide(parameters, splits, device, progress).items()}
-
-
-def gathering_seconds(parameters: SelectionParameters, splits: Splits, device: str) -> float:
-    """How long it took to compute what `gather` returns, whenever that was; 0 without evidence."""
-    return sum(found.seconds for found in _provide(parameters, splits, device, None).values())
-
-
-def _provide(
-    parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None
-) -> dict[str, Gathered]:
     names = METHOD_EVIDENCE.get(parameters.method, ())
-    return {name: PROVIDERS[name](parameters, splits, device, progress) for name in names}
+    return Evidence({name: PROVIDERS[name](parameters, splits, device, progress) for name in names})

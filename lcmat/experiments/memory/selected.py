@@ -11,14 +11,14 @@ from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments import training_fingerprint
-from lcmat.experiments.memory.stage import Filled, Progress, identity, stream
+from lcmat.experiments.memory.stage import Filled, identity, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import build
 from lcmat.models.last_layer import last_linear
 from lcmat.records.caching import Stored, cached
 from lcmat.selection.selector import select
 from lcmat.training.evaluation import embed
-from lcmat.training.loop import train
+from lcmat.training.loop import Progress, train
 from lcmat.training.recipe import Recipe
 
 
@@ -34,7 +34,14 @@ class StageView(NamedTuple):
 def selected_memory(
     parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
 ) -> Filled:
-    """Select `ipc` images of each class. Args as for `lcmat.experiments.memory.fill`.
+    """Select `ipc` images of each class.
+
+    Args:
+        parameters: of the run.
+        data: the stage's training images, labels from 0.
+        stage: its number, from 0; names the random streams.
+        device: where to compute.
+        progress: called after each epoch of the network that chooses.
 
     Raises:
         ValueError: a class has fewer images.

@@ -1,6 +1,5 @@
 """What both ways of filling the memory share."""
 
-from collections.abc import Callable
 from dataclasses import asdict
 from typing import Any, NamedTuple
 
@@ -12,8 +11,6 @@ from lcmat.data import ImageDataset
 from lcmat.data.augmentation.siamese import operations
 from lcmat.experiments.seeds import derived_seed
 from lcmat.records.caching import identity_on
-
-Progress = Callable[[float, int, float, float | None], None]
 
 
 class Filled(NamedTuple):
