@@ -10,7 +10,7 @@ import pytest
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
 from lcmat.records import record as records
-from lcmat.sweep import Engine, batches, discard_outdated, sweep, sweep_here
+from lcmat.sweep import Engine, batches, discard_outdated, sweep
 from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
 from lcmat.sweep.costs import Estimate
 from lcmat.sweep.engine import first_of_each
@@ -48,7 +48,7 @@ def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monk
     parallel = [reproducible(records.read(records.path_of(run))) for run in runs]
     monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))  # nothing is taken over from the other sweep
-    assert sweep_here(list(reversed(runs))).computed == 6
+    assert sweep(list(reversed(runs))).computed == 6
     assert [reproducible(records.read(records.path_of(run))) for run in runs] == parallel
 
 
@@ -58,7 +58,7 @@ def test_nothing_missing_starts_nothing(monkeypatch):
     assert sweep([GOOD], Engine(jobs=1)).found == 1
 
 
-@pytest.mark.parametrize("run", [lambda runs: sweep(runs, Engine(jobs=1)), sweep_here])
+@pytest.mark.parametrize("run", [lambda runs: sweep(runs, Engine(jobs=1)), sweep])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -141,7 +141,7 @@ def test_what_the_budget_does_not_allow_is_no_failure(monkeypatch):
     dear = SelectionParameters(method="craig", **TINY)
     measured = SelectionParameters(method="craig", seed=9, **TINY)
     records.write(make_record(measured, seconds={"training": 3600.0}))
-    outcome = sweep_here([dear, GOOD], budget=300)
+    outcome = sweep([dear, GOOD], budget=300)
     assert (outcome.computed, outcome.failures, outcome.over_budget) == (1, [], [dear])
     monkeypatch.setattr("subprocess.Popen", None)
     outcome = sweep([dear, GOOD], Engine(jobs=2), budget=300)
@@ -156,7 +156,7 @@ def test_a_batch_stops_when_a_newer_sweep_has_removed_its_file(tmp_path, monkeyp
         path.unlink()
 
     monkeypatch.setattr(batches, "run_directly", run_directly)
-    batches.write(path, [task(GOOD), task(IMPOSSIBLE)], None)
+    batches.write(path, [task(GOOD), task(IMPOSSIBLE)])
     perform_file(path)
     assert started == [GOOD]
 
@@ -173,10 +173,10 @@ def test_a_batch_survives_the_way_through_its_file(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(batches, "perform", lambda tasks, deadline, wanted: done.append((tasks, deadline)))
     tasks = [task(GOOD, cost=Estimate(0.1 + 0.2, 3.0, 0.01, "CPU", 2)), task(IMPOSSIBLE)]
-    for deadline, expected in ((None, inf), (12.5, 12.5)):
+    for deadline in (inf, 12.5):
         batches.write(tmp_path / "batch.json", tasks, deadline)
         perform_file(tmp_path / "batch.json")
-        assert done.pop() == (tasks, expected)
+        assert done.pop() == (tasks, deadline)
 
 
 BLOCKED = ("IPython", "great_tables", "ipykernel", "jupytext", "matplotlib", "nbformat", "papermill", "platformdirs")

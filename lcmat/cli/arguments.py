@@ -1,4 +1,4 @@
-"""What the words of several commands have in common."""
+"""Arguments that several commands share."""
 
 import argparse
 import re
@@ -59,7 +59,7 @@ def in_words(seconds: float) -> str:
 
 
 def add_selection(parser: argparse._ActionsContainer, *, required: bool = True) -> None:
-    """The words that choose runs of a profile."""
+    """Declare the arguments that choose runs of a profile."""
     described = "; ".join(f"{name}: {profile.description}" for name, profile in PROFILES.items())
     parser.add_argument("--profile", choices=list(PROFILES), required=required, help=described)
     parser.add_argument("--study", action="append", default=[], help="only this one; may be repeated")
@@ -76,7 +76,7 @@ def add_selection(parser: argparse._ActionsContainer, *, required: bool = True) 
 
 
 def selected(options: argparse.Namespace) -> list[Study]:
-    """The studies that the words choose, with the runs that they choose."""
+    """The chosen studies with their chosen runs."""
     from lcmat.sweep.plan import select_studies
 
     studies = select_studies(PROFILES[options.profile], options.study, options.table)
