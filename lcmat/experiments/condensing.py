@@ -12,7 +12,7 @@ from lcmat import condensation
 from lcmat.condensation import CondensationRecipe, CondensationResult, SyntheticSet, initial_set, published
 from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import equal_strength
-from lcmat.condensation.synthetic import description
+from lcmat.condensation.synthetic import description, from_description
 from lcmat.config import CondensationParameters
 from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import CONTROLS, REAL_METHODS
@@ -82,9 +82,7 @@ def condense(
         tensors, details = cached("condensed", parameters.dataset, _identity(session, splits.train), compute)
     except DivergedError as error:
         return error
-    described = {name: tuple(details[name]) for name in ("class_names", "mean", "std")}
-    synthetic = SyntheticSet(tensors["images"], tensors["labels"], factor=details["factor"], **described)
-    return Condensed(synthetic, tensors["losses"], details["rho"], details["seconds"])
+    return Condensed(from_description(tensors, details), tensors["losses"], details["rho"], details["seconds"])
 
 
 def learn(
