@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -199,16 +198,15 @@ def test_one_process_needs_neither_snakemake_nor_jupyter(tmp_path):
     assert "over budget" in done.stdout
 
 
-def test_a_cluster_is_left_to_snakemake(tmp_path, monkeypatch):
-    """The name of the executor and further words arrive; what is run is a stand-in that writes down its words."""
-    stand_in = tmp_path / "snakemake" / "__main__.py"
-    stand_in.parent.mkdir()
-    stand_in.with_name("__init__.py").touch()
-    stand_in.write_text(f"import json, sys; json.dump(sys.argv[1:], open({str(tmp_path / 'words')!r}, 'w'))")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    engine = Engine(7, "slurm", ("--default-resources", "slurm_partition=main"))
-    outcome = sweep([GOOD], engine, notebooks="none")
-    words = json.loads((tmp_path / "words").read_text())
-    assert words[words.index("--executor") + 1] == "slurm" and words[words.index("--jobs") + 1] == "7"
-    assert words[-2:] == ["--default-resources", "slurm_partition=main"]
-    assert outcome.failures[0].log.name == "snakemake.log"
+def test_executor_and_arguments_reach_snakemake():
+    """Snakemake itself plans a notebook and two batches, with the resources of a cluster, and does none of them."""
+    runs = [GOOD, *(SelectionParameters(method="uniform", seed=seed, **TINY) for seed in (1, 2))]
+    engine = Engine(7, "dryrun", ("--default-resources", "slurm_partition=main"))
+    outcome = sweep(runs, engine, notebooks="first")
+    assert (outcome.computed, len(outcome.failures)) == (0, 3)
+    (log,) = {failure.log for failure in outcome.failures}
+    assert log.name == "snakemake.log"
+    planned = log.read_text().partition("Job stats:")[2]
+    assert planned.count("rule notebook:") == 1 and planned.count("rule batch:") == 2
+    assert planned.count("slurm_partition=main") == 4  # the last job awaits the others
+    assert "This was a dry-run" in planned

@@ -99,23 +99,13 @@ def replay(
 
     An interrupted run goes on after its last complete stage when it is started again.
     """
-    parameters = session.parameters
-    classes = stages(parameters, splits)
-    done = _restore(session)
-    memories, seconds = list[SyntheticSet](), 0.0
+    classes, done = stages(session.parameters, splits), _restore(session)
     try:
-        for stage, new in enumerate(classes):
-            filled = fill(parameters, of_classes(splits.train, new), stage, session.device, progress)
-            memories.append(filled.images)
-            seconds += filled.seconds
-            seen = of_classes(splits.test, torch.cat(classes[: stage + 1]))
-            _learn(session, joined(memories), seen, stage, done)
+        memory, seconds = _go_through(session, splits, classes, done, progress)
     except DivergedError as error:
         return error
     counts = torch.stack([torch.isin(splits.test.labels, new).sum() for new in classes])
-    return Replay(
-        joined(memories), done.accuracies, done.own_accuracies, counts, {"memory": seconds, "training": done.seconds}
-    )
+    return Replay(memory, done.accuracies, done.own_accuracies, counts, {"memory": seconds, "training": done.seconds})
 
 
 def finish(session: Session[ContinualParameters], splits: Splits, outcome: Replay | DivergedError) -> Record:
@@ -190,12 +180,29 @@ class _Done:
         checkpoints.save(path, tensors, {"count": self.count, "seconds": self.seconds})
 
 
+def _go_through(
+    session: Session[ContinualParameters],
+    splits: Splits,
+    classes: tuple[Tensor, ...],
+    done: _Done,
+    progress: Callable[[str], Progress] | None,
+) -> tuple[SyntheticSet, float]:
+    """Fill the memory stage by stage and learn the stages that are not done; the memory and the seconds it took."""
+    memories, seconds = list[SyntheticSet](), 0.0
+    for stage, new in enumerate(classes):
+        filled = fill(session.parameters, of_classes(splits.train, new), stage, session.device, progress)
+        memories.append(filled.images)
+        seconds += filled.seconds
+        if stage >= done.count:
+            seen = of_classes(splits.test, torch.cat(classes[: stage + 1]))
+            _learn(session, joined(memories), seen, stage, done)
+    return joined(memories), seconds
+
+
 def _learn(
     session: Session[ContinualParameters], memory: SyntheticSet, seen: ImageDataset, stage: int, done: _Done
 ) -> None:
-    """Train a new network on the memory and keep its accuracies, unless that was done before an interruption."""
-    if stage < done.count:
-        return
+    """Train a new network on the memory and write its accuracies down."""
     started, parameters = time.perf_counter(), session.parameters
     generator = stream(parameters, "learner", stage)
     network = train_on_set(memory, learner_recipe(parameters), generator=generator, device=session.device)
