@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,10 +14,12 @@ from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.network_training import Variation, shuffled_batches, train_on_batches
 from lcmat.condensation.preparation import beginning, callable_features, check_initial, checked_rows, new_network
 from lcmat.condensation.recipe import CondensationRecipe
-from lcmat.condensation.state import State, identity, resume_from
+from lcmat.condensation.state import State, identity, restore
+from lcmat.condensation.state import save as write
 from lcmat.condensation.step import image_step, matching_gradient
 from lcmat.condensation.synthetic import SyntheticSet, decode, initial_set, with_images
 from lcmat.data.dataset import ImageDataset
+from lcmat.files.checkpoints import resume_from
 from lcmat.models import Network
 from lcmat.training.draws import check_generator, dropout_from
 from lcmat.training.evaluation import evaluation_mode, on_device
@@ -85,7 +88,10 @@ def condense(
     initial = initial or initial_set(data, recipe.ipc, recipe.init, generator=generator, factor=recipe.factor)
     check_initial(initial, data, recipe)
     state = beginning(data, recipe, initial, generator, device)
-    save = resume_from(checkpoint, state, identity(recipe, data, initial, begun, device), initial)
+    run = identity(recipe, data, initial, begun, device)
+    save = resume_from(
+        checkpoint, partial(restore, state=state, run=run), partial(write, state=state, run=run, initial=initial)
+    )
     task = _Task(recipe, on_device(data, device), rows_of_class, callable_features(state.network, recipe))
     _complete(state, task, save, checkpoint_seconds, progress)
     return CondensationResult(with_images(initial, state.images), state.losses, state.wall_seconds)

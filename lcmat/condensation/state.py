@@ -1,9 +1,7 @@
 """Stopping a condensation and going on with it, bit for bit."""
 
 import hashlib
-from collections.abc import Callable
 from dataclasses import asdict, dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -54,26 +52,6 @@ def identity(
         "initial generator": hashlib.sha256(generator_state.numpy().tobytes()).hexdigest(),
         "device": torch.device(device).type,
     }
-
-
-def resume_from(path: Path | None, state: State, run: dict[str, Any], initial: SyntheticSet) -> Callable[[], None]:
-    """Go on from the file of an interrupted run, if there is one, and return what writes the state there.
-
-    Args:
-        path: the file; None: nothing is read or written.
-        state: of the run before its first step.
-        run: its `identity`.
-        initial: the set that it started from.
-
-    Raises:
-        CheckpointMismatchError: the file belongs to another run.
-        CorruptArtifactError: the file is damaged.
-    """
-    if path is None:
-        return lambda: None
-    if path.exists():
-        restore(path, state, run)
-    return partial(save, path, state, run, initial)
 
 
 def save(path: Path, state: State, run: dict[str, Any], initial: SyntheticSet) -> None:

@@ -7,7 +7,8 @@ zeros. Nothing is ever pickled.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -101,6 +102,21 @@ def load_run(path: Path, run: Mapping[str, Any]) -> tuple[dict[str, "Tensor"], d
             "give this run a path of its own, or delete the file to start afresh"
         )
     return tensors, metadata
+
+
+def resume_from(path: Path | None, restore: Callable[[Path], None], save: Callable[[Path], None]) -> Callable[[], None]:
+    """Go on from the checkpoint of an interrupted run, if there is one, and return what saves the state there.
+
+    Args:
+        path: the file; None: nothing is read or written.
+        restore: puts what the file holds into the state; called at once if the file exists.
+        save: writes the state to the file.
+    """
+    if path is None:
+        return lambda: None
+    if path.exists():
+        restore(path)
+    return partial(save, path)
 
 
 def with_prefix(tensors: Mapping[str, "Tensor"], prefix: str) -> dict[str, "Tensor"]:

@@ -11,6 +11,7 @@ import torch
 from torch import Tensor, nn
 
 from lcmat.data.dataset import ImageDataset
+from lcmat.files.checkpoints import resume_from
 from lcmat.models.last_layer import evaluation_mode
 from lcmat.training import resume
 from lcmat.training.draws import check_generator
@@ -107,8 +108,8 @@ def train(
     _check(network, data, test, evaluate_every, weights, generator)
     trainer = Trainer(network, data, recipe, generator, weights, device)
     state = resume.State(network, trainer.optimizer, generator)
-    known = (data, test, recipe, weights, evaluate_every, device)
-    save = resume.resume_from(checkpoint, state, lambda: resume.identity(state, *known))
+    run = resume.identity(state, data, test, recipe, weights, evaluate_every, device) if checkpoint else {}
+    save = resume_from(checkpoint, *(partial(act, state=state, run=run) for act in (resume.restore, resume.save)))
     saving = _Regularly(checkpoint_seconds, save)
     for number in range(len(state.losses) + 1, recipe.epochs + 1):
         measured = test if number % evaluate_every == 0 or number == recipe.epochs else None

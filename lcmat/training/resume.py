@@ -1,9 +1,8 @@
 """Stopping a training run and going on with it, bit for bit."""
 
 import hashlib
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import asdict, dataclass, field
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,26 +51,6 @@ def identity(
         "evaluate_every": evaluate_every,
         "device": torch.device(device).type,
     }
-
-
-def resume_from(path: Path | None, state: State, run: Callable[[], dict[str, Any]]) -> Callable[[], None]:
-    """Go on from the file of an interrupted run, if there is one, and return what writes the state there.
-
-    Args:
-        path: the file; None: nothing is read or written.
-        state: of the run before its first step.
-        run: gives its `identity`.
-
-    Raises:
-        CheckpointMismatchError: the file belongs to another run.
-        CorruptArtifactError: the file is damaged.
-    """
-    if path is None:
-        return lambda: None
-    known = run()
-    if path.exists():
-        restore(path, state, known)
-    return partial(save, path, state, known)
 
 
 def save(path: Path, state: State, run: dict[str, Any]) -> None:
