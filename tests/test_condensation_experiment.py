@@ -12,7 +12,7 @@ from lcmat.condensation import EvaluationRecipe, condense, initial_set, load_set
 from lcmat.condensation.matching import OBJECTIVES
 from lcmat.condensation.step import matching_gradient
 from lcmat.condensation.synthetic import herding as herding_by_hand
-from lcmat.config import CondensationParameters, ParameterError, parse
+from lcmat.config import CondensationParameters, ParameterError, condensation_defaults, parse
 from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import (
     CONTROLS,
@@ -21,6 +21,7 @@ from lcmat.config.condensation_defaults import (
     GRADIENTS_ALONE,
     METHOD_DEFAULTS,
     METHOD_PARAMETERS,
+    PUBLISHED,
     REAL_METHODS,
     TUNED,
 )
@@ -302,6 +303,13 @@ def test_tables_agree_with_the_library():
         for competitor, values in competitors.items():
             method = "lcmat-c" if competitor == GRADIENTS_ALONE else competitor
             assert set(values) <= {*METHOD_PARAMETERS[method]}
+
+
+def test_published_settings_are_a_literal():
+    """The fingerprint of code that imports a value from the configuration can see it only so."""
+    tree = ast.parse(Path(condensation_defaults.__file__).read_text())
+    (value,) = [node.value for node in tree.body if getattr(getattr(node, "target", None), "id", "") == "PUBLISHED"]
+    assert ast.literal_eval(value) == PUBLISHED
 
 
 @pytest.mark.parametrize("method", ["dm", "dc", "dsa", "idc-i", "lcmat-c"])

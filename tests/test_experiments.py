@@ -55,9 +55,10 @@ def test_the_pieces_compose_to_the_run(splits):
     whole = selection.run(QUICK)
     begun = session.begin(QUICK)
     view = embedding.selector_view(QUICK, splits, begun.device)
-    choice = selection.choose(QUICK, view, splits)
+    evidence = selection.gather(QUICK, splits, begun.device)
+    choice = selection.choose(QUICK, view, splits, evidence)
     result = selection.train_on_coreset(begun, choice.coreset, splits)
-    assert reproducible(selection.finish(begun, splits, view, choice, result)) == reproducible(whole)
+    assert reproducible(selection.finish(begun, splits, view, evidence, choice, result)) == reproducible(whole)
     assert whole.indices == choice.coreset.indices.tolist()
 
 
@@ -233,8 +234,10 @@ def test_divergence_is_recorded_as_a_result(monkeypatch):
     data = selection.load_data(QUICK)
     view = embedding.selector_view(QUICK, data, "cpu")
     monkeypatch.setattr(selecting, "train", diverge)
-    choice = selection.choose(QUICK, view, data)
-    record = selection.finish(begun, data, view, choice, selection.train_on_coreset(begun, choice.coreset, data))
+    evidence = selection.gather(QUICK, data, "cpu")
+    choice = selection.choose(QUICK, view, data, evidence)
+    result = selection.train_on_coreset(begun, choice.coreset, data)
+    record = selection.finish(begun, data, view, evidence, choice, result)
     assert (record.status, record.error) == ("diverged", "the training loss is nan in epoch 3")
     assert "test_accuracy_percent" not in record.metrics
 

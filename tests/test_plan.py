@@ -97,12 +97,12 @@ def test_a_plan_lists_each_run_under_the_first_study_that_asks_for_it():
     records.write(make_record(a, fingerprint=code_fingerprint(a)))
     records.write(make_record(b, status="diverged", metrics={}, error="nan", fingerprint=code_fingerprint(b)))
     planned = plan([Study("one", "?", (a, b)), Study("two", "?", (c, a))])
-    assert [(p.study, p.run, p.finding.state) for p in planned] == [
+    assert [(p.study, p.run, p.status.state) for p in planned] == [
         ("one", a, "done"),
         ("one", b, "failed"),
         ("two", c, "missing"),
     ]
-    assert planned[1].finding.reason == "nan"
+    assert planned[1].status.reason == "nan"
 
 
 def test_studies_are_chosen_by_name_and_by_table():

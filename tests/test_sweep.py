@@ -1,4 +1,3 @@
-import json
 import os
 import subprocess
 import sys
@@ -10,7 +9,7 @@ import pytest
 from lcmat.config import SelectionParameters
 from lcmat.experiments import code_fingerprint
 from lcmat.records import record as records
-from lcmat.sweep import Engine, batches, discard_outdated, sweep, sweep_here
+from lcmat.sweep import Engine, batches, discard_outdated, sweep
 from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
 from lcmat.sweep.costs import Estimate
 from lcmat.sweep.engine import first_of_each
@@ -48,7 +47,7 @@ def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monk
     parallel = [reproducible(records.read(records.path_of(run))) for run in runs]
     monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))  # nothing is taken over from the other sweep
-    assert sweep_here(list(reversed(runs))).computed == 6
+    assert sweep(list(reversed(runs))).computed == 6
     assert [reproducible(records.read(records.path_of(run))) for run in runs] == parallel
 
 
@@ -58,7 +57,7 @@ def test_nothing_missing_starts_nothing(monkeypatch):
     assert sweep([GOOD], Engine(jobs=1)).found == 1
 
 
-@pytest.mark.parametrize("run", [lambda runs: sweep(runs, Engine(jobs=1)), sweep_here])
+@pytest.mark.parametrize("run", [lambda runs: sweep(runs, Engine(jobs=1)), sweep])
 @pytest.mark.parametrize(
     "damage",
     [
@@ -141,7 +140,7 @@ def test_what_the_budget_does_not_allow_is_no_failure(monkeypatch):
     dear = SelectionParameters(method="craig", **TINY)
     measured = SelectionParameters(method="craig", seed=9, **TINY)
     records.write(make_record(measured, seconds={"training": 3600.0}))
-    outcome = sweep_here([dear, GOOD], budget=300)
+    outcome = sweep([dear, GOOD], budget=300)
     assert (outcome.computed, outcome.failures, outcome.over_budget) == (1, [], [dear])
     monkeypatch.setattr("subprocess.Popen", None)
     outcome = sweep([dear, GOOD], Engine(jobs=2), budget=300)
@@ -156,7 +155,7 @@ def test_a_batch_stops_when_a_newer_sweep_has_removed_its_file(tmp_path, monkeyp
         path.unlink()
 
     monkeypatch.setattr(batches, "run_directly", run_directly)
-    batches.write(path, [task(GOOD), task(IMPOSSIBLE)], None)
+    batches.write(path, [task(GOOD), task(IMPOSSIBLE)])
     perform_file(path)
     assert started == [GOOD]
 
@@ -173,10 +172,10 @@ def test_a_batch_survives_the_way_through_its_file(tmp_path, monkeypatch):
     done = []
     monkeypatch.setattr(batches, "perform", lambda tasks, deadline, wanted: done.append((tasks, deadline)))
     tasks = [task(GOOD, cost=Estimate(0.1 + 0.2, 3.0, 0.01, "CPU", 2)), task(IMPOSSIBLE)]
-    for deadline, expected in ((None, inf), (12.5, 12.5)):
+    for deadline in (inf, 12.5):
         batches.write(tmp_path / "batch.json", tasks, deadline)
         perform_file(tmp_path / "batch.json")
-        assert done.pop() == (tasks, expected)
+        assert done.pop() == (tasks, deadline)
 
 
 BLOCKED = ("IPython", "great_tables", "ipykernel", "jupytext", "matplotlib", "nbformat", "papermill", "platformdirs")
@@ -199,16 +198,15 @@ def test_one_process_needs_neither_snakemake_nor_jupyter(tmp_path):
     assert "over budget" in done.stdout
 
 
-def test_a_cluster_is_left_to_snakemake(tmp_path, monkeypatch):
-    """The name of the executor and further words arrive; what is run is a stand-in that writes down its words."""
-    stand_in = tmp_path / "snakemake" / "__main__.py"
-    stand_in.parent.mkdir()
-    stand_in.with_name("__init__.py").touch()
-    stand_in.write_text(f"import json, sys; json.dump(sys.argv[1:], open({str(tmp_path / 'words')!r}, 'w'))")
-    monkeypatch.setenv("PYTHONPATH", str(tmp_path))
-    engine = Engine(7, "slurm", ("--default-resources", "slurm_partition=main"))
-    outcome = sweep([GOOD], engine, notebooks="none")
-    words = json.loads((tmp_path / "words").read_text())
-    assert words[words.index("--executor") + 1] == "slurm" and words[words.index("--jobs") + 1] == "7"
-    assert words[-2:] == ["--default-resources", "slurm_partition=main"]
-    assert outcome.failures[0].log.name == "snakemake.log"
+def test_executor_and_arguments_reach_snakemake():
+    """Snakemake itself plans a notebook and two batches, with the resources of a cluster, and does none of them."""
+    runs = [GOOD, *(SelectionParameters(method="uniform", seed=seed, **TINY) for seed in (1, 2))]
+    engine = Engine(7, "dryrun", ("--default-resources", "slurm_partition=main"))
+    outcome = sweep(runs, engine, notebooks="first")
+    assert (outcome.computed, len(outcome.failures)) == (0, 3)
+    (log,) = {failure.log for failure in outcome.failures}
+    assert log.name == "snakemake.log"
+    planned = log.read_text().partition("Job stats:")[2]
+    assert planned.count("rule notebook:") == 1 and planned.count("rule batch:") == 2
+    assert planned.count("slurm_partition=main") == 4  # the last job awaits the others
+    assert "This was a dry-run" in planned

@@ -1,4 +1,4 @@
-"""Types of command-line arguments, and the arguments that several commands share."""
+"""Arguments that several commands share."""
 
 import argparse
 import re
@@ -76,7 +76,7 @@ def add_selection(parser: argparse._ActionsContainer, *, required: bool = True) 
 
 
 def selected(options: argparse.Namespace) -> list[Study]:
-    """The studies that the arguments choose, with the runs that they choose."""
+    """The chosen studies with their chosen runs."""
     from lcmat.sweep.plan import select_studies
 
     studies = select_studies(PROFILES[options.profile], options.study, options.table)

@@ -51,13 +51,13 @@ def _update(path: Path, profile: str) -> int:
     """Write the reference, if there is a current record of every run."""
     from lcmat.records.record import path_of
     from lcmat.sweep import comparison
-    from lcmat.sweep.states import find
+    from lcmat.sweep.states import statuses
 
     runs = PROFILES[profile].runs()
-    findings = zip(runs, find(runs), strict=True)
-    absent = [(run, f) for run, f in findings if f.unreadable or f.state in ("missing", "stale")]
+    found = zip(runs, statuses(runs), strict=True)
+    absent = [(run, status) for run, status in found if status.unreadable or status.state in ("missing", "stale")]
     if absent:
-        print(listed([f"lcmat: {f.state}: {path_of(run)}" for run, f in absent]), file=sys.stderr)
+        print(listed([f"lcmat: {status.state}: {path_of(run)}" for run, status in absent]), file=sys.stderr)
         print(f"no reference was written: lcmat sweep --profile {profile} completes the records", file=sys.stderr)
         return 1
     entries = _entries(profile)[0]
@@ -72,7 +72,7 @@ def _update(path: Path, profile: str) -> int:
 
 
 def _entries(profile: str) -> tuple[dict[str, "Entry"], list[str]]:
-    """The recorded runs of the profile, by key, and messages about files in their places that are no records."""
+    """What is compared of the profile's records, by key, and which files are no records."""
     from lcmat.records import record as records
     from lcmat.sweep import comparison
 

@@ -1,4 +1,4 @@
-"""`lcmat plan`: the runs of a profile, their state, and how long the missing ones will take."""
+"""`lcmat plan`: the runs of a profile, their status, and what the missing ones will take."""
 
 import argparse
 import json
@@ -28,9 +28,9 @@ def execute(options: argparse.Namespace) -> int:
 
     planned = plan(selected(options), this_device())
     print(json.dumps([_row(entry) for entry in planned], indent=1) if options.json else _table(planned))
-    unreadable = [entry for entry in planned if entry.finding.unreadable]
+    unreadable = [entry for entry in planned if entry.status.unreadable]
     for entry in unreadable:
-        print(f"lcmat: {path_of(entry.run)}: {entry.finding.reason}", file=sys.stderr)
+        print(f"lcmat: {path_of(entry.run)}: {entry.status.reason}", file=sys.stderr)
     return 1 if unreadable else 0
 
 
@@ -40,8 +40,8 @@ def _row(entry: "Planned") -> dict[str, Any]:
         "experiment": entry.run.experiment,
         "key": entry.run.key,
         "parameters": entry.run.canonical(),
-        "state": entry.finding.state,
-        "reason": entry.finding.reason,
+        "state": entry.status.state,
+        "reason": entry.status.reason,
         "expected_seconds": None if entry.cost is None else entry.cost.seconds,
     }
 
@@ -63,11 +63,11 @@ def _line(entry: "Planned", names: Sequence[str]) -> str:
     values = entry.run.canonical()
     cost = "unknown" if entry.cost is None else in_words(entry.cost.seconds)
     differing = " ".join(f"{name}={values[name]}" for name in names if name in values)
-    return f"{entry.finding.state:8} {cost:>8}  {differing}"
+    return f"{entry.status.state:8} {cost:>8}  {differing}"
 
 
 def _counts(planned: Sequence["Planned"]) -> str:
-    counts = Counter(entry.finding.state for entry in planned)
+    counts = Counter(entry.status.state for entry in planned)
     return f"{len(planned)} runs, " + ", ".join(f"{count} {state}" for state, count in sorted(counts.items()))
 
 

@@ -32,7 +32,7 @@ def add(commands: Any) -> None:
     how.add_argument("--no-notebook", dest="notebooks", action="store_const", const="none", help="--notebooks none")
     how.add_argument("--in-process", action="store_true", help="one after the other, without Snakemake and Jupyter")
     parser.add_argument("--executor", metavar="NAME", help="Snakemake's plugin that submits the jobs, such as slurm")
-    parser.add_argument("--snakemake-args", metavar="ARGUMENTS", default="", help="for Snakemake, in quotes")
+    parser.add_argument("--snakemake-args", metavar="ARGUMENTS", default="", help="more for Snakemake, in quotes")
     parser.set_defaults(command=execute)
 
     batch = commands.add_parser("batch", help="do the runs of a batch file that `lcmat sweep` wrote")
@@ -64,13 +64,16 @@ def execute_batch(options: argparse.Namespace) -> int:
 
 
 def _do(runs: list[Experiment], options: argparse.Namespace) -> "Outcome":
-    from lcmat.sweep import Engine, sweep, sweep_here
+    from lcmat.sweep import Engine, sweep
 
-    device = this_device() if options.budget else None
-    if options.in_process:
-        return sweep_here(runs, budget=options.budget, device=device)
     engine = Engine(options.jobs, options.executor, tuple(shlex.split(options.snakemake_args)))
-    return sweep(runs, engine, notebooks=options.notebooks, budget=options.budget, device=device)
+    return sweep(
+        runs,
+        None if options.in_process else engine,
+        notebooks=options.notebooks,
+        budget=options.budget,
+        device=this_device() if options.budget else None,
+    )
 
 
 def _report(outcome: "Outcome", total: int, discarded: int) -> int:

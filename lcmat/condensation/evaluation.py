@@ -8,8 +8,8 @@ from lcmat.condensation.network_training import Variation, shuffled_batches, tra
 from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.data.augmentation.siamese import Combine
 from lcmat.models import Network, build
+from lcmat.training.draws import dropout_from
 from lcmat.training.sgd import Sgd
-from lcmat.training.steps import dropout_from
 
 
 @dataclass(frozen=True)

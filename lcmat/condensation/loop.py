@@ -4,6 +4,7 @@ import math
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
@@ -13,15 +14,17 @@ from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.network_training import Variation, shuffled_batches, train_on_batches
 from lcmat.condensation.preparation import beginning, callable_features, check_initial, checked_rows, new_network
 from lcmat.condensation.recipe import CondensationRecipe
-from lcmat.condensation.state import State, identity, restore, save
+from lcmat.condensation.state import State, identity, restore
+from lcmat.condensation.state import save as write
 from lcmat.condensation.step import image_step, matching_gradient
 from lcmat.condensation.synthetic import SyntheticSet, decode, initial_set, with_images
 from lcmat.data.dataset import ImageDataset
+from lcmat.files.checkpoints import resume_from
 from lcmat.models import Network
 from lcmat.models.last_layer import evaluation_mode
+from lcmat.training.draws import check_generator, dropout_from
 from lcmat.training.evaluation import on_device
 from lcmat.training.loop import DivergedError
-from lcmat.training.steps import dropout_from
 
 Progress = Callable[[int, int, float, float], None]
 Forward = Callable[[Tensor], Tensor]
@@ -81,29 +84,17 @@ def condense(
         CorruptArtifactError: the checkpoint is damaged.
     """
     rows_of_class = checked_rows(data, recipe)
-    if generator.device.type != "cpu":
-        raise ValueError(f"the generator must be on the CPU, not on {generator.device}: draws must not depend on it")
+    check_generator(generator)
     begun = generator.get_state()
     initial = initial or initial_set(data, recipe.ipc, recipe.init, generator=generator, factor=recipe.factor)
     check_initial(initial, data, recipe)
-    run = identity(recipe, data, initial, begun, device)
     state = beginning(data, recipe, initial, generator, device)
-    if checkpoint and checkpoint.exists():
-        restore(checkpoint, state, run)
+    run = identity(recipe, data, initial, begun, device)
+    save = resume_from(
+        checkpoint, partial(restore, state=state, run=run), partial(write, state=state, run=run, initial=initial)
+    )
     task = Task(recipe, on_device(data, device), rows_of_class, callable_features(state.network, recipe))
-    saved = state.wall_seconds
-    while state.step < recipe.num_steps:
-        try:
-            advance(state, task)
-        except DivergedError:
-            if checkpoint:
-                save(checkpoint, state, run, initial)
-            raise
-        if progress:
-            progress(state.step, recipe.num_steps, *state.losses[state.step - 1].tolist())
-        if checkpoint and (state.wall_seconds - saved >= checkpoint_seconds or state.step == recipe.num_steps):
-            save(checkpoint, state, run, initial)
-            saved = state.wall_seconds
+    _complete(state, task, save, checkpoint_seconds, progress)
     return CondensationResult(with_images(initial, state.images), state.losses, state.wall_seconds)
 
 
@@ -122,6 +113,24 @@ class Task:
     data: ImageDataset
     rows_of_class: list[Tensor]
     features: Forward
+
+
+def _complete(
+    state: State, task: Task, save: Callable[[], None], save_seconds: float, progress: Progress | None
+) -> None:
+    """Take the steps that are left; the state is saved regularly, after the last one, and before a divergence."""
+    saved, num_steps = state.wall_seconds, task.recipe.num_steps
+    while state.step < num_steps:
+        try:
+            advance(state, task)
+        except DivergedError:
+            save()
+            raise
+        if progress:
+            progress(state.step, num_steps, *state.losses[state.step - 1].tolist())
+        if state.wall_seconds - saved >= save_seconds or state.step == num_steps:
+            save()
+            saved = state.wall_seconds
 
 
 def advance(state: State, task: Task) -> None:

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
 from lcmat.condensation.matching import find_objective
 from lcmat.condensation.synthetic import Init
+from lcmat.config.condensation_defaults import PUBLISHED
 from lcmat.config.registry import OBJECTIVES, Objective
 from lcmat.data.augmentation.siamese import DSA_STRATEGY, Combine, operations
 
@@ -100,10 +101,9 @@ class CondensationRecipe:
         find_objective(self.objective)
         for strategy in (self.augmentation, self.network_augmentation):
             operations(strategy)
-        for names, valid, expected in _RULES:
-            for name in names.split():
-                if not valid(getattr(self, name)):
-                    raise ValueError(f"CondensationRecipe: {name}={getattr(self, name)!r} must be {expected}")
+        for name, valid, expected in ((name, *rule) for names, *rule in _RULES for name in names.split()):
+            if not valid(getattr(self, name)):
+                raise ValueError(f"CondensationRecipe: {name}={getattr(self, name)!r} must be {expected}")
         if self.compile and self.classes_per_pass > 1:
             raise ValueError("CondensationRecipe: compile=True works on one class at a time: set classes_per_pass=1")
         self._check_moment()
@@ -156,9 +156,14 @@ def published(objective: str, ipc: int, **changes: Any) -> CondensationRecipe:
     find_objective(objective)
     loops = {"inner_steps": ipc, "network_epochs": 1 if ipc == 1 else max(1, 500 // ipc)}
     scaled = {"image_learning_rate": 0.005 * ipc / 10}
-    settings = {"dc": {**_DC, **loops}, "dsa": {**_DC, **_DSA, **loops}, "dm": {**_DC, **_DSA, **_DM}}
-    settings["idc-i"] = {**scaled, **_IDC}
-    return CondensationRecipe(**{"objective": objective, "ipc": ipc, **settings.get(objective, scaled), **changes})
+    settings = {
+        "dc": {**_DC, **loops},
+        "dsa": {**_DC, **_DSA, **loops},
+        "dm": {**PUBLISHED["dsa"], **_DC, **_DSA, **_DM},
+        "idc-i": {**scaled, **_IDC},
+    }
+    own = {**settings.get(objective, scaled), **PUBLISHED.get(objective, {})}
+    return CondensationRecipe(**{"objective": objective, "ipc": ipc, **own, **changes})
 
 
 _DC: Mapping[str, Any] = MappingProxyType(
@@ -167,27 +172,18 @@ _DC: Mapping[str, Any] = MappingProxyType(
         "outer_iterations": 1000,
         "real_batch": 256,
         "synthetic_batch": None,
-        "augmentation": "none",
-        "image_learning_rate": 0.1,
         "pixel_units": False,
-        "train_on": "synthetic",
         "network_images": None,
         "network_batch": 256,
         "network_momentum": 0.5,
         "weight_decay": 0.0,
-        "network_augmentation": "none",
-        "cutmix": 0.0,
     }
 )
 _DSA: Mapping[str, Any] = MappingProxyType(
-    {"augmentation": DSA_STRATEGY, "combine": "one", "network_augmentation": DSA_STRATEGY, "init": "real"}
+    {"augmentation": DSA_STRATEGY, "combine": "one", "network_augmentation": DSA_STRATEGY}
 )
-_DM: Mapping[str, Any] = MappingProxyType(
-    {"image_learning_rate": 1.0, "outer_iterations": 20000, "inner_steps": 1, "train_on": "nothing"}
-)
-_IDC: Mapping[str, Any] = MappingProxyType(
-    {"rho": 0.0, "distance": "squared", "layers": "convolutions", "init": "real", "network_images": 2000}
-)
+_DM: Mapping[str, Any] = MappingProxyType({"outer_iterations": 20000, "inner_steps": 1, "train_on": "nothing"})
+_IDC: Mapping[str, Any] = MappingProxyType({"rho": 0.0, "network_images": 2000})
 
 
 def _in(*known: str) -> Any:

@@ -13,7 +13,6 @@ from lcmat.condensation.synthetic import SyntheticSet, description
 from lcmat.data.dataset import ImageDataset
 from lcmat.files import checkpoints
 from lcmat.models import Network
-from lcmat.training.resume import CheckpointMismatchError
 from lcmat.training.sgd import Sgd
 
 
@@ -72,22 +71,11 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
         CheckpointMismatchError: the file belongs to another run than `run`.
         CorruptArtifactError: the file is damaged.
     """
-    tensors, metadata = checkpoints.load(path)
-    stored = metadata.get("run", {})
-    different = [name for name in run if stored.get(name) != run[name]]
-    if different:
-        raise CheckpointMismatchError(
-            f"{path} is the checkpoint of another run (other {', '.join(different)}): "
-            "give this run a path of its own, or delete the file to start afresh"
-        )
+    tensors, metadata = checkpoints.load_run(path, run)
     for name in ("images", "velocity", "losses"):
         getattr(state, name).copy_(tensors[name])
-    state.network.load_state_dict(_part(tensors, "network."))
-    for name, velocity in _part(tensors, "sgd.").items():
+    state.network.load_state_dict(checkpoints.with_prefix(tensors, "network."))
+    for name, velocity in checkpoints.with_prefix(tensors, "sgd.").items():
         state.sgd.velocities[name].copy_(velocity)
     state.generator.set_state(tensors["generator"])
     state.step, state.wall_seconds = metadata["progress"]["step"], metadata["progress"]["wall_seconds"]
-
-
-def _part(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}

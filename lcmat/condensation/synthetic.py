@@ -1,6 +1,7 @@
-"""The synthetic set: a few learnt images for each class, how they begin, and how they are kept."""
+"""The synthetic set: a few learnt images for each class, how they begin, and how they are stored."""
 
 import hashlib
+from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Literal
@@ -157,9 +158,13 @@ def load_set(path: Path) -> SyntheticSet:
         FileNotFoundError: there is no such file.
         CorruptArtifactError: the file is damaged.
     """
-    tensors, metadata = checkpoints.load(path)
-    described = {name: tuple(metadata[name]) for name in ("class_names", "mean", "std")}
-    return SyntheticSet(tensors["images"], tensors["labels"], factor=metadata["factor"], **described)
+    return from_description(*checkpoints.load(path))
+
+
+def from_description(tensors: Mapping[str, Tensor], described: Mapping[str, Any]) -> SyntheticSet:
+    """The set with these images and labels and this `description`, as JSON gives it back."""
+    names = {name: tuple(described[name]) for name in ("class_names", "mean", "std")}
+    return SyntheticSet(tensors["images"], tensors["labels"], factor=described["factor"], **names)
 
 
 def with_images(synthetic: SyntheticSet, images: Tensor) -> SyntheticSet:

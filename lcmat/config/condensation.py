@@ -13,7 +13,7 @@ from lcmat.config.condensation_defaults import (
     METHOD_PARAMETERS,
     REAL_METHODS,
     SCALED_RATES,
-    fitting,
+    applicable,
     method_defaults,
 )
 from lcmat.config.feasibility import check_augmentations, check_images_per_class, check_networks
@@ -152,7 +152,7 @@ class CondensationParameters(Experiment):
 
 def _defaults(dataset: str, method: str, ipc: Any) -> dict[str, Any]:
     """What the method does with this data set unless told otherwise."""
-    values = {**fitting(method, DATASET_SETTINGS.get(dataset, {})), **method_defaults(dataset, method)}
+    values = {**applicable(method, DATASET_SETTINGS.get(dataset, {})), **method_defaults(dataset, method)}
     if method in SCALED_RATES and isinstance(ipc, int):
         values["image_learning_rate"] *= ipc / 10
     return values

@@ -43,24 +43,47 @@ METHOD_PARAMETERS: Mapping[str, tuple[str, ...]] = MappingProxyType(
 )
 """Method -> parameters that it has beyond those of every run."""
 
-_MATCHING = {"distance": "layerwise", "layers": "weights", "train_on": "original", "init": "noise"}
-_ON_ITSELF = {**_MATCHING, "train_on": "synthetic", "cutmix": 0.0, "image_learning_rate": 0.1}
-_LCMAT_C = {**_MATCHING, "rho": 10.0, "norm": "l2", "image_learning_rate": 0.005}
+_LCMAT_C = {
+    "distance": "layerwise",
+    "layers": "weights",
+    "train_on": "original",
+    "init": "noise",
+    "image_learning_rate": 0.005,
+    "rho": 10.0,
+    "norm": "l2",
+}
+
+# A plain literal, so that its value is part of the fingerprint of the code that imports it.
+PUBLISHED: Mapping[str, Values] = {
+    "dm": {"init": "real", "image_learning_rate": 1.0},
+    "dc": {
+        "train_on": "synthetic",
+        "image_learning_rate": 0.1,
+        "augmentation": "none",
+        "network_augmentation": "none",
+        "cutmix": 0.0,
+    },
+    "dsa": {"train_on": "synthetic", "init": "real", "image_learning_rate": 0.1, "cutmix": 0.0},
+    "idc-i": {"distance": "squared", "layers": "convolutions", "init": "real"},
+}
+"""In which parameters, of those that a data set does not set, methods were published otherwise than LCMat-C."""
+
+
+def applicable(method: str, settings: Values) -> dict[str, Any]:
+    """The settings without the parameters that the method does not have.
+
+    >>> applicable("random", {"ipc": 5, "inner_steps": 3})
+    {'ipc': 5}
+    """
+    own, varying = METHOD_PARAMETERS[method], {name for known in METHOD_PARAMETERS.values() for name in known}
+    return {name: value for name, value in settings.items() if name in own or name not in varying}
+
 
 METHOD_DEFAULTS: Mapping[str, Values] = MappingProxyType(
     {
-        "dm": {"init": "real", "image_learning_rate": 1.0},
-        "dc": {**_ON_ITSELF, "augmentation": "none", "network_augmentation": "none"},
-        "dsa": {**_ON_ITSELF, "init": "real"},
-        "idc-i": {
-            **_MATCHING,
-            "distance": "squared",
-            "layers": "convolutions",
-            "init": "real",
-            "image_learning_rate": 0.005,
-        },
-        "lcmat-c": _LCMAT_C,
-        **{control: {**_LCMAT_C, "strength_at": "real"} for control in CONTROLS},
+        method: {**applicable(method, {**_LCMAT_C, "strength_at": "real"}), **PUBLISHED.get(method, {})}
+        for method in METHOD_PARAMETERS
+        if method not in REAL_METHODS
     }
 )
 """As published, where that is published, at ten images per class; see `lcmat.condensation.published`."""
@@ -167,16 +190,6 @@ TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
 `lcmat measure condensation-tuning` chooses them, but for the start: in runs this short no method gets far from
 noise, so that all start from the same real images. On digits they are the defaults of a run; controls have LCMat-C's.
 """
-
-
-def fitting(method: str, settings: Values) -> dict[str, Any]:
-    """Those of the settings that the method has.
-
-    >>> fitting("random", {"ipc": 5, "inner_steps": 3})
-    {'ipc': 5}
-    """
-    own, varying = METHOD_PARAMETERS[method], {name for known in METHOD_PARAMETERS.values() for name in known}
-    return {name: value for name, value in settings.items() if name in own or name not in varying}
 
 
 def method_defaults(dataset: str, method: str) -> dict[str, Any]:

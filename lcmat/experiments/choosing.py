@@ -63,8 +63,8 @@ def choose(
     radii = _accuracies_of_radii(parameters, view, splits, device) if parameters.rho_choice else {}
     radius = max(radii, key=radii.__getitem__, default=None)
     started = time.perf_counter()
-    settled = parameters if radius is None else parameters.model_copy(update={"rho": radius})
-    coreset = _select(settled, view, splits.train, held_out(parameters, splits), evidence or {})
+    fixed = parameters if radius is None else parameters.model_copy(update={"rho": radius})
+    coreset = _select(fixed, view, splits.train, held_out(parameters, splits), evidence or {})
     return Choice(coreset, time.perf_counter() - started, radii, radius)
 
 

@@ -17,11 +17,12 @@ from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import REAL_METHODS
 from lcmat.data import Splits, load
 from lcmat.experiments.condensing import Condensed, condense
-from lcmat.experiments.real_images import Progress, stream
+from lcmat.experiments.real_images import stream
 from lcmat.experiments.session import Session, begin
 from lcmat.records import record as records
 from lcmat.records.record import Record
 from lcmat.training import DivergedError, accuracy_percent
+from lcmat.training.loop import Progress
 
 __all__ = ["condense", "evaluate", "finish", "load_data", "run", "save"]
 

@@ -1,12 +1,10 @@
 """Making the images of a run of the condensation benchmark, with a cache that survives interruptions."""
 
-import warnings
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -14,19 +12,18 @@ from lcmat import condensation
 from lcmat.condensation import CondensationRecipe, CondensationResult, SyntheticSet, initial_set, published
 from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import equal_strength
-from lcmat.condensation.synthetic import description
+from lcmat.condensation.synthetic import description, from_description
 from lcmat.config import CondensationParameters
 from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import CONTROLS, REAL_METHODS
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments import code_fingerprint
-from lcmat.experiments.real_images import Progress, chosen_set, stream
+from lcmat.experiments.real_images import chosen_set, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session
-from lcmat.files.checkpoints import CorruptArtifactError
-from lcmat.records.caching import Stored, cached
+from lcmat.records.caching import Stored, cached, identity_on, resumable
 from lcmat.training import DivergedError
-from lcmat.training.resume import CheckpointMismatchError
+from lcmat.training.loop import Progress
 
 CHECKPOINT_SECONDS = 60.0  # of computation that a kill loses at most
 _AS_NAMED = (
@@ -85,9 +82,7 @@ def condense(
         tensors, details = cached("condensed", parameters.dataset, _identity(session, splits.train), compute)
     except DivergedError as error:
         return error
-    described = {name: tuple(details[name]) for name in ("class_names", "mean", "std")}
-    synthetic = SyntheticSet(tensors["images"], tensors["labels"], factor=details["factor"], **described)
-    return Condensed(synthetic, tensors["losses"], details["rho"], details["seconds"])
+    return Condensed(from_description(tensors, details), tensors["losses"], details["rho"], details["seconds"])
 
 
 def learn(
@@ -125,13 +120,7 @@ def learn(
             progress=progress and _loss_of(progress, settings.rho),
         )
 
-    try:
-        result = attempt()
-    except (CorruptArtifactError, CheckpointMismatchError) as error:
-        warnings.warn(f"{error} Starting again from the first step.", stacklevel=2)
-        assert checkpoint is not None
-        checkpoint.unlink(missing_ok=True)
-        result = attempt()
+    result = resumable(attempt, checkpoint, "step")
     return Condensed(result.synthetic, result.losses, settings.rho, result.wall_seconds)
 
 
@@ -158,14 +147,12 @@ def _identity(session: Session[CondensationParameters], train: ImageDataset) -> 
     """All that the bits of a learnt set depend on."""
     parameters = session.parameters
     plain = parameters.model_copy(update={"test_network": None, "test_width": None})
-    return {
+    known = {
         "parameters": {name: value for name, value in plain.canonical().items() if name not in EVALUATION},
         "data": train.content_hash,
         "code": code_fingerprint(plain),
-        "device": torch.device(session.device).type,
-        "threads": torch.get_num_threads(),
-        "versions": [np.__version__, torch.__version__],
     }
+    return identity_on(session.device, known)
 
 
 def _loss_of(progress: Progress, rho: float) -> Callable[[int, int, float, float], None]:

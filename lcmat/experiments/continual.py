@@ -6,7 +6,6 @@ the other; `run` composes them, and the results agree bit for bit.
 """
 
 import time
-import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +18,7 @@ from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset, Splits, load
 from lcmat.experiments.memory import fill
-from lcmat.experiments.memory.stage import Progress, strategy, stream
+from lcmat.experiments.memory.stage import strategy, stream
 from lcmat.experiments.replay_metrics import (
     backward_transfer,
     class_stages,
@@ -33,10 +32,10 @@ from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
 from lcmat.files import checkpoints
 from lcmat.records import record as records
-from lcmat.records.caching import unfinished
+from lcmat.records.caching import resumable, unfinished
 from lcmat.records.record import Record
 from lcmat.training.evaluation import predict
-from lcmat.training.loop import DivergedError
+from lcmat.training.loop import DivergedError, Progress
 
 _TEST_BATCH = 250
 
@@ -100,25 +99,13 @@ def replay(
 
     An interrupted run goes on after its last complete stage when it is started again.
     """
-    parameters = session.parameters
-    classes = stages(parameters, splits)
-    done = _restore(session)
-    memories, seconds = [], 0.0
+    classes, done = stages(session.parameters, splits), _restore(session)
     try:
-        for stage, new in enumerate(classes):
-            filled = fill(parameters, of_classes(splits.train, new), stage, session.device, progress)
-            memories.append(filled.images)
-            seconds += filled.seconds
-            if stage >= done.count:
-                seen = of_classes(splits.test, torch.cat(classes[: stage + 1]))
-                _learn(session, joined(memories), seen, stage, done)
-                done.save(_checkpoint(session))
+        memory, seconds = _go_through(session, splits, classes, done, progress)
     except DivergedError as error:
         return error
     counts = torch.stack([torch.isin(splits.test.labels, new).sum() for new in classes])
-    return Replay(
-        joined(memories), done.accuracies, done.own_accuracies, counts, {"memory": seconds, "training": done.seconds}
-    )
+    return Replay(memory, done.accuracies, done.own_accuracies, counts, {"memory": seconds, "training": done.seconds})
 
 
 def finish(session: Session[ContinualParameters], splits: Splits, outcome: Replay | DivergedError) -> Record:
@@ -193,6 +180,25 @@ class _Done:
         checkpoints.save(path, tensors, {"count": self.count, "seconds": self.seconds})
 
 
+def _go_through(
+    session: Session[ContinualParameters],
+    splits: Splits,
+    classes: tuple[Tensor, ...],
+    done: _Done,
+    progress: Callable[[str], Progress] | None,
+) -> tuple[SyntheticSet, float]:
+    """Fill the memory stage by stage and learn the stages that are not done; the memory and the seconds it took."""
+    memories, seconds = list[SyntheticSet](), 0.0
+    for stage, new in enumerate(classes):
+        filled = fill(session.parameters, of_classes(splits.train, new), stage, session.device, progress)
+        memories.append(filled.images)
+        seconds += filled.seconds
+        if stage >= done.count:
+            seen = of_classes(splits.test, torch.cat(classes[: stage + 1]))
+            _learn(session, joined(memories), seen, stage, done)
+    return joined(memories), seconds
+
+
 def _learn(
     session: Session[ContinualParameters], memory: SyntheticSet, seen: ImageDataset, stage: int, done: _Done
 ) -> None:
@@ -207,20 +213,21 @@ def _learn(
         matrix[stage, : stage + 1] = stage_accuracies(logits, seen.labels, stage + 1, own_classes=own)
     done.count = stage + 1
     done.seconds += time.perf_counter() - started
+    done.save(_checkpoint(session))
 
 
 def _restore(session: Session[ContinualParameters]) -> _Done:
     """The stages that an interrupted run has completed; none if its file is damaged."""
     path, size = _checkpoint(session), session.parameters.num_stages
-    try:
-        tensors, details = checkpoints.load(path)
-        return _Done(tensors["accuracies"], tensors["own_accuracies"], details["count"], details["seconds"])
-    except FileNotFoundError:
-        pass
-    except checkpoints.CorruptArtifactError as error:
-        warnings.warn(f"{error} Starting again from the first stage.", stacklevel=3)
-    empty = torch.full((size, size), torch.nan, dtype=torch.float64)
-    return _Done(empty, empty.clone())
+
+    def attempt() -> _Done:
+        if path.exists():
+            tensors, details = checkpoints.load(path)
+            return _Done(tensors["accuracies"], tensors["own_accuracies"], details["count"], details["seconds"])
+        empty = torch.full((size, size), torch.nan, dtype=torch.float64)
+        return _Done(empty, empty.clone())
+
+    return resumable(attempt, path, "stage")
 
 
 def _checkpoint(session: Session[ContinualParameters]) -> Path:

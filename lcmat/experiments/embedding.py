@@ -11,10 +11,11 @@ from lcmat.config import SelectionParameters
 from lcmat.data import Splits
 from lcmat.experiments import training_fingerprint
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
-from lcmat.experiments.selecting import Progress, selecting_network, selector_identity
+from lcmat.experiments.selecting import selecting_network, selector_identity
 from lcmat.models.last_layer import last_linear
 from lcmat.records.caching import Stored, cached
 from lcmat.training import embed
+from lcmat.training.loop import Progress
 
 
 class SelectorView(NamedTuple):

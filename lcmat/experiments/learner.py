@@ -7,8 +7,9 @@ from torch import Tensor
 
 from lcmat.config import SelectionParameters
 from lcmat.data import ImageDataset
-from lcmat.experiments.selecting import Progress, make_network, train_resumable
+from lcmat.experiments.selecting import train_resumable
 from lcmat.training import Recipe, TrainingResult
+from lcmat.training.loop import Progress
 
 
 def recipe(parameters: SelectionParameters, size: int) -> Recipe:
@@ -60,7 +61,6 @@ def train_learner(
     """
     plan = recipe(parameters, len(coreset))
     _, result = train_resumable(
-        lambda: make_network(parameters, coreset, "learner"),
         parameters,
         "learner",
         coreset,

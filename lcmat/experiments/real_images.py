@@ -1,7 +1,6 @@
 """Sets of real images for the condensation benchmark: what a learnt set has to beat."""
 
 import time
-from collections.abc import Callable
 
 import torch
 
@@ -12,8 +11,7 @@ from lcmat.data import ImageDataset, Splits
 from lcmat.experiments.embedding import SelectorView, selector_view
 from lcmat.experiments.seeds import derived_seed
 from lcmat.selection import METHODS
-
-Progress = Callable[[float, int, float, float | None], None]
+from lcmat.training.loop import Progress
 
 
 def chosen_set(

@@ -1,13 +1,10 @@
 """The selecting network: trained once for what its training depends on; every view of it is taken from its weights."""
 
 import hashlib
-import warnings
-from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import Tensor
 
@@ -15,12 +12,10 @@ from lcmat.config import SelectionParameters
 from lcmat.data import ImageDataset, Splits
 from lcmat.experiments import training_fingerprint
 from lcmat.experiments.seeds import derived_seed
-from lcmat.files import checkpoints
 from lcmat.models import Network, build
-from lcmat.records.caching import Stored, cached
-from lcmat.training import CheckpointMismatchError, Recipe, TrainingResult, train
-
-Progress = Callable[[float, int, float, float | None], None]
+from lcmat.records.caching import Stored, cached, identity_on, resumable
+from lcmat.training import Recipe, TrainingResult, train
+from lcmat.training.loop import Progress
 
 PURPOSE = "selector"
 """Names the random draws of the selecting network itself."""
@@ -62,7 +57,6 @@ def selecting_network(
 
     def compute(checkpoint: Path) -> Stored:
         network, result = train_resumable(
-            lambda: make_network(parameters, splits.train, purpose),
             parameters,
             purpose,
             splits.train if held_out is None else splits.train.subset(remaining_rows(splits.train, held_out)),
@@ -124,7 +118,6 @@ def make_network(parameters: SelectionParameters, data: ImageDataset, purpose: s
 
 
 def train_resumable(
-    make: Callable[[], Network],
     parameters: SelectionParameters,
     purpose: str,
     data: ImageDataset,
@@ -134,23 +127,20 @@ def train_resumable(
     """Train from the checkpoint where there is a good one, else from the start; the checkpoint stays for the caller.
 
     Args:
-        make: gives the untrained network.
-        parameters: for their seed.
-        purpose: names the stream of random draws.
+        parameters: of the run.
+        purpose: names the streams of random draws; see `make_network`.
         data: training images.
         checkpoint: its file.
         options: of `lcmat.training.train`.
     """
     seed = derived_seed(parameters.seed, f"{purpose}: draws")
     options = {"checkpoint": checkpoint, "progress_seconds": PROGRESS_SECONDS, **options}
-    try:
-        network = make()
+
+    def attempt() -> tuple[Network, TrainingResult]:
+        network = make_network(parameters, data, purpose)
         return network, train(network, data, generator=torch.Generator().manual_seed(seed), **options)
-    except (checkpoints.CorruptArtifactError, CheckpointMismatchError) as error:
-        warnings.warn(f"{error} Starting again from the first epoch.", stacklevel=2)
-        checkpoint.unlink()
-    network = make()
-    return network, train(network, data, generator=torch.Generator().manual_seed(seed), **options)
+
+    return resumable(attempt, checkpoint, "epoch")
 
 
 def selector_identity(
@@ -163,7 +153,7 @@ def selector_identity(
     """All that the bits of the selecting network depend on."""
     assert parameters.network is not None
     rows = {} if held_out is None else {"held_out": hashlib.sha256(held_out.numpy().tobytes()).hexdigest()}
-    return {
+    known = {
         "data": [split.content_hash for split in splits],
         "network": parameters.network,
         "width": parameters.width,
@@ -171,11 +161,9 @@ def selector_identity(
         "seed": parameters.seed,
         "purpose": purpose,
         "code": training_fingerprint(parameters.network, __name__),
-        "device": torch.device(device).type,
-        "threads": torch.get_num_threads(),
-        "versions": [np.__version__, torch.__version__],
         **rows,
     }
+    return identity_on(device, known)
 
 
 def remaining_rows(data: ImageDataset, held_out: Tensor) -> Tensor:

@@ -9,23 +9,24 @@ from pathlib import Path
 import torch
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
+from lcmat.config.defaults import METHODS_WITHOUT_VIEW
 from lcmat.data import Splits, load
 from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
 from lcmat.experiments import embedding
 from lcmat.experiments.choosing import Choice, choose
 from lcmat.experiments.embedding import SelectorView, no_view
-from lcmat.experiments.evidence import gather, gathering_seconds
+from lcmat.experiments.evidence import gather
+from lcmat.experiments.evidence.networks import Evidence
 from lcmat.experiments.held_out import held_out
 from lcmat.experiments.learner import train_learner
 from lcmat.experiments.seeds import derived_seed
-from lcmat.experiments.selecting import Progress
 from lcmat.experiments.session import Session, begin
 from lcmat.records import record as records
 from lcmat.records.caching import unfinished
 from lcmat.records.record import Record
 from lcmat.selection import Coreset
 from lcmat.training import DivergedError, TrainingResult
+from lcmat.training.loop import Progress
 
 __all__ = ["choose", "finish", "gather", "load_data", "run", "save", "selector_view", "train_on_coreset"]
 
@@ -82,37 +83,27 @@ def finish(
     session: Session[SelectionParameters],
     splits: Splits,
     view: SelectorView,
+    evidence: Evidence,
     choice: Choice,
     result: TrainingResult | DivergedError,
 ) -> Record:
     """The record of the run."""
-    metrics = {
-        "coreset_size": float(len(choice.coreset)),
-        "classes_left_out": float(splits.train.num_classes - len(splits.train.labels[choice.coreset.indices].unique())),
-        **({} if choice.radius is None else {"chosen_rho": choice.radius}),
-        **_accuracy_of_selector(view),
-        **_share_of_wrong_labels(session.parameters, splits, choice.coreset),
-    }
-    seconds = {"selection": choice.seconds, **_evidence_seconds(session, splits)}
+    metrics = _metrics_of_coreset(session.parameters, splits, view, choice)
+    seconds = {"selection": choice.seconds, **({"evidence": evidence.seconds} if evidence else {})}
     if view.test_accuracy_percent is not None:
         seconds["selector"] = view.seconds
     indices = _canonical_indices(session.parameters, choice.coreset)
     if isinstance(result, DivergedError):
         return session.record(splits, metrics=metrics, series={}, seconds=seconds, indices=indices, error=str(result))
+    accuracies = {
+        "test_accuracy_percent": result.last_accuracy_percent,
+        "best_test_accuracy_percent": result.best_accuracy_percent,
+        "best_epoch": float(result.best_epoch),
+    }
     return session.record(
         splits,
-        metrics={
-            "test_accuracy_percent": result.last_accuracy_percent,
-            "best_test_accuracy_percent": result.best_accuracy_percent,
-            "best_epoch": float(result.best_epoch),
-            **metrics,
-        },
-        series={
-            "train_loss": list(result.losses),
-            "test_accuracy_percent": list(result.accuracies_percent),
-            "evaluated_epochs": [float(epoch) for epoch in result.evaluated_epochs],
-            **_held_out(choice),
-        },
+        metrics={**accuracies, **metrics},
+        series={**_curves(result), **_accuracies_of_radii(choice)},
         seconds={**seconds, "training": result.wall_seconds},
         indices=indices,
     )
@@ -138,20 +129,37 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     evidence = gather(parameters, splits, session.device, progress)
     choice = choose(parameters, view, splits, evidence, session.device)
     result = train_on_coreset(session, choice.coreset, splits, progress and progress("learner"))
-    record = finish(session, splits, view, choice, result)
+    record = finish(session, splits, view, evidence, choice, result)
     save(session, record)
     return record
 
 
-def _held_out(choice: Choice) -> dict[str, list[float]]:
+def _metrics_of_coreset(
+    parameters: SelectionParameters, splits: Splits, view: SelectorView, choice: Choice
+) -> dict[str, float]:
+    """What is to be said of the coreset, and of what chose it, before a network is trained on it."""
+    coreset, accuracy = choice.coreset, view.test_accuracy_percent
+    return {
+        "coreset_size": float(len(coreset)),
+        "classes_left_out": float(splits.train.num_classes - len(splits.train.labels[coreset.indices].unique())),
+        **({} if choice.radius is None else {"chosen_rho": choice.radius}),
+        **({} if accuracy is None else {"selector_test_accuracy_percent": accuracy}),
+        **_share_of_wrong_labels(parameters, splits, coreset),
+    }
+
+
+def _curves(result: TrainingResult) -> dict[str, list[float]]:
+    return {
+        "train_loss": list(result.losses),
+        "test_accuracy_percent": list(result.accuracies_percent),
+        "evaluated_epochs": [float(epoch) for epoch in result.evaluated_epochs],
+    }
+
+
+def _accuracies_of_radii(choice: Choice) -> dict[str, list[float]]:
     """What chose the radius, where it was chosen."""
     radii = choice.radii
     return {"radii": list(radii), "held_out_accuracy_percent": list(radii.values())} if radii else {}
-
-
-def _accuracy_of_selector(view: SelectorView) -> dict[str, float]:
-    accuracy = view.test_accuracy_percent
-    return {} if accuracy is None else {"selector_test_accuracy_percent": accuracy}
 
 
 def _canonical_indices(parameters: SelectionParameters, coreset: Coreset) -> list[int]:
@@ -175,13 +183,6 @@ def _share_of_wrong_labels(parameters: SelectionParameters, splits: Splits, core
 
 def _stream(parameters: SelectionParameters, purpose: str) -> torch.Generator:
     return torch.Generator().manual_seed(derived_seed(parameters.seed, purpose))
-
-
-def _evidence_seconds(session: Session[SelectionParameters], splits: Splits) -> dict[str, float]:
-    parameters = session.parameters
-    if parameters.method not in METHOD_EVIDENCE:
-        return {}
-    return {"evidence": gathering_seconds(parameters, splits, session.device)}
 
 
 def _checkpoint(session: Session[SelectionParameters]) -> Path:

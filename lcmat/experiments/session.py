@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 import torch
 
@@ -58,20 +58,26 @@ class Session(Generic[P]):
             metrics=dict(metrics),
             series=dict(series),
             seconds=dict(seconds),
-            started=self.started,
-            wall_seconds=time.perf_counter() - self.clock,
-            peak_memory_mb=peak_megabytes(),
-            machine=this_machine(self.device),
-            environment=this_environment(),
-            deterministic_algorithms=torch.are_deterministic_algorithms_enabled(),
-            commit=self.commit,
-            dirty=self.dirty,
-            fingerprint=self.fingerprint,
             data={s.split: DataSource(content_hash=s.content_hash, provenance=s.provenance) for s in splits},
             indices=None if indices is None else list(indices),
             artifacts=dict(artifacts or {}),
             error=error,
+            **self._circumstances(),
         )
+
+    def _circumstances(self) -> dict[str, Any]:
+        """When, where, with which code and at what cost, up to now."""
+        return {
+            "started": self.started,
+            "wall_seconds": time.perf_counter() - self.clock,
+            "peak_memory_mb": peak_megabytes(),
+            "machine": this_machine(self.device),
+            "environment": this_environment(),
+            "deterministic_algorithms": torch.are_deterministic_algorithms_enabled(),
+            "commit": self.commit,
+            "dirty": self.dirty,
+            "fingerprint": self.fingerprint,
+        }
 
 
 def begin(parameters: P) -> Session[P]:

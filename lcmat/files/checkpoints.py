@@ -7,7 +7,8 @@ zeros. Nothing is ever pickled.
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ class CorruptArtifactError(RuntimeError):
         """Say what is wrong with which file and that deleting it helps."""
         super().__init__(f"{path}: {reason}. Delete this file and repeat the command: it will be made again.")
         self.path = path
+
+
+class CheckpointMismatchError(RuntimeError):
+    """A checkpoint belongs to another run; the message names the file, what differs and the remedy."""
 
 
 def save(path: Path, tensors: Mapping[str, "Tensor"], metadata: Mapping[str, Any]) -> None:
@@ -76,6 +81,51 @@ def load(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     content = Path(path).read_bytes()
     _verify(Path(path), content)
     return safetensors.load(content), json.loads(_header(content)["__metadata__"][_ENTRY])["metadata"]
+
+
+def load_run(path: Path, run: Mapping[str, Any]) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
+    """Read the checkpoint of a run whose metadata state, as "run", what it is a function of; otherwise as `load`.
+
+    Args:
+        path: the file.
+        run: what the run that goes on from there is a function of, by name.
+
+    Raises:
+        CheckpointMismatchError: the two differ.
+    """
+    tensors, metadata = load(path)
+    stored = metadata.get("run", {})
+    different = [name for name in run if stored.get(name) != run[name]]
+    if different:
+        raise CheckpointMismatchError(
+            f"{path} is the checkpoint of another run (other {', '.join(different)}): "
+            "give this run a path of its own, or delete the file to start afresh"
+        )
+    return tensors, metadata
+
+
+def resume_from(path: Path | None, restore: Callable[[Path], None], save: Callable[[Path], None]) -> Callable[[], None]:
+    """Go on from the checkpoint of an interrupted run, if there is one, and return what saves the state there.
+
+    Args:
+        path: the file; None: nothing is read or written.
+        restore: puts what the file holds into the state; called at once if the file exists.
+        save: writes the state to the file.
+    """
+    if path is None:
+        return lambda: None
+    if path.exists():
+        restore(path)
+    return partial(save, path)
+
+
+def with_prefix(tensors: Mapping[str, "Tensor"], prefix: str) -> dict[str, "Tensor"]:
+    """The tensors whose names begin with the prefix, under the rest of their names.
+
+    >>> with_prefix({"network.weight": 1, "images": 2}, "network.")
+    {'weight': 1}
+    """
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _verify(path: Path, content: bytes) -> None:

@@ -16,7 +16,7 @@ import torch
 from lcmat import data
 from lcmat.condensation import SyntheticSet, initial_set, train_on_set
 from lcmat.config import CondensationParameters, ParameterError, nearest
-from lcmat.config.condensation_defaults import GRADIENTS_ALONE, SMALL, fitting
+from lcmat.config.condensation_defaults import GRADIENTS_ALONE, SMALL, applicable
 from lcmat.data.dataset import ImageDataset
 from lcmat.experiments.condensation import evaluation_recipe
 from lcmat.experiments.condensing import learn
@@ -88,7 +88,7 @@ def trial_row(
 
 def parameters_of(method: str, settings: Mapping[str, Any], **changes: Any) -> CondensationParameters:
     """A run with the settings that this method has."""
-    return CondensationParameters(method=method, **fitting(method, {"init": "real", **settings, **changes}))
+    return CondensationParameters(method=method, **applicable(method, {"init": "real", **settings, **changes}))
 
 
 def best(rows: Sequence[Row], competitor: str) -> Row:

@@ -3,17 +3,22 @@
 import hashlib
 import json
 import warnings
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, TypeVar
 
+import numpy as np
+import torch
 from filelock import FileLock
 from torch import Tensor
 
 from lcmat.files import checkpoints
+from lcmat.files.checkpoints import CheckpointMismatchError, CorruptArtifactError
 from lcmat.files.paths import cache_folder
 from lcmat.records import adoptions
+
+T = TypeVar("T")
 
 
 class Stored(NamedTuple):
@@ -42,15 +47,46 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
     paths = {folder / f"{_digest(each)}.safetensors": each for each in _alternatives(identity)}
     path = next(iter(paths))
     with FileLock(path.with_suffix(".lock")):
-        for known, its_identity in paths.items():
-            if (found := _load(known, its_identity)) is not None:
-                return found
-        begun = [known.with_suffix(".training") for known in paths]
-        unfinished = next(filter(Path.exists, begun), begun[0])
-        found = compute(unfinished)
-        checkpoints.save(path, found.tensors, {"identity": identity, **found.details})
-        unfinished.unlink(missing_ok=True)
-    return found
+        if (stored := _first_good(paths)) is not None:
+            return stored
+        state = _first_existing([known.with_suffix(".training") for known in paths])
+        computed = compute(state)
+        checkpoints.save(path, computed.tensors, {"identity": identity, **computed.details})
+        state.unlink(missing_ok=True)
+    return computed
+
+
+def identity_on(device: str, known: Mapping[str, Any]) -> dict[str, Any]:
+    """All that the bits of a result depend on: what is known of it, and what computes it.
+
+    Args:
+        device: as torch names it.
+        known: of the computation, for instance its recipe, its data and its code.
+    """
+    return {
+        **known,
+        "device": torch.device(device).type,
+        "threads": torch.get_num_threads(),
+        "versions": [np.__version__, torch.__version__],
+    }
+
+
+def resumable(attempt: Callable[[], T], checkpoint: Path | None, unit: str) -> T:
+    """Compute from the checkpoint where there is a good one, else, with a warning, from the start.
+
+    Args:
+        attempt: goes on from the checkpoint if the file exists, and may be called twice.
+        checkpoint: the file; one that is damaged or belongs to another run is removed.
+        unit: what the computation consists of, for the warning, such as "epoch".
+    """
+    try:
+        return attempt()
+    except (CorruptArtifactError, CheckpointMismatchError) as error:
+        if checkpoint is None:
+            raise
+        warnings.warn(f"{error} Starting again from the first {unit}.", stacklevel=3)
+        checkpoint.unlink(missing_ok=True)
+    return attempt()
 
 
 def unfinished(key: str, code: str) -> Path:
@@ -61,7 +97,11 @@ def unfinished(key: str, code: str) -> Path:
         code: fingerprint of its code.
     """
     folder = cache_folder() / "checkpoints"
-    paths = [folder / f"{key}-{each}.safetensors" for each in adoptions.lineage(code)]
+    return _first_existing([folder / f"{key}-{each}.safetensors" for each in adoptions.lineage(code)])
+
+
+def _first_existing(paths: Sequence[Path]) -> Path:
+    """The first of the paths where there is a file, the very first if there is none."""
     return next(filter(Path.exists, paths), paths[0])
 
 
@@ -77,15 +117,23 @@ def _digest(identity: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(identity, sort_keys=True).encode()).hexdigest()[:16]
 
 
+def _first_good(paths: Mapping[Path, Mapping[str, Any]]) -> Stored | None:
+    """What the first file holds that is there and good, None if there is no such file."""
+    for path, identity in paths.items():
+        if (found := _load(path, identity)) is not None:
+            return found
+    return None
+
+
 def _load(path: Path, identity: Mapping[str, Any]) -> Stored | None:
     try:
         tensors, metadata = checkpoints.load(path)
     except FileNotFoundError:
         return None
-    except checkpoints.CorruptArtifactError as error:
-        warnings.warn(f"{error} It is being made again now.", stacklevel=4)
+    except CorruptArtifactError as error:
+        warnings.warn(f"{error} It is being made again now.", stacklevel=5)
         return None
     if metadata.pop("identity") != identity:
-        warnings.warn(f"{path} belongs to another run; it is being made again now", stacklevel=4)
+        warnings.warn(f"{path} belongs to another run; it is being made again now", stacklevel=5)
         return None
     return Stored(tensors, metadata)

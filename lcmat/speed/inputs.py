@@ -4,6 +4,7 @@ import torch
 
 from lcmat.curvature.last_layer import LastLayer
 
+RHO, TOP_K = 0.1, 100  # of LCMat-S
 LATENT_DIMENSIONS = 10  # of the structured class; features of trained networks vary in few directions
 
 

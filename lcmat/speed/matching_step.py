@@ -9,7 +9,6 @@ the arithmetic alone would take on this machine.
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import replace
@@ -29,9 +28,9 @@ from lcmat.condensation.batches import draw_batches
 from lcmat.condensation.preparation import callable_features, checked_rows, new_network
 from lcmat.condensation.step import matching_gradient
 from lcmat.data.dataset import ImageDataset
-from lcmat.files.paths import atomic_write, project_folder
+from lcmat.files.paths import project_folder
 from lcmat.models.last_layer import evaluation_mode
-from lcmat.speed.measuring import cost, environment, finished, gemm_gigaflops, seconds_on
+from lcmat.speed.measuring import cost, finished, gemm_gigaflops, measured, save, seconds_on
 from lcmat.speed.sequential import sequential_gradient
 from lcmat.training.evaluation import on_device
 
@@ -127,11 +126,10 @@ def main() -> None:
     parser.add_argument("--repeats", type=int, default=3)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    about = environment(device=options.device)
     recipe = published("lcmat-c", 10, init="real", real_batch=256, width=128)
-    measured = measure(datasets.load("cifar10").train, recipe, options.repeats, options.device)
-    result = {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": measured}
-    atomic_write(path_of(options.device), (json.dumps(result, indent=1) + "\n").encode())
+    data = datasets.load("cifar10").train
+    result = measured(lambda: measure(data, recipe, options.repeats, options.device), device=options.device)
+    save(path_of(options.device), result)
     json.dump(result, sys.stdout, indent=1)
 
 

@@ -1,22 +1,27 @@
 """Time, memory and the machine: what a speed benchmark states of itself."""
 
 import gc
+import json
 import os
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor
 
+from lcmat.files.paths import atomic_write
 from lcmat.records.machine import this_environment, this_machine
 from lcmat.records.memory import peak_megabytes, reset_peak, resident_megabytes
 
 GEMM_SIZE = 2048
 READ_MEGABYTES = 256
 REPEATS = 5
+
+Costs = dict[str, Any]
 
 
 def timed(function: Callable[[], Any]) -> tuple[Any, float]:
@@ -66,6 +71,18 @@ def finished(result: Tensor) -> Tensor:
     if result.device.type == "cuda":
         torch.cuda.synchronize(result.device)
     return result
+
+
+def measured(measure: Callable[[], Any], *packages: str, device: str = "cpu") -> dict[str, Any]:
+    """What `measure` returns as `result`, beside the `environment` in which it did."""
+    about = environment(*packages, device=device)
+    result = measure()
+    return {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": result}
+
+
+def save(path: Path, content: Mapping[str, Any]) -> None:
+    """Write a benchmark's file."""
+    atomic_write(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 def environment(*packages: str, device: str = "cpu") -> dict[str, Any]:

@@ -8,7 +8,6 @@ float64, and of CIFAR-10's size behind a ResNet-18 where nothing else is said.
 
 import argparse
 import json
-import os
 import subprocess
 import sys
 from collections.abc import Callable, Iterable
@@ -16,7 +15,6 @@ from functools import partial
 from typing import Any
 
 import torch
-from torch import Tensor
 
 from lcmat.curvature.distances import hessian_distances
 from lcmat.curvature.last_layer import (
@@ -25,7 +23,7 @@ from lcmat.curvature.last_layer import (
     per_sample_gradients,
     top_variance_dimensions,
 )
-from lcmat.files.paths import atomic_write, project_folder
+from lcmat.files.paths import project_folder
 from lcmat.numerics.submodular import facility_location
 from lcmat.selection import METHODS, select
 from lcmat.selection.coreset import Coreset
@@ -33,65 +31,14 @@ from lcmat.selection.herding import herding
 from lcmat.selection.k_center import k_center
 from lcmat.selection.lcmat_s import lcmat_distances
 from lcmat.speed import peers
-from lcmat.speed.inputs import random_class, structured_class
-from lcmat.speed.measuring import cost, environment, limits
+from lcmat.speed.greedy_speed import greedy_choices
+from lcmat.speed.inputs import RHO, TOP_K, random_class, structured_class
+from lcmat.speed.measuring import Costs, cost, limits, measured, save
 from lcmat.speed.naive import naive_distances, naive_greedy, naive_herding, naive_k_center, naive_pursuit
 
 RESULT = "book/benchmarks/selection-speed.json"
-RHO, TOP_K, RIDGE = 0.1, 100, 0.5
+RIDGE = 0.5
 REFERENCE = "lcmat-s-spectral"  # computes eigenvalues for every pair: for a few hundred samples, says its docstring
-Costs = dict[str, Any]
-
-
-def greedy_choices(
-    samples: int, budgets: Iterable[int], naive_budgets: Iterable[int], *, ties: bool = True
-) -> list[Costs]:
-    """Facility location on given distances (peers: similarities), ours, the peers' lazy greedy, the naive one.
-
-    Two samples that are each other's nearest tie whenever both are still far from all chosen ones.  A distance of each
-    sample to itself, random and below all others, tells them apart.
-    """
-    distances = lcmat_distances(*structured_class(samples, 512, 10, seed=0), rho=RHO, top_k=TOP_K)
-    if not ties:
-        smallest = (distances + distances.max() * torch.eye(samples)).min()
-        distances.diagonal().copy_(smallest * torch.rand(samples, generator=_generator(), dtype=distances.dtype))
-    similarities = (distances.max() - distances).numpy()
-    present = {name: function for name, function in peers.FACILITY_LOCATION.items() if peers.installed(name)}
-    for function in present.values():
-        function(similarities[:50, :50].copy(), 2)  # imports
-    entries = []
-    for budget in budgets:
-        ranking, ours = cost(partial(facility_location, distances, budget))
-        entry: Costs = {"samples": samples, "budget": budget, "ties": ties, "ours": ours, "others": {}}
-        ways = {name: partial(function, similarities, budget) for name, function in present.items()}
-        if budget in naive_budgets:
-            ways["naive"] = partial(naive_greedy, distances, budget)
-        for name, way in ways.items():
-            indices, theirs = cost(way)
-            entry["others"][name] = theirs | _agreement(distances, ranking.indices.tolist(), indices)
-        entries.append(entry)
-    return entries
-
-
-def _agreement(distances: Tensor, ours: list[int], theirs: list[int]) -> Costs:
-    """Common picks; how much less, relative to ours, theirs gains where they first differ (0: a tie); objectives."""
-    farthest = distances.max()
-
-    def reached(chosen: list[int]) -> float:
-        return float((farthest - distances[:, chosen]).max(dim=1).values.sum())
-
-    first = next((k for k, pair in enumerate(zip(ours, theirs, strict=True)) if len(set(pair)) == 2), None)
-    loss = 0.0
-    if first is not None:
-        start = reached(ours[:first]) if first else 0.0
-        own, other = (reached([*ours[:first], chosen[first]]) - start for chosen in (ours, theirs))
-        loss = (own - other) / own
-    return {
-        "same_picks": len(set(ours) & set(theirs)) / len(ours),
-        "first_difference": first,
-        "loss_at_first_difference": loss,
-        "relative_difference_of_objectives": reached(theirs) / reached(ours) - 1,
-    }
 
 
 def whole_data_set(samples: int, features: int, classes: int, fraction: float) -> Costs:
@@ -173,14 +120,18 @@ def one_by_one(samples: int, budget: int, pursuit_budget: int) -> list[Costs]:
             },
         ),
     }
-    entries = []
-    for method, (size, ours, others) in ways.items():
-        coreset, own = sorted((cost(ours) for _ in range(3)), key=_processor_seconds)[1]  # the median of three
-        chosen = set(coreset.indices.tolist())
-        for way, other in others.items():
-            indices, theirs = cost(other)
-            entries.append({"method": method, "way": way, "budget": size, "ours": own, "naive": theirs})
-            entries[-1]["same_picks"] = len(chosen & set(indices)) / size
+    return [entry for method, way in ways.items() for entry in _beside_others(method, *way)]
+
+
+def _beside_others(
+    method: str, size: int, ours: Callable[[], Coreset], others: dict[str, Callable[[], list[int]]]
+) -> list[Costs]:
+    coreset, own = sorted((cost(ours) for _ in range(3)), key=_processor_seconds)[1]  # the median of three
+    chosen, entries = set(coreset.indices.tolist()), []
+    for way, other in others.items():
+        indices, theirs = cost(other)
+        entries.append({"method": method, "way": way, "budget": size, "ours": own, "naive": theirs})
+        entries[-1]["same_picks"] = len(chosen & set(indices)) / size
     return entries
 
 
@@ -194,13 +145,13 @@ def _processor_seconds(measured: tuple[Any, Costs]) -> float:
 
 def each_method(grid: Iterable[tuple[int, int, int]]) -> list[Costs]:
     """Every method but the reference that needs no further evidence, for samples n, classes c and budget of a grid."""
+    names = [name for name, method in METHODS.items() if not method.evidence and name != REFERENCE]
     entries = []
     for samples, classes, budget in grid:
         data = random_class(samples, 512, classes, seed=0)
-        for name, method in METHODS.items():
-            if not method.evidence and name != REFERENCE:
-                _, ours = cost(partial(select, name, *data, size=budget))
-                entries.append({"method": name, "samples": samples, "classes": classes, "budget": budget, **ours})
+        for name in names:
+            _, ours = cost(partial(select, name, *data, size=budget))
+            entries.append({"method": name, "samples": samples, "classes": classes, "budget": budget, **ours})
     return entries
 
 
@@ -244,12 +195,9 @@ def main() -> None:
 def store(name: str, measure: Callable[[], Any]) -> None:
     """Measure one section and write it to the file, beside those it holds already."""
     path = project_folder() / RESULT
-    about = environment("numba", *peers.PACKAGES)
-    result = measure()
-    section = {"environment": about | {"load_average_at_end": os.getloadavg()[0]}, "result": result}
+    section = measured(measure, "numba", *peers.PACKAGES)
     old = json.loads(path.read_text()) if path.exists() else {}
-    kept = {other: old[other] for other in sections(0) if other in old}
-    atomic_write(path, (json.dumps(kept | {name: section}, indent=1) + "\n").encode())
+    save(path, {other: old[other] for other in sections(0) if other in old} | {name: section})
     json.dump(section, sys.stdout, indent=1)
 
 

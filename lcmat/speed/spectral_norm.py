@@ -14,9 +14,9 @@ from typing import Any
 import torch
 
 from lcmat import bound
-from lcmat.files.paths import atomic_write, project_folder
+from lcmat.files.paths import project_folder
 from lcmat.speed.inputs import random_class
-from lcmat.speed.measuring import environment, timed
+from lcmat.speed.measuring import measured, save, timed
 
 RESULT = "book/benchmarks/spectral-norm.json"
 REPEATS = 3  # of the fast side; the dense one takes long enough to be measured once
@@ -64,8 +64,8 @@ def main() -> None:
     parser.add_argument("--threads", type=int, default=os.cpu_count() or 1)
     options = parser.parse_args()
     torch.set_num_threads(options.threads)
-    result = {"environment": environment(), "result": measure(samples=1000, features=512, classes=10, subset=30)}
-    atomic_write(project_folder() / RESULT, (json.dumps(result, indent=1) + "\n").encode())
+    result = measured(lambda: measure(samples=1000, features=512, classes=10, subset=30))
+    save(project_folder() / RESULT, result)
     json.dump(result, sys.stdout, indent=1)
 
 

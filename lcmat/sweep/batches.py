@@ -61,7 +61,7 @@ def perform(
     wanted: Callable[[], bool] = lambda: True,
     after_each: Callable[[], Any] = lambda: None,
 ) -> None:
-    """Do runs one after the other; what a run that fails has to say is kept in `log_of`.
+    """Do runs one after the other; the traceback of one that fails is written to `log_of`.
 
     Args:
         tasks: the runs.
@@ -80,7 +80,7 @@ def perform(
         after_each()
 
 
-def write(path: Path, tasks: Sequence[Task], deadline: float | None) -> None:
+def write(path: Path, tasks: Sequence[Task], deadline: float = inf) -> None:
     """Write what `perform_file` does in another process."""
     rows = [
         {
@@ -91,7 +91,8 @@ def write(path: Path, tasks: Sequence[Task], deadline: float | None) -> None:
         }
         for task in tasks
     ]
-    atomic_write(path, json.dumps({"deadline": deadline, "runs": rows}, indent=1).encode())
+    content = {"deadline": None if deadline == inf else deadline, "runs": rows}
+    atomic_write(path, json.dumps(content, indent=1).encode())
 
 
 def perform_file(path: Path) -> None:

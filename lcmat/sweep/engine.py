@@ -1,7 +1,7 @@
-"""Doing many runs at once by Snakemake, here or on a cluster.
+"""Doing many runs: one after the other in this process, or at once by Snakemake, here or on a cluster.
 
-The records are all the state there is: each sweep plans what is missing in a folder of its own, so that nothing of an
-interrupted one, whose processes may still be alive, can confuse the next.
+The records are all the state there is: each of Snakemake's sweeps plans what is missing in a folder of its own, so that
+nothing of an interrupted one, whose processes may still be alive, can confuse the next.
 """
 
 import contextlib
@@ -15,8 +15,10 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
+from math import inf
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal
 
 from filelock import FileLock
 from tqdm import tqdm
@@ -28,9 +30,8 @@ from lcmat.records.record import path_of
 from lcmat.sweep import batches
 from lcmat.sweep.batches import Task
 from lcmat.sweep.costs import estimates, within
-from lcmat.sweep.outcome import Failure, Outcome, log_of
+from lcmat.sweep.outcome import Outcome, log_of, outcome_of, reason_of
 from lcmat.sweep.plan import measurements
-from lcmat.sweep.states import is_done
 
 Notebooks = Literal["all", "first", "none"]
 SNAKEFILE = Path(__file__).with_name("sweep.smk")
@@ -53,7 +54,7 @@ class Engine:
 
 def sweep(
     runs: Sequence[Experiment],
-    engine: Engine,
+    engine: Engine | None = None,
     *,
     notebooks: Notebooks = "all",
     budget: float | None = None,
@@ -63,9 +64,9 @@ def sweep(
 
     Args:
         runs: most informative first; those with a record are left alone.
-        engine: how.
-        notebooks: which runs execute their notebook: all, the first of each experiment or none. The others are done in
-            batches without Jupyter, to the same records.
+        engine: how Snakemake does them; None: in this process, one after the other, without Snakemake and Jupyter.
+        notebooks: which of Snakemake's runs execute their notebook: all, the first of each experiment or none. The
+            others are done in batches without Jupyter, to the same records.
         budget: seconds until all should be done. Runs that do not fit are passed over, as far as is known how long
             they take, and none is started afterwards.
         device: what computes here, as records name it, to tell how long a run takes.
@@ -74,18 +75,25 @@ def sweep(
         NoRepositoryError: there are no notebooks here.
         MissingExtraError: there is no Snakemake.
     """
-    if notebooks != "none":
-        repository_folder()
-    require("run", "snakemake")
-    deadline = None if budget is None else time.time() + budget
+    if engine is not None:
+        require("run", "snakemake")
+        if notebooks != "none":
+            repository_folder()
+    deadline = time.time() + (inf if budget is None else budget)
     missing = [run for run in runs if not path_of(run).exists()]
-    tasks = _affordable(missing, engine.jobs, budget, device)
+    costs = [None] * len(missing) if budget is None else estimates(missing, measurements(), device)
+    tasks = batches.tasks_of(missing, costs)
+    if engine is None:
+        _perform_here(tasks, deadline)
+        return outcome_of(runs, missing, reason_of)
     folder = runs_folder() / "sweep" / f"{datetime.now(UTC):%Y%m%dT%H%M%S}-{os.getpid()}"
-    if tasks:
+    fits = within(missing, costs, inf if budget is None else budget, engine.jobs)
+    if affordable := [task for task, fit in zip(tasks, fits, strict=True) if fit]:
         folder.parent.mkdir(parents=True, exist_ok=True)
         with FileLock(folder.parent / "lock"):
-            _snakemake(_prepare(folder, tasks, first_of_each(runs, notebooks), engine.jobs, deadline), engine, deadline)
-    return _outcome(runs, missing, folder, limited=budget is not None)
+            _prepare(folder, affordable, first_of_each(runs, notebooks), engine.jobs, deadline)
+            _snakemake(folder, engine, deadline)
+    return outcome_of(runs, missing, partial(_reason, folder=folder, limited=budget is not None))
 
 
 def first_of_each(runs: Sequence[Experiment], notebooks: Notebooks) -> set[str]:
@@ -95,21 +103,23 @@ def first_of_each(runs: Sequence[Experiment], notebooks: Notebooks) -> set[str]:
     return {run.key for run in runs} if notebooks == "all" else set()
 
 
-def _affordable(runs: Sequence[Experiment], jobs: int, budget: float | None, device: str | None) -> list[Task]:
-    if budget is None:
-        return batches.tasks_of(runs, [None] * len(runs))
-    costs = estimates(runs, measurements(), device)
-    fits = within(runs, costs, budget, jobs)
-    return [task for task, fit in zip(batches.tasks_of(runs, costs), fits, strict=True) if fit]
+def _perform_here(tasks: Sequence[Task], deadline: float) -> None:
+    _remove_logs(tasks)
+    with tqdm(total=len(tasks), desc="runs", file=sys.stderr, mininterval=5) as bar:
+        batches.perform(tasks, deadline, after_each=bar.update)
 
 
-def _prepare(folder: Path, tasks: Sequence[Task], executed: set[str], jobs: int, deadline: float | None) -> Path:
+def _remove_logs(tasks: Sequence[Task]) -> None:
+    for task in tasks:
+        log_of(task.run).unlink(missing_ok=True)
+
+
+def _prepare(folder: Path, tasks: Sequence[Task], executed: set[str], jobs: int, deadline: float) -> None:
     """Write the plan of a sweep, and remove those of older ones: what is left of them stops after its current run."""
     for older in folder.parent.iterdir():
         if older.is_dir():
             shutil.rmtree(older, ignore_errors=True)
-    for task in tasks:
-        log_of(task.run).unlink(missing_ok=True)
+    _remove_logs(tasks)
     parts = batches.split([task for task in tasks if task.run.key not in executed], jobs)
     named = {f"batch-{number}": part for number, part in enumerate(parts, start=1)}
     for name, part in named.items():
@@ -122,22 +132,22 @@ def _prepare(folder: Path, tasks: Sequence[Task], executed: set[str], jobs: int,
         "batches": {name: [task.run.key for task in part] for name, part in named.items()},
     }
     atomic_write(folder / "plan.json", json.dumps(plan, indent=1).encode())
-    return folder
 
 
-def _snakemake(folder: Path, engine: Engine, deadline: float | None) -> None:
-    """Run Snakemake on the plan and draw a progress bar; its own words go to a log."""
+def _snakemake(folder: Path, engine: Engine, deadline: float) -> None:
+    """Run Snakemake on the plan and draw a progress bar; its own output goes to a log."""
     plan = json.loads((folder / "plan.json").read_bytes())
     keys = {key for part in plan["batches"].values() for key in part}
     targets = [Path(path) for path in plan["notebooks"]]
-    with (folder / "snakemake.log").open("wb") as log:
+    with (
+        (folder / "snakemake.log").open("wb") as log,
+        tqdm(total=len(keys) + len(targets), desc="runs", file=sys.stderr, mininterval=5) as bar,
+    ):
         process = subprocess.Popen(_command(folder, engine), stdout=log, stderr=log, env=_environment())
         try:
-            _follow(process, lambda: _count(keys) + sum(map(Path.exists, targets)), len(keys) + len(targets), deadline)
+            _follow(process, bar, lambda: _count(keys) + sum(map(Path.exists, targets)), deadline)
         finally:
-            if process.poll() is None:  # we are being stopped, and so must be its jobs
-                process.send_signal(signal.SIGINT)
-                process.wait()
+            _stop(process)
 
 
 def _command(folder: Path, engine: Engine) -> list[str]:
@@ -160,41 +170,39 @@ def _count(keys: set[str]) -> int:
     return len(keys & {path.stem for path in records_folder().glob("*/*/*.json")})
 
 
-def _follow(process: subprocess.Popen[bytes], done: Callable[[], int], total: int, deadline: float | None) -> None:
+def _follow(process: subprocess.Popen[bytes], bar: tqdm[Any], done: Callable[[], int], deadline: float) -> None:
     """Wait for the process; once the deadline has passed, ask it to start no further job."""
-    with tqdm(total=total, desc="runs", file=sys.stderr, mininterval=5) as bar:
-        while process.poll() is None:
-            with contextlib.suppress(subprocess.TimeoutExpired):
-                process.wait(timeout=0.5)
-            bar.update(done() - bar.n)
-            if deadline is not None and time.time() > deadline:
-                process.terminate()
-                deadline = None
+    while process.poll() is None:
+        with contextlib.suppress(subprocess.TimeoutExpired):
+            process.wait(timeout=0.5)
+        bar.update(done() - bar.n)
+        if time.time() > deadline:
+            process.terminate()
+            deadline = inf
+
+
+def _stop(process: subprocess.Popen[bytes]) -> None:
+    """End the process, if it is still there: we are being stopped, and so must be its jobs."""
+    if process.poll() is None:
+        process.send_signal(signal.SIGINT)
+        process.wait()
 
 
 def assignments(run: Experiment) -> list[str]:
-    """The words with which `lcmat run` does this run."""
-    words = [f"{name}={value}" for name, value in run.canonical().items()]
-    return [part for word in words for part in ("-p", word)]
+    """The arguments with which `lcmat run` does this run."""
+    return [part for name, value in run.canonical().items() for part in ("-p", f"{name}={value}")]
 
 
-def _outcome(runs: Sequence[Experiment], missing: Sequence[Experiment], folder: Path, *, limited: bool) -> Outcome:
-    undone = [run for run in runs if not is_done(run)]
-    reasons = {run.key: _log(run, folder) for run in undone}
-    rest = None if limited else folder / "snakemake.log"
-    failures = [Failure(run, log) for run in undone if (log := reasons[run.key] or rest)]
-    over_budget = [run for run in undone if limited and reasons[run.key] is None]
-    return Outcome(len(runs) - len(missing), sum(map(is_done, missing)), failures, over_budget)
+def _reason(run: Experiment, folder: Path, *, limited: bool) -> Path | None:
+    """Why a run has no record: what it left itself, else the output of its batch, else, if it had time, Snakemake's."""
+    return reason_of(run) or _broken_batch(run, folder) or (None if limited else folder / "snakemake.log")
 
 
-def _log(run: Experiment, folder: Path) -> Path | None:
-    """What says why: a record that is none, else the run's own output, else that of its batch if it was broken off."""
-    for path in (path_of(run), log_of(run)):
-        if path.exists():
-            return path
-    with contextlib.suppress(FileNotFoundError):
-        for name, keys in json.loads((folder / "plan.json").read_bytes())["batches"].items():
-            output, mark = folder / f"{name}.out", folder / f"{name}.done"
-            if run.key in keys and output.exists() and not mark.exists():
-                return output
-    return None
+def _broken_batch(run: Experiment, folder: Path) -> Path | None:
+    """The output of the batch that the run belongs to, if it was broken off."""
+    try:
+        planned = json.loads((folder / "plan.json").read_bytes())["batches"]
+    except FileNotFoundError:
+        return None
+    outputs = (folder / f"{name}.out" for name, keys in planned.items() if run.key in keys)
+    return next((path for path in outputs if path.exists() and not path.with_suffix(".done").exists()), None)

@@ -7,7 +7,7 @@ from pathlib import Path
 from lcmat.config import parse
 from lcmat.experiments import stale_keys
 from lcmat.records import record as records
-from lcmat.records.record import Record, RecordError
+from lcmat.records.record import Record
 
 
 @dataclass(frozen=True)
@@ -58,20 +58,21 @@ def merge(folders: Sequence[Path], *, stale: bool = False) -> Merged:
 
 def _read(folders: Sequence[Path]) -> tuple[list[tuple[Path, Record]], list[str]]:
     """The records of the folders with their files, and what is wrong with the others."""
-    found, refused = [], []
+    found, refused = list[tuple[Path, Record]](), list[str]()
     for folder in folders:
-        paths = sorted(folder.glob("*/*/*.json"))
-        if not paths:
+        valid, problems = records.load_all(folder)
+        if not valid and not problems:
             raise ValueError(f"{folder} holds no records: name the folder that holds <experiment>/<dataset>/<key>.json")
-        for path in paths:
-            try:
-                found.append((path, records.read(path)))
-            except (RecordError, OSError) as error:
-                refused.append(str(error))
+        found += [(_path(record, folder), record) for record in valid]
+        refused += [problem.message for problem in problems]
     return found, refused
 
 
 def _present(record: Record) -> tuple[Path, Record] | None:
     """The record of the same run that is here."""
-    path = records.path_of(parse(record.experiment, record.parameters))
+    path = _path(record)
     return (path, records.read(path)) if path.exists() else None
+
+
+def _path(record: Record, folder: Path | None = None) -> Path:
+    return records.path_of(parse(record.experiment, record.parameters), folder)

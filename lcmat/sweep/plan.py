@@ -1,22 +1,22 @@
-"""Which runs a command is about, what there is of them, what the rest will take, and what of it fits a budget."""
+"""Which runs a command is about, their status, and what the missing ones will take."""
 
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from lcmat.config import Experiment, ParameterError, nearest
 from lcmat.records import record as records
 from lcmat.sweep.costs import Estimate, Measured, by_kind, estimates, in_order, network_of
 from lcmat.sweep.profiles import Profile, Study
-from lcmat.sweep.states import Finding, find
+from lcmat.sweep.states import Status, statuses
 
 
 @dataclass(frozen=True)
 class Planned:
-    """A run, the study that asks for it first, what there is of it and what it is expected to take."""
+    """A run, the study that asks for it first, its status and what it is expected to take."""
 
     study: str
     run: Experiment
-    finding: Finding
+    status: Status
     cost: Estimate | None
 
 
@@ -28,13 +28,17 @@ def select_studies(profile: Profile, names: Collection[str] = (), tables: Collec
     """
     known = {study.name: study for study in profile.studies}
     measured = {table: study for study in profile.studies for table in study.tables}
-    for kind, wanted, available in (("study", names, known), ("table", tables, measured)):
-        for name in wanted:
-            if name not in available:
-                raise ParameterError(f"{name!r} is no {kind} of this profile; {nearest(name, available)}")
+    _check_known("study", names, known)
+    _check_known("table", tables, measured)
     if not names and not tables:
         return list(profile.studies)
     return [study for study in profile.studies if study.name in names or set(study.tables) & set(tables)]
+
+
+def _check_known(kind: str, names: Iterable[str], available: Mapping[str, Study]) -> None:
+    for name in names:
+        if name not in available:
+            raise ParameterError(f"{name!r} is no {kind} of this profile; {nearest(name, available)}")
 
 
 def plan(studies: Iterable[Study], device: str | None = None) -> list[Planned]:
@@ -51,13 +55,13 @@ def plan(studies: Iterable[Study], device: str | None = None) -> list[Planned]:
     runs = [run for _, run in first.values()]
     costs = estimates(runs, measurements(), device)
     return [
-        Planned(study, run, finding, cost)
-        for (study, run), finding, cost in zip(first.values(), find(runs), costs, strict=True)
+        Planned(study, run, status, cost)
+        for (study, run), status, cost in zip(first.values(), statuses(runs), costs, strict=True)
     ]
 
 
 def measurements() -> Measured:
-    """The records there are, by kind; a damaged one says nothing."""
+    """All records that can be read, by kind."""
     return by_kind(records.load_all()[0])
 
 
@@ -92,5 +96,5 @@ def total_seconds(costs: Iterable[float | None]) -> tuple[float, int]:
 
 def waiting_seconds(planned: Sequence[Planned]) -> list[float | None]:
     """Expected seconds of the runs that have no record, done in their order."""
-    waiting = [entry for entry in planned if entry.finding.state == "missing"]
+    waiting = [entry for entry in planned if entry.status.state == "missing"]
     return in_order([entry.run for entry in waiting], [entry.cost for entry in waiting])

@@ -46,8 +46,8 @@ def execute_notebook(
         metadata: stored in the output under "lcmat".
 
     Raises:
-        RunError: a cell failed, the kernel died or a cell was not executed. What there is of the notebook is kept as
-            `<output>.failed.ipynb`, the error in `<output>.log`.
+        RunError: a cell failed, the kernel died or a cell was not executed. The notebook as far as it came is
+            `<output>.failed.ipynb`, the error is in `<output>.log`.
     """
     require("run", "papermill", "ipykernel")
     import papermill
@@ -89,7 +89,7 @@ def read_source(source: Path, metadata: Mapping[str, Any] | None = None) -> "Not
 
 
 def run_notebook(parameters: Experiment) -> Path:
-    """Do a run by executing its notebook, unless its record exists; the executed notebook is kept.
+    """Do a run by executing its notebook, unless its record exists; see `notebook_of`.
 
     Returns:
         The record's path.
@@ -116,7 +116,7 @@ def run_directly(parameters: Experiment, *, progress: bool = True) -> Path:
 
 
 def notebook_of(parameters: Experiment) -> Path:
-    """Where the executed notebook of a run is kept."""
+    """Where the executed notebook of a run lies."""
     return records.path_of(parameters, runs_folder()).with_suffix(".ipynb")
 
 
@@ -128,12 +128,13 @@ def check_built_networks(parameters: Experiment) -> None:
     """
     values = parameters.canonical()
     named = {name: values[name] for name in ("network", "learner", "test_network") if name in values}
-    if len(named) > 1 or any(name.startswith(ZOO_PREFIX) for name in named.values()):
-        widths = {"network": "width", "learner": "learner_width", "test_network": "test_width"}
-        for parameter, name in named.items():
-            normalised = _has_batch_norm(name, values.get(widths[parameter]), values["dataset"])
-            if parameter == "network" and values.get("batch_norm") and not normalised:
-                raise ParameterError(f"batch_norm: the network {name!r} has no batch norm; leave it out")
+    if len(named) < 2 and not any(name.startswith(ZOO_PREFIX) for name in named.values()):
+        return
+    widths = {"network": "width", "learner": "learner_width", "test_network": "test_width"}
+    for parameter, name in named.items():
+        normalised = _has_batch_norm(name, values.get(widths[parameter]), values["dataset"])
+        if parameter == "network" and values.get("batch_norm") and not normalised:
+            raise ParameterError(f"batch_norm: the network {name!r} has no batch norm; leave it out")
 
 
 @cache

@@ -1,4 +1,4 @@
-"""What there is of each run of a plan: a current record, a stale one, a failure or nothing."""
+"""The status of each run of a plan: it has a current record, a stale one, a failure or nothing."""
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
@@ -13,8 +13,8 @@ State = Literal["done", "stale", "missing", "failed"]
 
 
 @dataclass(frozen=True)
-class Finding:
-    """What there is of a run.
+class Status:
+    """Whether a run is done.
 
     Attributes:
         state: "done"; "stale" when other code made the record than today's, or from other images; "failed" when the
@@ -28,18 +28,18 @@ class Finding:
     unreadable: bool = False
 
 
-def find(runs: Sequence[Experiment]) -> list[Finding]:
-    """What there is of each run."""
+def statuses(runs: Sequence[Experiment]) -> list[Status]:
+    """The status of each run."""
     found = [_read(run) for run in runs]
     stale = stale_keys(each for each in found if isinstance(each, Record))
-    return [_finding(each, stale) for each in found]
+    return [_status(each, stale) for each in found]
 
 
 def discard_outdated(runs: Iterable[Experiment]) -> int:
     """Remove the runs' records that are damaged or stale; return how many."""
     present = [run for run in runs if records.path_of(run).exists()]
-    found = find(present)
-    outdated = [run for run, what in zip(present, found, strict=True) if what.unreadable or what.state == "stale"]
+    found = zip(present, statuses(present), strict=True)
+    outdated = [run for run, status in found if status.unreadable or status.state == "stale"]
     for run in outdated:
         records.path_of(run).unlink()
     return len(outdated)
@@ -60,11 +60,11 @@ def _read(run: Experiment) -> Record | FileNotFoundError | RecordError:
         return error
 
 
-def _finding(found: Record | FileNotFoundError | RecordError, stale: set[str]) -> Finding:
+def _status(found: Record | FileNotFoundError | RecordError, stale: set[str]) -> Status:
     if isinstance(found, FileNotFoundError):
-        return Finding("missing")
+        return Status("missing")
     if isinstance(found, RecordError):
-        return Finding("failed", str(found), unreadable=True)
+        return Status("failed", str(found), unreadable=True)
     if found.key in stale:
-        return Finding("stale")
-    return Finding("done") if found.status == "done" else Finding("failed", found.error)
+        return Status("stale")
+    return Status("done") if found.status == "done" else Status("failed", found.error)

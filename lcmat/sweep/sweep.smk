@@ -25,9 +25,9 @@ rule notebook:
         PLAN["runs"] + "/{experiment}/{dataset}/{key}.out",
     params:
         python=sys.executable,
-        words=lambda wildcards, output: PLAN["notebooks"][output[0]],
+        arguments=lambda wildcards, output: PLAN["notebooks"][output[0]],
     shell:
-        "{params.python:q} -m lcmat.cli run {wildcards.experiment} {params.words:q} > {log:q} 2>&1"
+        "{params.python:q} -m lcmat.cli run {wildcards.experiment} {params.arguments:q} > {log:q} 2>&1"
 
 
 rule batch:

@@ -63,7 +63,15 @@ def predict(
 ) -> Tensor:
     """Output of `module` for every image (n, ...), in evaluation mode and without gradients, on the device.
 
-    Args and Raises as for `accuracy_percent`.
+    Args:
+        module: takes images (n, channels, height, width); moved to the device.
+        data: the images.
+        batch_size: images per forward pass.
+        device: where to compute.
+        forward: how to call the module; None: in float32.
+
+    Raises:
+        ValueError: the data set is empty.
     """
     _check_images(data)
     forward = module if forward is None else forward

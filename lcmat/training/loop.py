@@ -4,14 +4,17 @@ import math
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 import torch
 from torch import Tensor, nn
 
 from lcmat.data.dataset import ImageDataset
+from lcmat.files.checkpoints import resume_from
 from lcmat.models.last_layer import evaluation_mode
 from lcmat.training import resume
+from lcmat.training.draws import check_generator
 from lcmat.training.recipe import Recipe
 from lcmat.training.steps import Epoch, Trainer
 
@@ -106,32 +109,33 @@ def train(
     trainer = Trainer(network, data, recipe, generator, weights, device)
     state = resume.State(network, trainer.optimizer, generator)
     run = resume.identity(state, data, test, recipe, weights, evaluate_every, device) if checkpoint else {}
-    if checkpoint and checkpoint.exists():
-        resume.restore(checkpoint, state, run)
-
-    def save() -> None:
-        if checkpoint:
-            resume.save(checkpoint, state, run)
-
-    def tell() -> None:
-        if progress and state.epoch:
-            done = len(state.losses) + len(state.epoch.losses) / trainer.num_steps
-            progress(done, recipe.epochs, float(state.epoch.losses[-1]), None)
-
-    save_regularly = _Regularly(checkpoint_seconds, save)
+    save = resume_from(checkpoint, *(partial(act, state=state, run=run) for act in (resume.restore, resume.save)))
+    saving = _Regularly(checkpoint_seconds, save)
     for number in range(len(state.losses) + 1, recipe.epochs + 1):
         measured = test if number % evaluate_every == 0 or number == recipe.epochs else None
-        accuracy = _run_epoch(trainer, state, number, measured, (save_regularly, _Regularly(progress_seconds, tell)))
+        telling = _Regularly(progress_seconds, partial(_tell, progress, trainer, state))
+        accuracy = _run_epoch(trainer, state, number, measured, (saving, telling))
         if progress:
             progress(number, recipe.epochs, state.losses[-1], accuracy)
         if number == recipe.epochs:
             save()
+    return _result(state)
+
+
+def _result(state: resume.State) -> TrainingResult:
     return TrainingResult(
         losses=tuple(state.losses),
         accuracies_percent=tuple(state.accuracies_percent),
         evaluated_epochs=tuple(state.evaluated_epochs),
         wall_seconds=state.wall_seconds,
     )
+
+
+def _tell(progress: Progress | None, trainer: Trainer, state: resume.State) -> None:
+    """Report how far the epoch is."""
+    if progress and state.epoch:
+        done = len(state.losses) + len(state.epoch.losses) / trainer.num_steps
+        progress(done, trainer.recipe.epochs, float(state.epoch.losses[-1]), None)
 
 
 class _Regularly:
@@ -167,12 +171,7 @@ def _run_epoch(
         clock = time.perf_counter()
 
     state.epoch = state.epoch or trainer.begin_epoch()
-    loss = trainer.run_epoch(number, state.epoch, after)
-    if not math.isfinite(loss):
-        raise DivergedError(
-            f"the training loss is {loss} in epoch {number}: "
-            f"lower the recipe's learning_rate={trainer.recipe.learning_rate}"
-        )
+    loss = _finite(trainer.run_epoch(number, state.epoch, after), number, trainer.recipe)
     accuracy = None if test is None else trainer.accuracy_percent(test)
     state.epoch = None
     state.losses.append(loss)
@@ -181,6 +180,15 @@ def _run_epoch(
         state.evaluated_epochs.append(number)
     state.wall_seconds += time.perf_counter() - clock
     return accuracy
+
+
+def _finite(loss: float, epoch: int, recipe: Recipe) -> float:
+    """The loss, unless it says that the training has diverged."""
+    if not math.isfinite(loss):
+        raise DivergedError(
+            f"the training loss is {loss} in epoch {epoch}: lower the recipe's learning_rate={recipe.learning_rate}"
+        )
+    return loss
 
 
 def _check(
@@ -205,8 +213,7 @@ def _check(
             )
     if evaluate_every < 1:
         raise ValueError(f"evaluate_every={evaluate_every} must be at least 1")
-    if generator.device.type != "cpu":
-        raise ValueError(f"the generator must be on the CPU, not on {generator.device}: draws must not depend on it")
+    check_generator(generator)
     if weights is not None:
         _check_weights(weights, len(data))
 

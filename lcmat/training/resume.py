@@ -17,10 +17,6 @@ from lcmat.training.sgd import Sgd
 from lcmat.training.steps import Epoch
 
 
-class CheckpointMismatchError(RuntimeError):
-    """A checkpoint belongs to another run; the message names the file, what differs and the remedy."""
-
-
 @dataclass
 class State:
     """All that a run changes while it goes on; saved and restored as a whole, `epoch` being the one under way."""
@@ -76,13 +72,12 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
         CheckpointMismatchError: the file belongs to another run than `run`.
         CorruptArtifactError: the file is damaged.
     """
-    tensors, metadata = checkpoints.load(path)
-    _compare(path, metadata.get("run", {}), run)
-    state.network.load_state_dict(_with_prefix(tensors, "network."))
-    for name, buffer in _with_prefix(tensors, "optimizer.").items():
+    tensors, metadata = checkpoints.load_run(path, run)
+    state.network.load_state_dict(checkpoints.with_prefix(tensors, "network."))
+    for name, buffer in checkpoints.with_prefix(tensors, "optimizer.").items():
         state.optimizer.buffers[name].copy_(buffer)
     state.generator.set_state(tensors["generator"])
-    if under_way := _with_prefix(tensors, "epoch."):
+    if under_way := checkpoints.with_prefix(tensors, "epoch."):
         device = next(state.network.parameters()).device
         losses = list(under_way["losses"].to(device).unbind())
         state.epoch = Epoch(under_way["order"], losses, under_way["random_state"])
@@ -91,19 +86,6 @@ def restore(path: Path, state: State, run: dict[str, Any]) -> None:
 
 
 _HISTORY = ("losses", "accuracies_percent", "evaluated_epochs", "wall_seconds")
-
-
-def _compare(path: Path, stored: dict[str, Any], run: dict[str, Any]) -> None:
-    different = [name for name in run if stored.get(name) != run[name]]
-    if different:
-        raise CheckpointMismatchError(
-            f"{path} is the checkpoint of another run (other {', '.join(different)}): "
-            "give this run a path of its own, or delete the file to start afresh"
-        )
-
-
-def _with_prefix(tensors: dict[str, Tensor], prefix: str) -> dict[str, Tensor]:
-    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _hash(tensors: Iterable[Tensor]) -> str:

@@ -1,7 +1,6 @@
 """One training epoch: batches, augmentation, forward, backward, update."""
 
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -11,6 +10,7 @@ from torch.nn import functional
 from lcmat.data.augmentation.crop_flip import random_crop_flip
 from lcmat.data.dataset import ImageDataset
 from lcmat.training.adam import Adam
+from lcmat.training.draws import dropout_from
 from lcmat.training.evaluation import accuracy_percent, memory_layout, on_device
 from lcmat.training.recipe import Recipe, learning_rates
 from lcmat.training.sgd import Sgd
@@ -144,25 +144,6 @@ def _compile(network: nn.Module) -> nn.Module:
     """
     torch.compiler.reset()
     return torch.compile(network, dynamic=False, fullgraph=True)  # type: ignore[return-value]
-
-
-@contextmanager
-def dropout_from(generator: torch.Generator, device: torch.device, resumed: Tensor | None = None) -> Iterator[None]:
-    """Let layers that draw from the global random state (dropout) depend on `generator`; restore that state after.
-
-    Args:
-        generator: on the CPU.
-        device: where the layers compute.
-        resumed: state of the CPU's generator to go on with, instead of a new one drawn from `generator`.
-    """
-    seed = 0 if resumed is not None else int(torch.randint(2**62, (), generator=generator))
-    with torch.random.fork_rng(devices=[device] if device.type == "cuda" else []):
-        torch.default_generator.manual_seed(seed)
-        if device.type == "cuda":
-            torch.cuda.manual_seed(seed)
-        if resumed is not None:
-            torch.set_rng_state(resumed)
-        yield
 
 
 def _optimizer(network: nn.Module, recipe: Recipe) -> Sgd | Adam:

@@ -150,6 +150,6 @@ if display.figures_wanted() and not isinstance(result, Exception):
 # The last act of the run. It is all that the other pages know of it.
 
 # %%
-record = selection.finish(session, splits, view, choice, result)
+record = selection.finish(session, splits, view, evidence, choice, result)
 selection.save(session, record)
 display.record_table(record)

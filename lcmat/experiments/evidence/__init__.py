@@ -3,19 +3,16 @@
 `lcmat.config.registry.EVIDENCE` names a function for each kind. None of them sees a test image.
 """
 
-from torch import Tensor
-
 from lcmat.config import SelectionParameters
 from lcmat.config.registry import EVIDENCE, METHODS
 from lcmat.config.signatures import load
-from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import Splits
-from lcmat.experiments.evidence.networks import Gathered, Progresses
+from lcmat.experiments.evidence.networks import Evidence, Progresses
 
 
 def gather(
     parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None = None
-) -> dict[str, Tensor | LastLayer]:
+) -> Evidence:
     """The evidence that the method of these parameters needs, by name; empty for most methods.
 
     Args:
@@ -24,16 +21,5 @@ def gather(
         device: where to compute.
         progress: stage -> callback after each epoch, see `lcmat.training.train`.
     """
-    return {name: found.value for name, found in _provide(parameters, splits, device, progress).items()}
-
-
-def gathering_seconds(parameters: SelectionParameters, splits: Splits, device: str) -> float:
-    """How long it took to compute what `gather` returns, whenever that was; 0 without evidence."""
-    return sum(found.seconds for found in _provide(parameters, splits, device, None).values())
-
-
-def _provide(
-    parameters: SelectionParameters, splits: Splits, device: str, progress: Progresses | None
-) -> dict[str, Gathered]:
     names = METHODS[parameters.method].evidence
-    return {name: load(EVIDENCE[name])(parameters, splits, device, progress) for name in names}
+    return Evidence({name: load(EVIDENCE[name])(parameters, splits, device, progress) for name in names})

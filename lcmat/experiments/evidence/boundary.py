@@ -6,7 +6,7 @@ from torch import Tensor
 from lcmat.config import SelectionParameters
 from lcmat.curvature.boundary import deepfool_distances
 from lcmat.data import Splits
-from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
+from lcmat.experiments.evidence.networks import Gathered, Progresses, cached_evidence
 from lcmat.experiments.selecting import selecting_network
 from lcmat.models.last_layer import evaluation_mode
 from lcmat.training.evaluation import on_device
@@ -32,7 +32,7 @@ def boundary_distances(
             ]
         return {"boundary_distances": finite(torch.cat(parts).double())}
 
-    tensors, details = kept(__name__, parameters, splits, device, compute)
+    tensors, details = cached_evidence(__name__, parameters, splits, device, compute)
     return Gathered(tensors["boundary_distances"], details["seconds"])
 
 

@@ -5,7 +5,7 @@ from torch import Tensor
 
 from lcmat.config import SelectionParameters
 from lcmat.data import Splits
-from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
+from lcmat.experiments.evidence.networks import Gathered, Progresses, cached_evidence
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.selecting import PURPOSE, make_network, selector_recipe
 from lcmat.models import Network
@@ -26,7 +26,7 @@ def forgetting_events(
         _, correct = watched_training(parameters, splits, device, progress)
         return {"forgetting_events": count_forgetting(correct)}
 
-    tensors, details = kept(__name__, parameters, splits, device, compute)
+    tensors, details = cached_evidence(__name__, parameters, splits, device, compute)
     return Gathered(tensors["forgetting_events"], details["seconds"])
 
 

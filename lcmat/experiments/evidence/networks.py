@@ -1,7 +1,7 @@
 """What all evidence has in common, and keeping it."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import NamedTuple
 
@@ -11,8 +11,9 @@ from lcmat.config import SelectionParameters
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import Splits
 from lcmat.experiments import measurement_fingerprint
-from lcmat.experiments.selecting import Progress, selector_identity
+from lcmat.experiments.selecting import selector_identity
 from lcmat.records.caching import Stored, cached
+from lcmat.training.loop import Progress
 
 Progresses = Callable[[str], Progress]
 
@@ -24,10 +25,23 @@ class Gathered(NamedTuple):
     seconds: float
 
 
+class Evidence(dict[str, Tensor | LastLayer]):
+    """What a method is told beyond the view of one last layer, by name.
+
+    Attributes:
+        seconds: that computing it took, whenever that was.
+    """
+
+    def __init__(self, gathered: Mapping[str, Gathered]) -> None:
+        """Take values and seconds apart."""
+        super().__init__({name: found.value for name, found in gathered.items()})
+        self.seconds = sum(found.seconds for found in gathered.values())
+
+
 Provider = Callable[[SelectionParameters, Splits, str, Progresses | None], Gathered]
 
 
-def kept(
+def cached_evidence(
     module: str, parameters: SelectionParameters, splits: Splits, device: str, compute: Callable[[], dict[str, Tensor]]
 ) -> Stored:
     """Take a provider's tensors from the cache, or compute and keep them; `details["seconds"]` is what that took.

@@ -6,7 +6,7 @@ from torch import Tensor
 from lcmat.config import SelectionParameters
 from lcmat.curvature.last_layer import LastLayer, augmented_features, residuals
 from lcmat.data import Splits
-from lcmat.experiments.evidence.networks import Gathered, Progresses, kept
+from lcmat.experiments.evidence.networks import Gathered, Progresses, cached_evidence
 from lcmat.experiments.selecting import selecting_network
 from lcmat.models.last_layer import last_linear
 from lcmat.training import embed
@@ -57,5 +57,5 @@ def _mean_norms(
             found.append(norms(sample, bias=last_linear(network).bias is not None))
         return {key: torch.stack([one[key] for one in found]).mean(dim=0) for key in found[0]}
 
-    tensors, details = kept(__name__, parameters, splits, device, compute)
+    tensors, details = cached_evidence(__name__, parameters, splits, device, compute)
     return Gathered(tensors[name], details["seconds"])

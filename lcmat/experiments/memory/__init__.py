@@ -6,7 +6,8 @@ from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments.memory.condensed import condensed_memory
 from lcmat.experiments.memory.selected import selected_memory
-from lcmat.experiments.memory.stage import Filled, Progress
+from lcmat.experiments.memory.stage import Filled
+from lcmat.training.loop import Progress
 
 __all__ = ["Filled", "fill"]
 

@@ -1,7 +1,5 @@
 """A memory of condensed images."""
 
-import warnings
-from dataclasses import asdict
 from pathlib import Path
 
 from lcmat.condensation.loop import CondensationResult, condense
@@ -10,14 +8,13 @@ from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments import code_fingerprint
-from lcmat.experiments.memory.stage import Filled, Progress, identity, strategy, stream
-from lcmat.files import checkpoints
-from lcmat.records.caching import Stored, cached
-from lcmat.training.resume import CheckpointMismatchError
+from lcmat.experiments.memory.stage import Filled, identity, strategy, stream
+from lcmat.records.caching import Stored, cached, resumable
+from lcmat.training.loop import Progress
 
 _CLASSES_PER_PASS = 10  # equal to one at a time up to rounding, and faster
 
-_GIVEN = (
+_PARAMETERS = (
     "rho",
     "init",
     "outer_iterations",
@@ -32,9 +29,16 @@ _GIVEN = (
 def condensed_memory(
     parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
 ) -> Filled:
-    """Condense the stage's images to `ipc` of each class. Args as for `lcmat.experiments.memory.fill`.
+    """Condense the stage's images to `ipc` of each class.
 
-    An interrupted condensation goes on where it stopped; a finished one is kept.
+    An interrupted condensation goes on where it stopped; a finished one stays in the cache.
+
+    Args:
+        parameters: of the run.
+        data: the stage's training images, labels from 0.
+        stage: its number, from 0; names the random streams.
+        device: where to compute.
+        progress: called after each step.
 
     Raises:
         DivergedError: a loss or the images are no longer finite.
@@ -46,10 +50,9 @@ def condensed_memory(
         tensors = {"images": result.synthetic.images, "labels": result.synthetic.labels}
         return Stored(tensors, {"seconds": result.wall_seconds})
 
-    known = {"recipe": asdict(condensation_recipe(parameters)), "code": code_fingerprint(parameters)}
-    tensors, details = cached(
-        "memories", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
-    )
+    recipe, code = condensation_recipe(parameters), code_fingerprint(parameters)
+    known = identity(parameters, data, stage, device, recipe=recipe, code=code)
+    tensors, details = cached("memories", parameters.dataset, known, compute)
     memory = SyntheticSet(tensors["images"], tensors["labels"], data.class_names, data.mean, data.std)
     return Filled(memory, details["seconds"])
 
@@ -57,7 +60,7 @@ def condensed_memory(
 def condensation_recipe(parameters: ContinualParameters) -> CondensationRecipe:
     """The published settings of the method, but for what the parameters say."""
     values = parameters.canonical()
-    given = {name: values[name] for name in _GIVEN if name in values}
+    stated = {name: values[name] for name in _PARAMETERS if name in values}
     usual = published(parameters.method, max(parameters.ipc, 2), classes_per_pass=_CLASSES_PER_PASS)
     transformed = {
         name: strategy(getattr(usual, name), parameters) for name in ("augmentation", "network_augmentation")
@@ -70,7 +73,7 @@ def condensation_recipe(parameters: ContinualParameters) -> CondensationRecipe:
         classes_per_pass=_CLASSES_PER_PASS,
         cutmix=usual.cutmix if parameters.augment else 0.0,
         **transformed,
-        **given,
+        **stated,
     )
 
 
@@ -94,9 +97,4 @@ def _condense(
             progress=progress and (lambda step, steps, distance, _: progress(step, steps, distance, None)),
         )
 
-    try:
-        return attempt()
-    except (checkpoints.CorruptArtifactError, CheckpointMismatchError) as error:
-        warnings.warn(f"{error} Starting again from the first step.", stacklevel=2)
-        checkpoint.unlink()
-    return attempt()
+    return resumable(attempt, checkpoint, "step")

@@ -1,7 +1,6 @@
 """A memory of real images, chosen by a selection method."""
 
 import time
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -12,14 +11,14 @@ from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.experiments import training_fingerprint
-from lcmat.experiments.memory.stage import Filled, Progress, identity, stream
+from lcmat.experiments.memory.stage import Filled, identity, stream
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import build
 from lcmat.models.last_layer import last_linear
 from lcmat.records.caching import Stored, cached
 from lcmat.selection.selector import select
 from lcmat.training.evaluation import embed
-from lcmat.training.loop import train
+from lcmat.training.loop import Progress, train
 from lcmat.training.recipe import Recipe
 
 
@@ -35,7 +34,14 @@ class StageView(NamedTuple):
 def selected_memory(
     parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, progress: Progress | None = None
 ) -> Filled:
-    """Select `ipc` images of each class. Args as for `lcmat.experiments.memory.fill`.
+    """Select `ipc` images of each class.
+
+    Args:
+        parameters: of the run.
+        data: the stage's training images, labels from 0.
+        stage: its number, from 0; names the random streams.
+        device: where to compute.
+        progress: called after each epoch of the network that chooses.
 
     Raises:
         ValueError: a class has fewer images.
@@ -70,10 +76,9 @@ def stage_view(
         bias = last_linear(network).bias is not None
         return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started, "bias": bias})
 
-    known = {"recipe": asdict(recipe), "code": training_fingerprint(str(parameters.network), __name__)}
-    tensors, details = cached(
-        "stage-views", parameters.dataset, {**identity(parameters, data, stage, device), **known}, compute
-    )
+    code = training_fingerprint(str(parameters.network), __name__)
+    known = identity(parameters, data, stage, device, recipe=recipe, code=code)
+    tensors, details = cached("stage-views", parameters.dataset, known, compute)
     return StageView(tensors["features"], tensors["logits"], **details)
 
 

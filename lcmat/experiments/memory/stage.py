@@ -1,9 +1,8 @@
 """What both ways of filling the memory share."""
 
-from collections.abc import Callable
+from dataclasses import asdict
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 
 from lcmat.condensation.synthetic import SyntheticSet
@@ -11,8 +10,7 @@ from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
 from lcmat.data.augmentation.siamese import operations
 from lcmat.experiments.seeds import derived_seed
-
-Progress = Callable[[float, int, float, float | None], None]
+from lcmat.records.caching import identity_on
 
 
 class Filled(NamedTuple):
@@ -39,16 +37,27 @@ def strategy(published: str, parameters: ContinualParameters) -> str:
     return "_".join(name for name in allowed if name != "flip" or parameters.flip) or "none"
 
 
-def identity(parameters: ContinualParameters, data: ImageDataset, stage: int, device: str) -> dict[str, Any]:
-    """What the bits of anything computed for a stage depend on, beside its recipe and its code."""
-    return {
+def identity(
+    parameters: ContinualParameters, data: ImageDataset, stage: int, device: str, *, recipe: Any, code: str
+) -> dict[str, Any]:
+    """What the bits of anything computed for a stage depend on.
+
+    Args:
+        parameters: of the run.
+        data: the stage's training images.
+        stage: its number, from 0.
+        device: where it is computed.
+        recipe: how, a dataclass.
+        code: fingerprint of the code that does it.
+    """
+    known = {
         "data": data.content_hash,
         "statistics": [*data.mean, *data.std],
         "network": parameters.network,
         "width": parameters.width,
         "seed": parameters.seed,
         "stage": stage,
-        "device": torch.device(device).type,
-        "threads": torch.get_num_threads(),
-        "versions": [np.__version__, torch.__version__],
+        "recipe": asdict(recipe),
+        "code": code,
     }
+    return identity_on(device, known)

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lcmat.config import Experiment
-from lcmat.config.condensation_defaults import CONTROLS, GRADIENTS_ALONE, SCALED_RATES, SMALL, TUNED, fitting
+from lcmat.config.condensation_defaults import CONTROLS, GRADIENTS_ALONE, SCALED_RATES, SMALL, TUNED, applicable
 from lcmat.sweep.profiles.study import Study, distinct, grid
 from lcmat.sweep.profiles.variants import Variants, methods
 
@@ -148,7 +148,7 @@ def _settled(dataset: str, variant: Mapping[str, Any], ipc: int) -> dict[str, An
     if method in SCALED_RATES:
         chosen["image_learning_rate"] *= ipc / 10
     settings = {"dataset": dataset, "ipc": ipc, **SMALL[dataset], **chosen, **variant, "method": method}
-    return fitting(method, settings)
+    return applicable(method, settings)
 
 
 def _strengths(*radii: float) -> Variants:
