@@ -170,7 +170,7 @@ def _count(keys: set[str]) -> int:
     return len(keys & {path.stem for path in records_folder().glob("*/*/*.json")})
 
 
-def _follow(process: subprocess.Popen[bytes], bar: tqdm[Any], done: Callable[[], int], deadline: float) -> None:
+def _follow(process: subprocess.Popen[bytes], bar: "tqdm[Any]", done: Callable[[], int], deadline: float) -> None:
     """Wait for the process; once the deadline has passed, ask it to start no further job."""
     while process.poll() is None:
         with contextlib.suppress(subprocess.TimeoutExpired):
