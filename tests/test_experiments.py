@@ -8,7 +8,7 @@ import pytest
 import torch
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS
 from lcmat.experiments import (
     code_fingerprint,
     embedding,
@@ -257,7 +257,7 @@ def test_streams_of_random_numbers_are_independent():
 def test_fingerprint_depends_on_method_and_network_alone():
     of = {
         (method, network): code_fingerprint(SelectionParameters(method=method, network=network))
-        for method in METHOD_OPTIONS
+        for method in METHODS
         for network in ("convnet", "resnet18")
     }
     assert len(set(of.values())) == len(of)

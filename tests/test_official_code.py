@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS
 
 ROOT = Path(__file__).parents[1]
 SOURCE = ROOT / "notebooks/selection/04_official_code.py"
@@ -55,7 +55,7 @@ def test_methods_and_options_that_are_compared_are_those_of_the_registry():
     compared = assigned("SHIPPED")
     for method, options in zip(compared.keys, compared.values, strict=True):
         names = {key.value for key in options.keys if key is not None}
-        assert names <= set(METHOD_OPTIONS[method.value]), method.value
+        assert names <= set(METHODS[method.value].options), method.value
 
 
 def test_every_link_has_its_target():

@@ -11,8 +11,8 @@ import pytest
 import torch
 
 from lcmat import select
-from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.config.official import OFFICIAL
+from lcmat.config.registry import METHODS
 from lcmat.files import paths
 
 FOLDER = paths.data_folder().parent / "official"
@@ -33,7 +33,7 @@ def picks():
 
 def chosen(trained, mode, method, fraction, **options):
     """Class -> our rows in the canonical order and their weights."""
-    official = {name: value for name, value in OFFICIAL[method].items() if name in METHOD_OPTIONS[method]}
+    official = {name: value for name, value in OFFICIAL[method].items() if name in METHODS[method].options}
     labels, options = trained["labels"].long(), official | options
     coreset = select(
         method, trained[f"features_{mode}"], trained[f"logits_{mode}"], labels, fraction=fraction, **options

@@ -5,10 +5,9 @@ import pytest
 
 from lcmat import report
 from lcmat.config import parse, parse_assignments
-from lcmat.config.defaults import METHOD_TITLES
 from lcmat.config.official import OFFICIAL
+from lcmat.config.registry import METHODS
 from lcmat.files.paths import project_folder
-from lcmat.selection import METHODS
 from lcmat.sweep.costs import network_of
 from lcmat.sweep.engine import assignments
 from lcmat.sweep.profiles import PROFILES, paper
@@ -147,7 +146,7 @@ def test_the_lines_cover_the_published_cells():
     """Table 1 up to 1 %, Table 2 at 1 % for two learners, and Table 3 without Tiny-ImageNet, each as its code does."""
     runs = [run for run in selections(*range(len(LINES))) if is_official(run)]
     done = {(run.dataset, run.network, run.learner or run.network, run.method, run.fraction) for run in runs}
-    methods = {title: name for name, title in METHOD_TITLES.items()}
+    methods = {method.title: name for name, method in METHODS.items()}
     published = pd.read_csv(project_folder() / "book" / "published.csv", dtype=str)
     cells = published[published["table"].isin(["1", "2", "3"]) & (published["dataset"] != "tinyimagenet")]
     cells = cells[(cells["budget"].astype(float) <= 0.01) & ~cells["test_network"].isin(["wrn16_8", "inception_v3"])]

@@ -17,8 +17,8 @@ from scipy import stats
 from lcmat import report
 from lcmat.book.tables import table_sources
 from lcmat.config import EXPERIMENTS, parse, parse_assignments
-from lcmat.config.defaults import METHOD_OPTIONS, ZOO_PREFIX
 from lcmat.config.official import OFFICIAL
+from lcmat.config.registry import METHODS, ZOO_PREFIX
 from lcmat.experiments import stale_keys
 from lcmat.models import build
 from lcmat.records.record import write
@@ -443,7 +443,7 @@ def test_every_shipped_variant_is_paired_with_its_definition():
     assert all(words for words in pairs.values())
     titles = {defined.partition(",")[0] for _, defined in pairs}
     assert {"LCMat-S", "Craig", "GradMatch", "Glister", "AdaCore", "Herding"} <= titles
-    default = f"LCMat-S, ρ = {METHOD_OPTIONS['lcmat-s']['rho']:g}"
+    default = f"LCMat-S, ρ = {METHODS['lcmat-s'].options['rho']:g}"
     assert default in {defined for _, defined in pairs}
 
 

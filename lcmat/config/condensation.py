@@ -9,7 +9,6 @@ from lcmat.config.base import Experiment, recognised, without_repetition
 from lcmat.config.condensation_defaults import (
     CONTROLS,
     DATASET_SETTINGS,
-    FEWEST_IMAGES,
     METHOD_PARAMETERS,
     REAL_METHODS,
     SCALED_RATES,
@@ -17,7 +16,7 @@ from lcmat.config.condensation_defaults import (
     method_defaults,
 )
 from lcmat.config.feasibility import check_augmentations, check_images_per_class, check_networks
-from lcmat.config.registry import MODELS, ZOO_PREFIX
+from lcmat.config.registry import MODELS, OBJECTIVES, ZOO_PREFIX
 
 EVALUATION = (
     *("test_network", "test_width", "evaluations", "evaluation_epochs", "evaluation_learning_rate"),
@@ -131,7 +130,8 @@ class CondensationParameters(Experiment):
     def _variance_needs_images(self) -> Self:
         """Refuse the variance of one image, which is 0/0: also where it sets the strength of a control."""
         compared = self.method in CONTROLS and self.strength_at != "nowhere"
-        fewest = FEWEST_IMAGES["lcmat-c"] if compared else FEWEST_IMAGES.get(self.method, 1)
+        objective = OBJECTIVES.get("lcmat-c" if compared else self.method)
+        fewest = objective.fewest if objective else 1
         if self.ipc < fewest and self.rho:
             instead = "strength_at=nowhere" if compared else "rho=0"
             raise ValueError(f"ipc: the variance of one image per class is undefined; take {fewest}, or {instead}")

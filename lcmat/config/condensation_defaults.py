@@ -15,9 +15,6 @@ REAL_METHODS = ("random", "herding", "k-center")
 CONTROLS = ("mean-control", "second-moment-control", "pooled-variance-control")
 """Objectives with another moment in the variance's place."""
 
-FEWEST_IMAGES: Mapping[str, int] = MappingProxyType({"lcmat-c": 2})
-"""Images per class without which a penalty is 0/0, where that is more than one."""
-
 _LEARNING = (
     *("init", "outer_iterations", "inner_steps", "real_batch", "image_learning_rate", "augmentation"),
     "classes_per_pass",

@@ -16,7 +16,7 @@ ZOO_PREFIX = "torchvision:"
 
 @dataclass(frozen=True)
 class Method:
-    """A selection method: a function that chooses from the samples of one class.
+    """A selection method: ``function(layer, budget, generator, **options)`` chooses from the samples of one class.
 
     Keyword-only parameters with a default are options.  Those without are evidence: what the method must be told beyond
     the last layer's view, either a tensor with a row for each sample or another set of samples as a `LastLayer`.  The
@@ -227,3 +227,13 @@ EVIDENCE: Mapping[str, str] = MappingProxyType(
 
 OPTIONS: frozenset[str] = frozenset(option for method in METHODS.values() for option in method.options)
 """The options of all selection methods."""
+
+
+def title_of(method: str) -> str:
+    """What a method of selection or condensation is called on a page; another name as it is.
+
+    >>> title_of("lcmat-s"), title_of("dm"), title_of("another")
+    ('LCMat-S', 'DM', 'another')
+    """
+    known = METHODS.get(method) or OBJECTIVES.get(method)
+    return known.title if known else method

@@ -2,6 +2,7 @@
 
 import ast
 import hashlib
+import re
 from collections.abc import Iterable, Iterator
 from functools import cache
 from pathlib import Path
@@ -22,6 +23,7 @@ WORDS_AND_FILES = (
     *("lcmat.data.canonical", "lcmat.data.digits", "lcmat.data.errors", "lcmat.data.parquet", "lcmat.data.source"),
 )
 _REGISTRY = "lcmat.config.registry"
+_TARGET = re.compile(r"[\w.]+:\w+")
 _NO_FUNCTION = "lcmat.condensation.matching:"
 _WORSE = ("label_noise", "imbalance")  # parameters that change the training images
 
@@ -71,7 +73,8 @@ def _taken_apart(line: ast.expr) -> tuple[str, str]:
     """The module that a line of a registry names, and the rest without title and reference."""
     constants = [node for node in ast.walk(line) if isinstance(node, ast.Constant)]
     texts: dict[ast.AST, str] = {node: node.value for node in constants if isinstance(node.value, str)}
-    target, named = next(((node, text) for node, text in texts.items() if ":" in text), (None, _NO_FUNCTION))
+    targets = ((node, text) for node, text in texts.items() if _TARGET.fullmatch(text))
+    target, named = next(targets, (None, _NO_FUNCTION))
     if isinstance(line, ast.Call):
         line.args = [each for each in line.args if each is target or each not in texts]
     return named.partition(":")[0], ast.unparse(line).replace(named, named.partition(":")[2])

@@ -10,7 +10,7 @@ from typing import NamedTuple
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS
 from lcmat.config.selection import PAPER_RADII
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.data import ImageDataset, Splits
@@ -107,7 +107,7 @@ def _select(
 ) -> Coreset:
     """Select from all images; or from those that are left, as many in all and each class its share."""
     values = parameters.canonical()
-    options = {name: values[name] for name in METHOD_OPTIONS[parameters.method] if name in values} | dict(evidence)
+    options = {name: values[name] for name in METHODS[parameters.method].options if name in values} | dict(evidence)
     options |= {"balanced": parameters.across_classes is None, "bias": view.bias}
     seed, fraction = derived_seed(parameters.seed, "selection"), parameters.fraction
     if kept_out is None:

@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 
 from lcmat.config import SelectionParameters
-from lcmat.config.defaults import METHODS_WITHOUT_VIEW
+from lcmat.config.registry import METHODS
 from lcmat.data import Splits, load
 from lcmat.data.corruption import long_tailed, long_tailed_rows, with_label_noise
 from lcmat.experiments import embedding
@@ -51,7 +51,7 @@ def selector_view(
 
     A method that looks at no network has none trained.
     """
-    if parameters.method in METHODS_WITHOUT_VIEW:
+    if not METHODS[parameters.method].looks:
         return no_view(splits)
     return embedding.selector_view(parameters, splits, device, progress, held_out=held_out(parameters, splits))
 

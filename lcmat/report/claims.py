@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from lcmat.config.defaults import METHOD_OPTIONS, METHOD_TITLES
 from lcmat.config.official import OFFICIAL
+from lcmat.config.registry import METHODS
 from lcmat.report.paired import Pair
 from lcmat.report.schemes import method_label
 
 _RADII = (0.01, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.5)
-_OURS = f"{METHOD_TITLES['lcmat-s']}, ρ = {METHOD_OPTIONS['lcmat-s']['rho']:g}"
+_OURS = f"{METHODS['lcmat-s'].title}, ρ = {METHODS['lcmat-s'].options['rho']:g}"
 
 
 @dataclass(frozen=True)
@@ -53,7 +53,7 @@ def _official_label(name: str, rho: float | None = None) -> str:
 
 def _official(*others: str) -> tuple[Pair, ...]:
     """LCMat-S against others of these titles, each as its official code does it."""
-    names = {title: name for name, title in METHOD_TITLES.items()}
+    names = {method.title: name for name, method in METHODS.items()}
     return _against(_official_label("lcmat-s"), *(_official_label(names[title]) for title in others))
 
 

@@ -6,9 +6,8 @@ from collections.abc import Iterable
 
 import pandas as pd
 
-from lcmat.condensation import OBJECTIVES
 from lcmat.config import Experiment
-from lcmat.config.defaults import METHOD_TITLES
+from lcmat.config.registry import title_of
 from lcmat.experiments import stale_keys
 from lcmat.records.record import Record, path_of, read
 from lcmat.report.runs import ACCURACY
@@ -25,7 +24,7 @@ def replay_title(method: str) -> str:
     >>> replay_title("lcmat-s"), replay_title("lcmat-c")
     ('LCMat-S', 'LCMat-C')
     """
-    return METHOD_TITLES[method] if method in METHOD_TITLES else OBJECTIVES[method].title
+    return title_of(method)
 
 
 def study_records(profile: str) -> tuple[list[Record], tuple[Experiment, ...]]:

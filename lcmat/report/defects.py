@@ -7,7 +7,7 @@ from typing import Any
 
 import pandas as pd
 
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, with_default_selector
@@ -110,7 +110,7 @@ def recommendations_html(differences: pd.DataFrame, name: str) -> str:
 
 def _label(variant: Mapping[str, Any]) -> str:
     """A run's parameters always name the radius, so its label does."""
-    radius = {"rho": METHOD_OPTIONS["lcmat-s"]["rho"]} if variant["method"] == "lcmat-s" else {}
+    radius = {"rho": METHODS["lcmat-s"].options["rho"]} if variant["method"] == "lcmat-s" else {}
     return method_label(variant["method"], {**radius, **variant})
 
 

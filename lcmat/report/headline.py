@@ -8,7 +8,7 @@ from pathlib import Path
 import pandas as pd
 from matplotlib.figure import Figure
 
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS
 from lcmat.files.paths import project_folder
 from lcmat.records import record as records
 from lcmat.report import figures
@@ -27,7 +27,7 @@ def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
     """Choose the runs of the selection study that the picture shows: methods as defined, kept data sets first."""
     runs = as_defined(with_default_selector(study_runs(runs, "selection")))
     runs = runs[runs["method"].isin(DRAWN)]
-    defaults: pd.Series[bool] = runs["rho"].isna() | (runs["rho"] == METHOD_OPTIONS["lcmat-s"]["rho"])
+    defaults: pd.Series[bool] = runs["rho"].isna() | (runs["rho"] == METHODS["lcmat-s"].options["rho"])
     kept = runs["dataset"] != RECOMPUTED
     return runs[defaults & (kept if kept.any() else True)]
 

@@ -10,8 +10,8 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
 
 from lcmat.config import EXPERIMENTS, parse
-from lcmat.config.defaults import METHOD_TITLES
 from lcmat.config.official import OFFICIAL
+from lcmat.config.registry import METHODS
 from lcmat.report import reasons
 from lcmat.report.runs import ACCURACY
 
@@ -235,4 +235,4 @@ def data_name(record: Record) -> str:
 
 
 def _registry_name(title: str) -> str | None:
-    return next((name for name, known in METHOD_TITLES.items() if known == title), None)
+    return next((name for name, method in METHODS.items() if method.title == title), None)

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any, cast
 import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.config.defaults import DATASET_DEFAULTS, METHOD_TITLES
+from lcmat.config.defaults import DATASET_DEFAULTS
+from lcmat.config.registry import title_of
 from lcmat.experiments import stale_keys
 from lcmat.report.schemes import SELECTION, Scheme, method_label
 
@@ -57,7 +58,7 @@ def with_default_selector(runs: pd.DataFrame) -> pd.DataFrame:
 def as_defined(runs: pd.DataFrame) -> pd.DataFrame:
     """Keep the runs of methods by their definition: LCMat-S at any radius, everything else without special options."""
     labels = [method_label(row["method"], {**row, "rho": None}) for row in as_rows(runs)]
-    titles = [METHOD_TITLES.get(name, name) for name in runs["method"]]
+    titles = [title_of(name) for name in runs["method"]]
     same = [label == title for label, title in zip(labels, titles, strict=True)]
     return runs[pd.Series(same, index=runs.index, dtype=bool)]
 

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.config.defaults import METHOD_OPTIONS, METHOD_TITLES
+from lcmat.config.registry import OPTIONS, title_of
 
 Row = Mapping[Any, Any]
 
@@ -55,8 +55,9 @@ def method_label(method: str, options: Mapping[Any, Any] | None = None, default_
     >>> method_label("craig", {"gradients": "last-layer", "double_softmax": True, "batch_norm": "batch"})
     'Craig, gradients: last-layer, double softmax, batch norm: batch'
     """
-    title = METHOD_TITLES.get(method, method)
-    defaults = {**METHOD_OPTIONS.get(method, {}), "weighted": False, "batch_norm": None, "across_classes": None}
+    title = title_of(method)
+    own = METHODS[method].options if method in METHODS else {}
+    defaults = {**own, "weighted": False, "batch_norm": None, "across_classes": None}
     defaults["rho"] = default_rho
     given = {name: (options or {}).get(name) for name in defaults}
     stated = {name: value for name, value in given.items() if not missing(value) and value != defaults[name]}
@@ -90,12 +91,12 @@ def _selection_rank(row: Row) -> tuple[Any, ...]:
     return (row["dataset"], row["network"], row["method"], -1.0 if missing(row["rho"]) else row["rho"], row["fraction"])
 
 
-_OPTIONS = sorted({name for options in METHOD_OPTIONS.values() for name in options})
+_OPTIONS = sorted(OPTIONS)
 
 SELECTION = Scheme(
     model=SelectionParameters,
     own=("method", "weighted", "batch_norm", "across_classes", *_OPTIONS),
-    title=lambda row: METHOD_TITLES.get(row["method"], row["method"]),
+    title=lambda row: title_of(row["method"]),
     label=lambda row: method_label(row["method"], row),
     describe=_selection_setting,
     columns={"Fraction": lambda row: f"{100 * row['fraction']:g} %"},

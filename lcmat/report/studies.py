@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import pandas as pd
 
-from lcmat.config.defaults import METHOD_TITLES
+from lcmat.config.registry import METHODS
 from lcmat.report.runs import ACCURACY, done_runs
 from lcmat.report.schemes import method_label
 from lcmat.sweep.profiles import PROFILES
@@ -64,9 +64,9 @@ def wins(runs: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
     table = done.assign(value=done[ACCURACY].astype(float)).pivot(
         index=[*configuration, "seed"], columns="method", values="value"
     )
-    names = [name for name in METHOD_TITLES if name in table.columns]
+    names = [name for name in METHODS if name in table.columns]
     counts = {b: {a: int((table[a] > table[b]).sum()) for a in names} for b in names}
-    titles = {name: METHOD_TITLES[name] for name in names}
+    titles = {name: METHODS[name].title for name in names}
     return pd.DataFrame(counts, index=names, columns=names, dtype=int).rename(index=titles, columns=titles)
 
 

@@ -16,7 +16,6 @@ from statistics import median
 from typing import Any
 
 from lcmat.config import Experiment, parse
-from lcmat.config.defaults import METHOD_EVIDENCE
 from lcmat.records.record import Record
 from lcmat.sweep.timing import kinds_of, pace_of
 from lcmat.sweep.work import Images, Work, needs_view, work_of
@@ -136,7 +135,8 @@ def scaled(seconds: Mapping[str, float], of: Work, to: Work) -> dict[str, float]
 def network_of(run: Experiment) -> Kind:
     """What the network that chooses depends on; runs for which this agrees share one, trained once."""
     values = run.canonical()
-    spares_images = "validation" in METHOD_EVIDENCE.get(values["method"], ())
+    method = METHODS.get(values["method"])
+    spares_images = method is not None and "validation" in method.evidence
     return (run.experiment, spares_images, *(values.get(name) for name in _NETWORK))
 
 

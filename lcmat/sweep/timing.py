@@ -9,7 +9,7 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
-from lcmat.config.defaults import NETWORK_WIDTHS
+from lcmat.config.registry import MODELS
 from lcmat.data import DATASETS
 from lcmat.sweep.work import Images
 
@@ -86,7 +86,7 @@ def pace_of(kind: Kind) -> Pace | None:
     try:
         return timed(kind)
     except (RuntimeError, ImportError):  # no compiler, no memory, no torchvision
-        if kind.network not in QUIET_CORE or kind.width != NETWORK_WIDTHS[kind.network]:
+        if kind.network not in QUIET_CORE or kind.width != MODELS[kind.network].width:
             return None
         trained, seen = QUIET_CORE[kind.network]
         return Pace(1 / trained, 1 / seen)

@@ -8,7 +8,7 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
-from lcmat.config.defaults import METHOD_EVIDENCE, METHODS_WITHOUT_VIEW
+from lcmat.config.registry import METHODS
 from lcmat.config.selection import PAPER_RADII
 from lcmat.data import DATASETS
 
@@ -61,7 +61,7 @@ def work_of(run: Experiment) -> Work:
 def needs_view(run: Experiment) -> bool:
     """Whether a network must be trained on all images before the run can choose some."""
     values = run.canonical()
-    return "selection_epochs" in values and values["method"] not in METHODS_WITHOUT_VIEW
+    return "selection_epochs" in values and METHODS[values["method"]].looks
 
 
 def passes(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> tuple[int, int]:
@@ -89,7 +89,7 @@ def _of_selection(run: SelectionParameters, train: int, test: int) -> Work:
     epochs = run.epochs or max(1, round((run.training_steps or 0) / ceil(size / run.batch_size)))
     evaluations = ceil(epochs / (run.evaluate_every or epochs))
     tuning = {"radii": _training(len(PAPER_RADII) * epochs, size, 0)} if run.rho_choice else {}
-    networks = sum(_SCORING_NETWORKS.get(name, 0) for name in METHOD_EVIDENCE.get(run.method, ()))
+    networks = sum(_SCORING_NETWORKS.get(name, 0) for name in METHODS[run.method].evidence)
     scoring = {"evidence": _training(networks * run.selection_epochs, train, networks * train)} if networks else {}
     # The selecting network is tested once, and looks at all images.
     viewing = {"selector": _training(run.selection_epochs, train, train + test)} if needs_view(run) else {}

@@ -34,7 +34,7 @@ import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
 from lcmat import report
-from lcmat.config.defaults import METHOD_TITLES
+from lcmat.config.registry import METHODS
 from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.report.studies import means_by, study_runs
@@ -68,8 +68,8 @@ if len(noisy):
     _, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.6, 3.2))
     levels = [100 * level for level in shares.columns]
     for method, row in shares.iterrows():
-        look = figures.method_style(METHOD_TITLES[method])
-        ax.plot(levels, list(row), color=look.color, marker=look.marker, label=METHOD_TITLES[method])  # fmt: skip
+        look = figures.method_style(METHODS[method].title)
+        ax.plot(levels, list(row), color=look.color, marker=look.marker, label=METHODS[method].title)  # fmt: skip
     ax.plot([0, 100], [0, 100], color=figures.BLACK, linestyle=":", linewidth=0.8)
     ax.set(xlabel="wrong labels in the training set (%)", ylabel="wrong labels in the coreset (%)")  # fmt: skip
     ax.legend(fontsize=6, ncols=2)

@@ -38,14 +38,14 @@ import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
 from lcmat import report
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS
 from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.report.runs import ACCURACY
 from lcmat.report.studies import study_runs, unrecorded
 
 figures.use_style()
-DEFAULT_RHO = METHOD_OPTIONS["lcmat-s"]["rho"]
+DEFAULT_RHO = METHODS["lcmat-s"].options["rho"]
 
 # %% [markdown]
 # ## Records

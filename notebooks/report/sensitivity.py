@@ -34,7 +34,7 @@ import matplotlib.pyplot as plt
 from IPython.display import Markdown, display
 
 from lcmat import report
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS
 from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.report.runs import ACCURACY
@@ -45,7 +45,7 @@ figures.use_style()
 runs = report.runs_frame(load_all(experiment="selection")[0])
 study = study_runs(runs, "sensitivity")
 SWEEP = "lcmat sweep --profile smoke"
-DEFAULT_RHO = METHOD_OPTIONS["lcmat-s"]["rho"]
+DEFAULT_RHO = METHODS["lcmat-s"].options["rho"]
 plain = report.with_default_selector(study)
 
 # %% [markdown]
@@ -88,7 +88,7 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Differences to LCMat-S with its default settings, a row for each other setting, with intervals."}, "figure": {"name": "fig-sensitivity-settings", "caption": "Accuracy minus that of LCMat-S with the default settings, in percentage points: mean and 95 % paired t interval over n seeds. Digits, 5 % of each class."}}
 is_default = (
     (plain["method"] == "lcmat-s") & (plain["rho"] == DEFAULT_RHO)
-    & (plain["top_k"] == METHOD_OPTIONS["lcmat-s"]["top_k"])
+    & (plain["top_k"] == METHODS["lcmat-s"].options["top_k"])
     & ~plain["weighted"].astype(bool)
 )  # fmt: skip
 others = plain[(plain["method"] != "uniform") & (plain["rho"] == DEFAULT_RHO) | plain["weighted"].astype(bool)]  # fmt: skip

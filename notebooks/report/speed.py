@@ -38,7 +38,7 @@ from great_tables import GT
 from IPython.display import Markdown
 from pandas import DataFrame
 
-from lcmat.config.defaults import METHOD_TITLES
+from lcmat.config.registry import METHODS
 from lcmat.files.paths import project_folder
 from lcmat.report import figures
 from lcmat.speed.selection_speed import RESULT
@@ -165,7 +165,7 @@ GT(parts, groupname_col="part").fmt_number("processor_seconds", decimals=3).fmt_
 # %% tags=["hide-input"]
 steps = [
     {
-        "method": METHOD_TITLES[entry["method"]],
+        "method": METHODS[entry["method"]].title,
         "direct formulation": entry["way"],
         "budget": entry["budget"],
         "ours": processor(entry["ours"]),
@@ -218,7 +218,7 @@ frame["size"] = [
     f"n = {row.samples}, c = {row.classes}, budget {row.budget}"
     for row in frame.itertuples()
 ]
-frame["method"] = [METHOD_TITLES[name] for name in frame["method"]]
+frame["method"] = [METHODS[name].title for name in frame["method"]]
 times = frame.pivot(index="method", columns="size", values="processor_seconds")[
     frame["size"].unique()
 ]

@@ -64,14 +64,14 @@ from torch.nn import functional
 
 from lcmat import curvature, data, models, training
 from lcmat.book.literate import show_source
-from lcmat.config.defaults import METHOD_OPTIONS
+from lcmat.config.registry import METHODS, OPTIONS
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
 from lcmat.files.paths import project_folder
 from lcmat.numerics.l1 import l1_distances
 from lcmat.records import record as records
 from lcmat.report import figures
 from lcmat.report.statistics import holm, mean_interval, paired_difference
-from lcmat.selection import METHODS, select
+from lcmat.selection import select
 from lcmat.selection.adacore import official_distance_blocks
 from lcmat.selection.budgets import class_budgets
 from lcmat.selection.gradient_factors import double_softmax_residuals
@@ -932,7 +932,7 @@ found["B6"] = f"{100 * rows_by_label['Craig']['same']:.0f} % of Craig's choice s
 assert set(entries) == {f"B{number}" for number in range(1, 29)} | {"L-Conf"}
 assert set(found) <= set(entries)
 assert all(name in found or entry.consequence for name, entry in entries.items())
-known = {option for options in METHOD_OPTIONS.values() for option in options}
+known = OPTIONS
 used = {option for options in SHIPPED.values() for option in options}
 assert used <= known and all(
     any(f"`{name}=" in entry.here for entry in entries.values()) for name in used

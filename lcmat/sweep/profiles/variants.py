@@ -3,8 +3,8 @@
 from collections.abc import Mapping
 from typing import Any
 
-from lcmat.config.defaults import METHOD_OPTIONS
 from lcmat.config.official import OFFICIAL
+from lcmat.config.registry import METHODS
 from lcmat.config.selection import PAPER_RADII
 
 __all__ = ["DEFINED", "PAPER_RADII", "SHIPPED", "UNIFORM", "Variants", "lcmat_s", "methods", "official"]
@@ -29,7 +29,7 @@ def official(*names: str) -> Variants:
     return tuple({"method": name, **OFFICIAL.get(name, {})} for name in names)
 
 
-DEFINED: Variants = methods(*(name for name in METHOD_OPTIONS if name != "lcmat-s-spectral"))
+DEFINED: Variants = methods(*(name for name in METHODS if name != "lcmat-s-spectral"))
 """Every method of the registry by its definition, but for the exact spectral norm, which is too slow for large sets."""
 
 SHIPPED: Variants = tuple(
