@@ -8,7 +8,7 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.config.registry import OPTIONS, title_of
+from lcmat.config.registry import METHODS, OPTIONS, title_of
 
 Row = Mapping[Any, Any]
 

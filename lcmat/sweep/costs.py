@@ -16,6 +16,7 @@ from statistics import median
 from typing import Any
 
 from lcmat.config import Experiment, parse
+from lcmat.config.registry import METHODS
 from lcmat.records.record import Record
 from lcmat.sweep.timing import kinds_of, pace_of
 from lcmat.sweep.work import Images, Work, needs_view, work_of
