@@ -8,8 +8,8 @@ the best within that error are evaluated afresh, so that the choice is that of e
 which nothing was taken since its evaluation is still exact: candidates that keep on tying cost nothing.
 
 All compiled functions that call each other are in this module, because numba's cache follows one file only. They run on
-one thread and add in a fixed order.  They are plain loops over elements: an array expression takes numba several times as
-long to compile.
+one thread and add in a fixed order.  They are plain loops over elements: an array expression would take numba several
+times as long to compile.
 """
 
 from typing import Any, NamedTuple
