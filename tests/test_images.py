@@ -5,8 +5,9 @@ import torch
 from torch import nn
 from torch.utils.data import TensorDataset
 
-from lcmat import select, select_images
+from lcmat import select_images
 from lcmat.selection.images import last_layer
+from tests.test_selection import naive_choice
 
 
 class TwoHeads(nn.Module):
@@ -52,10 +53,13 @@ def test_a_frozen_batch_norm_stays_frozen(network, dataset):
     assert network.training and not network[1].training
 
 
-def test_select_images_is_select_on_the_last_layer(network, dataset):
+def test_the_choice_is_the_naive_greedys_on_what_the_layer_sees(network, dataset):
     coreset = select_images(network, dataset, fraction=0.2, rho=0.5, top_k=4)
-    expected = select("lcmat-s", *last_layer(network, dataset), fraction=0.2, rho=0.5, top_k=4)
-    assert coreset.indices.tolist() == expected.indices.tolist()
+    images, labels = dataset.tensors
+    with torch.no_grad():
+        features = network.eval()[:-1](images)
+        sample = (features.double(), network[-1](features).double(), labels)
+    assert coreset.indices.tolist() == naive_choice(sample, fraction=0.2, rho=0.5, top_k=4)
     assert len(coreset.subset(dataset)) == 6
 
 
