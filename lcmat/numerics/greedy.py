@@ -143,7 +143,7 @@ def greedy_on_entries(
         gains[step] = state.values[pick] if state.errors[pick] == 0 else _evaluate_entries(by_column, pick, nearest)
         state.values[pick] = -np.inf
         losses[:] = 0
-        moved = np.int64(0)  # a plain 0 has a type of its own, for which `subtract` would be compiled again
+        moved: Any = np.int64(0)  # a plain 0 has a type of its own, for which `subtract` would be compiled again
         for entry in range(by_column.starts[pick], by_column.starts[pick + 1]):
             i, new = by_column.others[entry], by_column.values[entry]
             if new < nearest[i]:
