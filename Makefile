@@ -4,6 +4,8 @@ VENV    ?= .venv
 JOBS    ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PROFILE ?= smoke
 UPGRADE ?=
+# Counting covered lines takes a quarter more time; GitHub sets CI.
+COVERAGE ?= $(if $(CI),--cov)
 
 # The newest suitable Python on PATH; `make PYTHON=/path/to/python` overrides it. Candidates are run, not only looked
 # up: version managers leave commands behind that do not work.
@@ -40,12 +42,13 @@ book: $(INSTALLED) ## Run the missing benchmarks, execute the chapters, build th
 	@echo
 	@echo "The book: file://$(CURDIR)/$(SITE)/index.html"
 
-test: $(INSTALLED) ## Lint, check the format, the types and the direction of imports, run the tests with coverage
+test: $(INSTALLED) ## Lint, check the format, the types and the direction of imports, run the tests (COVERAGE=--cov counts)
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/mypy lcmat
 	$(BIN)/lint-imports
-	$(BIN)/python -m pytest -n 2 --cov -m "not site and not slow"
+# A file's tests stay in one process, so that what they share is made once.
+	$(BIN)/python -m pytest -n 2 --dist loadfile $(COVERAGE) -m "not site and not slow"
 
 test-lowest: $(INSTALLED) ## Run the tests with the lowest versions of the direct dependencies (needs the internet)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/lowest

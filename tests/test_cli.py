@@ -12,6 +12,7 @@ from lcmat.cli import main as cli
 from lcmat.config import SelectionParameters, parse_assignments
 from lcmat.config.registry import METHODS, OBJECTIVES
 from lcmat.experiments import code_fingerprint
+from lcmat.files.paths import runs_folder
 from lcmat.records import record as records
 from lcmat.sweep import runner
 from lcmat.sweep.profiles import Profile, Study
@@ -31,13 +32,12 @@ WORDS = ["-p", "method=uniform", "-p", "selection_epochs=1", "-p", "epochs=2"]
         ("fraction", "expected NAME=VALUE"),
     ],
 )
-def test_impossible_parameters_are_refused_before_anything_starts(assignment, hint, monkeypatch, capsys):
-    monkeypatch.setattr(runner, "run_notebook", lambda _: pytest.fail("a notebook was started"))
+def test_impossible_parameters_are_refused_before_anything_starts(assignment, hint, capsys):
     assert cli.main(["run", "selection", "-p", assignment]) == 2
     captured = capsys.readouterr()
     assert hint in captured.err
     assert captured.out == ""
-    assert not records.records_folder().exists()
+    assert not records.records_folder().exists() and not runs_folder().exists()
 
 
 SMOKE = ["--profile", "smoke"]
@@ -67,11 +67,10 @@ def test_run_leaves_a_record_once(capsys):
     assert records.path_of(QUICK).read_bytes() == before
 
 
-def test_run_with_a_number_in_scientific_notation(monkeypatch):
-    started = []
-    monkeypatch.setattr(runner, "run_notebook", lambda p: started.append(p) or records.write(make_record(p)))
+def test_run_with_a_number_in_scientific_notation(capsys):
+    path = records.write(make_record(SelectionParameters(fraction=0.005)))
     assert cli.main(["run", "selection", "-p", "fraction=5e-3"]) == 0
-    assert [parameters.fraction for parameters in started] == [0.005]
+    assert capsys.readouterr().out.startswith(f"already done: {path}")
 
 
 def test_a_record_of_other_code_is_kept_and_said_to_be(capsys):
@@ -80,20 +79,26 @@ def test_a_record_of_other_code_is_kept_and_said_to_be(capsys):
     assert "Its code has changed since" in capsys.readouterr().out
 
 
-def test_a_diverged_run_says_so(monkeypatch, capsys):
-    record = make_record(QUICK, status="diverged", metrics={}, error="the training loss is nan in epoch 3")
-    monkeypatch.setattr(runner, "run_notebook", lambda _: records.write(record))
-    assert cli.main(["run", "selection", *WORDS]) == 0
-    assert "diverged: the training loss is nan in epoch 3" in capsys.readouterr().out
+def test_a_diverged_run_says_so(capsys):
+    assert cli.main(["run", "selection", "--no-notebook", *WORDS, "-p", "learning_rate=1e30"]) == 0
+    assert "diverged: the training loss is nan in epoch " in capsys.readouterr().out
 
 
-def test_failures_are_one_line_and_status_1(monkeypatch, capsys):
+@pytest.mark.parametrize(
+    ("error", "status", "message"),
+    [
+        (RunError("selection.py: cell 3 failed; log: here"), 1, "lcmat: selection.py: cell 3 failed; log: here\n"),
+        (KeyboardInterrupt(), 130, "the same command goes on"),
+    ],
+)
+def test_failures_and_interruptions_are_one_line_and_a_status(error, status, message, monkeypatch, capsys):
     def fail(_):
-        raise RunError("selection.py: cell 3 failed; log: here")
+        raise error
 
     monkeypatch.setattr(runner, "run_notebook", fail)
-    assert cli.main(["run", "selection", *WORDS]) == 1
-    assert capsys.readouterr().err == "lcmat: selection.py: cell 3 failed; log: here\n"
+    assert cli.main(["run", "selection", *WORDS]) == status
+    lines = capsys.readouterr().err
+    assert message in lines and lines.count("\n") == 1
 
 
 def test_damaged_record_is_named(capsys):
@@ -104,15 +109,6 @@ def test_damaged_record_is_named(capsys):
     assert str(path) in capsys.readouterr().err
     assert cli.main(["status"]) == 1
     assert str(path) in capsys.readouterr().err
-
-
-def test_interruption_says_how_to_go_on(monkeypatch, capsys):
-    def interrupt(_):
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(runner, "run_notebook", interrupt)
-    assert cli.main(["run", "selection", *WORDS]) == 130
-    assert "the same command goes on" in capsys.readouterr().err
 
 
 def test_status_counts_done_and_stale(capsys):
@@ -180,11 +176,11 @@ def test_words_that_fit_nothing_are_explained(words, hint, capsys):
 
 
 def test_a_dry_run_says_what_is_done_and_what_the_rest_would_take(monkeypatch, capsys):
-    monkeypatch.setattr(runner, "run_notebook", lambda _: pytest.fail("a run was started"))
     words = ["run", "selection", "--dry-run", *WORDS]
     assert cli.main(words) == 0
     lines = capsys.readouterr().out.splitlines()
     assert lines[1] == "selecting network: none of its own" and "timed just now" in lines[-1]
+    assert not records.path_of(QUICK).exists() and not runs_folder().exists()
     monkeypatch.setattr(commands.run, "this_device", lambda: "CPU")
     records.write(make_record(SelectionParameters(method="uniform", epochs=4, seed=3), seconds={"training": 24.0}))
     assert cli.main(words) == 0  # 2 epochs of 72 images instead of 4, and one test on 360

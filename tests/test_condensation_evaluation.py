@@ -3,10 +3,7 @@
 import numpy as np
 import pytest
 
-from lcmat.config.condensation_defaults import DATASET_SETTINGS
 from lcmat.measurements import condensation_evaluation as evaluation
-from lcmat.measurements import kinds
-from lcmat.sweep.profiles import PROFILES
 
 
 def test_rows_name_their_network_and_draws_repeat(monkeypatch):
@@ -28,13 +25,3 @@ def test_scatter_is_that_within_a_draw():
     found = evaluation.scatter(rows)
     assert found["mean"] == pytest.approx(values.mean())
     assert found["deviation"] == pytest.approx(np.sqrt(values.var(axis=1, ddof=1).mean()))
-
-
-def test_the_settings_measured_are_those_of_the_benchmark():
-    digits = DATASET_SETTINGS["digits"]
-    assert {name: digits[name] for name in evaluation.NOW} == evaluation.NOW
-    crossing = next(s for s in PROFILES["smoke"].studies if s.name == "condensation-cross-architecture")
-    tested = {(run.test_network, run.test_width, run.evaluation_epochs) for run in crossing.runs}
-    assert tested == {("convnet", 8, evaluation.OTHER["evaluation_epochs"])}
-    measured = kinds.stored("condensation-evaluation")["digits"]["rows"]
-    assert digits["evaluation_learning_rate"] in {row["rate"] for row in measured}

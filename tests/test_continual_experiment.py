@@ -6,7 +6,7 @@ import torch
 
 from lcmat.condensation import OBJECTIVES, condense, published
 from lcmat.config import ContinualParameters, ParameterError, parse
-from lcmat.experiments import code_fingerprint, continual
+from lcmat.experiments import continual
 from lcmat.experiments.memory import condensed, selected
 from lcmat.experiments.memory import stage as stage_streams
 from lcmat.experiments.session import begin
@@ -253,13 +253,6 @@ def test_resolved_parameters_are_a_fixed_point_with_the_same_key():
         for run in study.runs:
             if run.experiment == "continual":
                 assert parse("continual", run.canonical()).key == run.key
-
-
-def test_fingerprint_depends_on_method_and_network_alone():
-    of = {method: code_fingerprint(ContinualParameters(method=method)) for method in ("uniform", "craig", "dm", "dc")}
-    assert len(set(of.values())) == 4
-    assert code_fingerprint(ContinualParameters(method="dsa", seed=3)) == of["dc"]
-    assert code_fingerprint(ContinualParameters(method="dm", network="vgg16")) != of["dm"]
 
 
 def test_parameters_cell_states_the_defaults_of_the_model():

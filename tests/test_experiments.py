@@ -9,6 +9,7 @@ import torch
 
 from lcmat.config import SelectionParameters
 from lcmat.config.registry import METHODS
+from lcmat.data import Splits
 from lcmat.experiments import (
     code_fingerprint,
     embedding,
@@ -25,6 +26,7 @@ from lcmat.records import record as records
 from lcmat.selection import select
 from lcmat.training import DivergedError, accuracy_percent, embed, train
 from tests.test_records import make_record
+from tests.test_selection import naive_choice
 
 QUICK = SelectionParameters(selection_epochs=1, epochs=2)
 NOTEBOOK = Path(__file__).parent.parent / "notebooks" / "benchmarks" / "selection.py"
@@ -62,12 +64,13 @@ def test_the_pieces_compose_to_the_run(splits):
     assert whole.indices == choice.coreset.indices.tolist()
 
 
-def test_choice_is_that_of_select(splits):
-    view = embedding.selector_view(QUICK, splits, "cpu")
-    direct = select(
-        "lcmat-s", view.features, view.logits, splits.train.labels, fraction=0.05, rho=0.1, top_k=100, seed=5
-    )
-    assert selection.choose(QUICK, view, splits).coreset.indices.equal(direct.indices)
+def test_the_choice_is_the_naive_greedys_on_the_view(splits):
+    train = splits.train.subset(torch.arange(60))
+    few, run = Splits(train, splits.test), QUICK.model_copy(update={"width": 1, "fraction": 0.5})
+    view = embedding.selector_view(run, few, "cpu")
+    sample = (view.features.double(), view.logits.double(), train.labels)
+    expected = naive_choice(sample, fraction=0.5, rho=0.1, top_k=100)
+    assert selection.choose(run, view, few).coreset.indices.tolist() == expected
 
 
 def test_uniform_choices_differ_between_seeds_and_share_the_view(splits, monkeypatch):
@@ -242,10 +245,13 @@ def test_divergence_is_recorded_as_a_result(monkeypatch):
     assert "test_accuracy_percent" not in record.metrics
 
 
-def test_weights_reach_the_training(splits):
-    plain = selection.run(QUICK)
-    weighted = selection.run(SelectionParameters(selection_epochs=1, epochs=2, weighted=True))
-    assert plain.series["train_loss"] != weighted.series["train_loss"]
+def test_weights_reach_the_training_of_the_learner_alone(splits, monkeypatch):
+    given, real = [], selecting.train
+    monkeypatch.setattr(selecting, "train", lambda *a, **o: given.append(o.get("weights")) or real(*a, **o))
+    selection.run(SelectionParameters(selection_epochs=1, epochs=1, seed=7, weighted=True))
+    assert [weights is None for weights in given] == [True, False]
+    assert given[1].sum() == len(splits.train)  # each image counts for the chosen one nearest to it
+    assert given[1].min() >= 1 and given[1].equal(given[1].round())
 
 
 def test_streams_of_random_numbers_are_independent():

@@ -88,9 +88,15 @@ def test_lcmat_s_chooses_the_same_above_the_limit(monkeypatch):
     torch.testing.assert_close(result.gains, expected.gains, rtol=1e-9, atol=1e-9)
 
 
-def test_below_the_limit_the_matrix_is_used():
-    values = points(100)
-    assert_same(facility_location_of_blocks(distance_blocks(values), 100, 30, like=values), dense(values, 30))
+def test_below_the_limit_the_matrix_is_assembled_once():
+    values, seen = points(300), torch.zeros(300, 300, dtype=torch.int64)
+
+    def counted(rows, columns):
+        seen[rows, columns] += 1
+        return distance_blocks(values)(rows, columns)
+
+    assert_same(facility_location_of_blocks(counted, 300, 30, like=values), dense(values, 30))
+    assert seen.max() == 1 and (seen + seen.T).min() == 1  # each pair, and none twice but on the diagonal's blocks
 
 
 @pytest.mark.parametrize(("value", "message"), [(-1.0, "non-negative"), (torch.nan, "finite"), (torch.inf, "finite")])

@@ -1,17 +1,22 @@
+import json
 import os
+import re
+import shlex
 import subprocess
 import sys
 import time
+from itertools import pairwise
 from math import inf
+from pathlib import Path
 
 import pytest
 
-from lcmat.config import SelectionParameters
+from lcmat.config import SelectionParameters, parse_assignments
 from lcmat.experiments import code_fingerprint
 from lcmat.records import record as records
 from lcmat.sweep import Engine, batches, discard_outdated, sweep
 from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
-from lcmat.sweep.costs import Estimate
+from lcmat.sweep.costs import Estimate, network_of
 from lcmat.sweep.engine import first_of_each
 from lcmat.sweep.outcome import log_of
 from lcmat.sweep.profiles import PROFILES
@@ -110,6 +115,16 @@ def test_batches_are_balanced_and_keep_networks_together(count, jobs, largest):
     assert in_order == sorted(in_order)
 
 
+def test_every_batch_gets_its_share_of_the_dear_runs():
+    """One batch of all condensation runs would keep one job busy long after the others."""
+    parts = split([Task(run, "") for run in PROFILES["smoke"].runs()], jobs=2)
+    dear = [sum(task.run.experiment == "condensation" for task in part) for part in parts]
+    assert min(dear) > 0 and max(dear) <= 2 * batches.STRETCH
+    for part in parts:
+        networks = [network_of(task.run) for task in part]
+        assert sum(a != b for a, b in pairwise(networks)) < len(part) / 2
+
+
 def test_a_failing_run_leaves_its_traceback_and_stops_no_other():
     ticks = []
     perform([task(IMPOSSIBLE), task(GOOD)], after_each=lambda: ticks.append(1))
@@ -198,15 +213,16 @@ def test_one_process_needs_neither_snakemake_nor_jupyter(tmp_path):
     assert "over budget" in done.stdout
 
 
-def test_executor_and_arguments_reach_snakemake():
-    """Snakemake itself plans a notebook and two batches, with the resources of a cluster, and does none of them."""
-    runs = [GOOD, *(SelectionParameters(method="uniform", seed=seed, **TINY) for seed in (1, 2))]
-    engine = Engine(7, "dryrun", ("--default-resources", "slurm_partition=main"))
-    outcome = sweep(runs, engine, notebooks="first")
-    assert (outcome.computed, len(outcome.failures)) == (0, 3)
-    (log,) = {failure.log for failure in outcome.failures}
+def test_a_cluster_is_left_to_snakemake():
+    """A dry run of Snakemake itself: executor, resources, and the commands that it would submit."""
+    other = SelectionParameters(method="uniform", seed=1, **TINY)
+    engine = Engine(7, "dryrun", ("--default-resources", "slurm_partition=main", "--printshellcmds"))
+    (log,) = {failure.log for failure in sweep([GOOD, other], engine, notebooks="first").failures}
     assert log.name == "snakemake.log"
-    planned = log.read_text().partition("Job stats:")[2]
-    assert planned.count("rule notebook:") == 1 and planned.count("rule batch:") == 2
-    assert planned.count("slurm_partition=main") == 4  # the last job awaits the others
-    assert "This was a dry-run" in planned
+    text = log.read_text()
+    assert "--jobs 7" in text
+    assert len(re.findall("resources: .*slurm_partition=main", text)) == 3  # of the notebook, the batch and their end
+    notebook, batch = (shlex.split(line)[3:] for line in re.findall("Shell command: (.*lcmat.cli.*) > ", text))
+    assert notebook[:2] == ["run", "selection"]
+    assert parse_assignments("selection", notebook[3::2]).key == GOOD.key
+    assert [task["parameters"] for task in json.loads(Path(batch[1]).read_bytes())["runs"]] == [other.canonical()]

@@ -8,7 +8,8 @@ the best within that error are evaluated afresh, so that the choice is that of e
 which nothing was taken since its evaluation is still exact: candidates that keep on tying cost nothing.
 
 All compiled functions that call each other are in this module, because numba's cache follows one file only. They run on
-one thread and add in a fixed order.
+one thread and add in a fixed order.  They are plain loops over elements: an array expression would take numba several
+times as long to compile.
 """
 
 from typing import Any, NamedTuple
@@ -48,7 +49,7 @@ def greedy(distances: Any, budget: int, bounds: Bounds) -> tuple[Any, Any]:
     nearest, state = np.full(size, bounds.high), first_gains(bounds, size)
     step, stop = 0, DENSE_STEPS if budget > 4 * DENSE_STEPS else budget
     while True:
-        choose(distances, state, nearest, picks, gains, step, stop)
+        greedy_on_matrix(distances, state, nearest, picks, gains, step, stop)
         if stop == budget:
             return picks, gains
         by_row, complete = pairs_left(distances, nearest, int(LARGEST_SHARE * distances.size))
@@ -59,11 +60,16 @@ def greedy(distances: Any, budget: int, bounds: Bounds) -> tuple[Any, Any]:
         step, stop = stop, min(2 * stop, budget)
 
 
-@njit(cache=True)
 def bounds_of(distances: Any) -> Bounds:
     """Smallest and largest entry and the columns' sums, in one pass over the memory; NaN shows in the sums."""
     low, high = distances[0].astype(np.float64), distances[0].astype(np.float64)
     sums = np.zeros(len(low))
+    _add_rows(distances, low, high, sums)
+    return Bounds(float(low.min()), float(high.max()), sums)
+
+
+@njit(cache=True)
+def _add_rows(distances: Any, low: Any, high: Any, sums: Any) -> None:
     last = len(distances) - 1
     for i in range(0, last + 1, 2):  # two rows at a time halve the traffic of the three results
         row, following = distances[i], distances[min(i + 1, last)]
@@ -72,10 +78,8 @@ def bounds_of(distances: Any) -> Bounds:
             d, e = np.float64(row[j]), np.float64(following[j])
             low[j], high[j] = min(low[j], min(d, e)), max(high[j], max(d, e))
             sums[j] += d + share * e
-    return Bounds(low.min(), high.max(), sums)
 
 
-@njit(cache=True)
 def first_gains(bounds: Bounds, size: int) -> Gains:
     """Gains before the first choice: all samples are at the largest distance, that of the auxiliary element."""
     total = size * bounds.high
@@ -85,20 +89,43 @@ def first_gains(bounds: Bounds, size: int) -> Gains:
 
 
 @njit(cache=True)
-def choose(distances: Any, state: Gains, nearest: Any, picks: Any, gains: Any, first: int, stop: int) -> None:
+def greedy_on_matrix(distances: Any, state: Gains, nearest: Any, picks: Any, gains: Any, first: int, stop: int) -> None:
     """Choices from step ``first`` up to ``stop``; of each, the rows are read whose nearest choice moved."""
+    size = len(nearest)
+    to_pick, losses = np.empty(size), np.empty(len(state.values))
     for step in range(first, stop):
         rivals = contenders(state)
         for j in inexact(state, rivals):
-            refresh(state, j, evaluate(distances[:, j], nearest))
+            _copy_column(distances, j, to_pick)
+            refresh(state, j, evaluate(to_pick, nearest))
         pick = best(state, rivals)
-        to_pick = distances[:, pick].astype(np.float64)
+        _copy_column(distances, pick, to_pick)
         picks[step] = pick
         gains[step] = state.values[pick] if state.errors[pick] == 0 else evaluate(to_pick, nearest)
         state.values[pick] = -np.inf
-        moved = np.nonzero(to_pick < nearest)[0]
-        subtract(state, _losses(distances, moved, nearest, to_pick), len(moved))
-        nearest[moved] = to_pick[moved]
+        moved = _moved(to_pick, nearest)
+        losses[:] = 0
+        add_losses(losses, distances, moved, nearest, to_pick)
+        subtract(state, losses, len(moved))
+        for i in range(size):
+            nearest[i] = min(nearest[i], to_pick[i])
+
+
+@njit(cache=True)
+def _copy_column(distances: Any, candidate: int, column: Any) -> None:
+    for i in range(len(column)):
+        column[i] = distances[i, candidate]
+
+
+@njit(cache=True)
+def _moved(to_pick: Any, nearest: Any) -> Any:
+    """The samples that are nearer to the choice than to those before it."""
+    found, count = np.empty(len(nearest), np.int64), 0
+    for i in range(len(nearest)):
+        if to_pick[i] < nearest[i]:
+            found[count] = i
+            count += 1
+    return found[:count]
 
 
 @njit(cache=True)
@@ -116,7 +143,7 @@ def greedy_on_entries(
         gains[step] = state.values[pick] if state.errors[pick] == 0 else _evaluate_entries(by_column, pick, nearest)
         state.values[pick] = -np.inf
         losses[:] = 0
-        moved = 0
+        moved: Any = np.int64(0)  # a plain 0 has a type of its own, for which `subtract` would be compiled again
         for entry in range(by_column.starts[pick], by_column.starts[pick + 1]):
             i, new = by_column.others[entry], by_column.values[entry]
             if new < nearest[i]:
@@ -129,45 +156,45 @@ def greedy_on_entries(
 
 @njit(cache=True)
 def _evaluate_entries(by_column: Entries, candidate: int, nearest: Any) -> float:
-    entries = slice(by_column.starts[candidate], by_column.starts[candidate + 1])
-    return evaluate(by_column.values[entries], nearest[by_column.others[entries]])
+    gain = 0.0
+    for entry in range(by_column.starts[candidate], by_column.starts[candidate + 1]):
+        gain += max(nearest[by_column.others[entry]] - by_column.values[entry], 0.0)
+    return gain
 
 
 @njit(cache=True)
 def contenders(state: Gains) -> Any:
     """Candidates that could be the best or tie with it, in order: all others are worse by more than their errors."""
     values, errors = state.values, state.errors
-    lower = _largest_difference(values, errors)
-    threshold = _tie_threshold(lower)
-    count = 0
+    threshold = _tie_threshold(_largest_difference(values, errors))
+    found, count = np.empty(len(values), np.int64), 0
     for j in range(len(values)):
-        count += values[j] + errors[j] >= threshold
-    found = np.empty(count, np.int64)
-    j = 0
-    for place in range(count):
-        while values[j] + errors[j] < threshold:
-            j += 1
-        found[place] = j
-        j += 1
-    return found
+        if values[j] + errors[j] >= threshold:
+            found[count] = j
+            count += 1
+    return found[:count]
 
 
-@njit(cache=True)
+@njit(cache=True, fastmath={"nnan", "nsz"})  # without NaN a maximum may be taken in any order, several at a time
 def _largest_difference(left: Any, right: Any) -> float:
-    a = b = c = d = -np.inf  # four chains, because each comparison waits for the last of its chain
-    whole = len(left) - len(left) % 4
-    for j in range(0, whole, 4):
-        a, b = max(a, left[j] - right[j]), max(b, left[j + 1] - right[j + 1])
-        c, d = max(c, left[j + 2] - right[j + 2]), max(d, left[j + 3] - right[j + 3])
-    for j in range(whole, len(left)):
-        a = max(a, left[j] - right[j])
-    return max(max(a, b), max(c, d))
+    largest = -np.inf
+    for j in range(len(left)):
+        difference = left[j] - right[j]
+        if difference > largest:
+            largest = difference
+    return largest
 
 
 @njit(cache=True)
 def inexact(state: Gains, rivals: Any) -> Any:
     """Those contenders that must be evaluated afresh before the next choice; none if there is no rival."""
-    return rivals[state.errors[rivals] > 0] if len(rivals) > 1 else rivals[:0]
+    found = np.empty(len(rivals), np.int64)
+    count = 0
+    for j in rivals:
+        if len(rivals) > 1 and state.errors[j] > 0:
+            found[count] = j
+            count += 1
+    return found[:count]
 
 
 @njit(cache=True)
@@ -180,8 +207,13 @@ def refresh(state: Gains, candidate: int, gain: float) -> None:
 @njit(cache=True)
 def best(state: Gains, rivals: Any) -> int:
     """The lowest index within the tie tolerance of the largest gain, once the inexact contenders are refreshed."""
-    gains = state.values[rivals]
-    return int(rivals[np.argmax(gains >= _tie_threshold(gains.max()))])
+    largest = -np.inf
+    for j in rivals:
+        largest = max(largest, state.values[j])
+    place = 0
+    while state.values[rivals[place]] < _tie_threshold(largest):
+        place += 1
+    return int(rivals[place])
 
 
 @njit(cache=True)
@@ -203,29 +235,27 @@ def evaluate(to_candidate: Any, nearest: Any) -> float:
     return gain
 
 
-@njit(cache=True)
 def losses_of_rows(distances: Any, old: Any, new: Any) -> Any:
     """What each gain loses when rows of ``distances`` get a nearer centre, at ``new`` instead of ``old``."""
-    return _losses(distances, np.arange(len(distances)), old, new)
+    losses = np.zeros(distances.shape[1])
+    add_losses(losses, distances, np.arange(len(distances)), old, new)
+    return losses
 
 
 @njit(cache=True)
-def _losses(distances: Any, rows: Any, old: Any, new: Any) -> Any:
-    """The same for some of the rows; four at a time, for the memory's sake."""
-    losses = np.zeros(distances.shape[1])
+def add_losses(losses: Any, distances: Any, rows: Any, old: Any, new: Any) -> None:
+    """Add what each gain loses by some of the rows; four at a time, for the memory's sake."""
     whole = len(rows) - len(rows) % 4
     for first in range(0, whole, 4):
         a, b, c, d = rows[first], rows[first + 1], rows[first + 2], rows[first + 3]
-        to_a, to_b, to_c, to_d = distances[a], distances[b], distances[c], distances[d]
         for j in range(len(losses)):
-            losses[j] += (_loss(to_a[j], old[a], new[a]) + _loss(to_b[j], old[b], new[b])) + (
-                _loss(to_c[j], old[c], new[c]) + _loss(to_d[j], old[d], new[d])
+            losses[j] += (_loss(distances[a, j], old[a], new[a]) + _loss(distances[b, j], old[b], new[b])) + (
+                _loss(distances[c, j], old[c], new[c]) + _loss(distances[d, j], old[d], new[d])
             )
-    for i in rows[whole:]:
-        to_i = distances[i]
+    for place in range(whole, len(rows)):
+        i = rows[place]
         for j in range(len(losses)):
-            losses[j] += _loss(to_i[j], old[i], new[i])
-    return losses
+            losses[j] += _loss(distances[i, j], old[i], new[i])
 
 
 @njit(cache=True)

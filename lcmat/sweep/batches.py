@@ -19,6 +19,8 @@ from lcmat.sweep.runner import RunError, run_directly
 
 LARGEST = 100
 """Runs of a batch at most: so many that the start of a process costs little, so few that jobs end at about one time."""
+STRETCH = 8
+"""Runs in a row that go to one batch before the next batch gets its share: so many that most share a network."""
 
 
 @dataclass(frozen=True)
@@ -37,7 +39,9 @@ def tasks_of(runs: Sequence[Experiment], costs: Iterable[Estimate | None]) -> li
 
 
 def split(tasks: Sequence[Task], jobs: int, largest: int = LARGEST) -> list[list[Task]]:
-    """Cut tasks into batches of equal size, as many for each job; those that share a network stay together.
+    """Deal tasks into batches of equal size, as many for each job; most that share a network stay together.
+
+    Every batch gets its share of the dear and of the cheap tasks, so that the jobs end at about one time.
 
     Args:
         tasks: most important first.
@@ -50,8 +54,12 @@ def split(tasks: Sequence[Task], jobs: int, largest: int = LARGEST) -> list[list
     networks = {network: place for place, network in enumerate(dict.fromkeys(network_of(task.run) for task in tasks))}
     ordered = sorted(tasks, key=lambda task: networks[network_of(task.run)])  # stable
     count = min(len(ordered), jobs * ceil(len(ordered) / (largest * jobs)))
-    cuts = [round(len(ordered) * part / count) for part in range(count + 1)] if count else [0]
-    return [ordered[start:end] for start, end in pairwise(cuts)]
+    parts: list[list[Task]] = [[] for _ in range(count)]
+    for row in (ordered[first : first + STRETCH * count] for first in range(0, len(ordered), STRETCH * count or 1)):
+        cuts = [round(len(row) * part / count) for part in range(count + 1)]
+        for part, (start, end) in zip(parts, pairwise(cuts), strict=True):
+            part += row[start:end]
+    return parts
 
 
 def perform(

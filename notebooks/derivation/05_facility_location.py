@@ -655,7 +655,9 @@ Markdown(
 
 # %% tags=["hide-input"]
 show_source(
-    greedy_choice.greedy, greedy_choice.choose.py_func, greedy_choice.evaluate.py_func
+    greedy_choice.greedy,
+    greedy_choice.greedy_on_matrix.py_func,
+    greedy_choice.evaluate.py_func,
 )
 
 # %% [markdown]
