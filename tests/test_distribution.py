@@ -160,7 +160,7 @@ def test_what_is_missing_here_is_named_in_a_line(act, tmp_path):
 
 
 def test_what_only_lists_does_not_wait_for_torch(act):
-    listing = json.dumps(["status", "datasets", "parameters"])
+    listing = json.dumps(["status", "datasets", "parameters", "methods"])
     done = act("-X", "importtime", "-c", COMMANDS, listing)
     imported = {line.rpartition("|")[2].strip() for line in done.stderr.splitlines()}
     assert "lcmat.cli" in imported
