@@ -15,7 +15,7 @@ from functools import cache
 from pathlib import Path
 
 from lcmat.files.paths import PACKAGE
-from lcmat.records.source_text import Module, Target, normalized
+from lcmat.records.source_text import Module, Target, normalized, parsed
 
 ROOT = PACKAGE.parent
 """Folder of this package; a fingerprint can also be taken of another copy of it."""
@@ -67,7 +67,7 @@ class Sources:
         Raises:
             LookupError: the module has no such mapping.
         """
-        tree = ast.parse(self._read(module)[1])
+        tree = parsed(self._read(module)[1])
         for node in (node for node in tree.body if isinstance(node, ast.Assign | ast.AnnAssign)):
             target = node.targets[0] if isinstance(node, ast.Assign) else node.target
             if isinstance(target, ast.Name) and target.id == registry:

@@ -4,11 +4,13 @@ import ast
 import contextlib
 from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from threading import Lock
 from typing import NamedTuple
 
 Target = tuple[str, str | None]
 """A module and a name in it; None for the module itself."""
 
+_PARSING = Lock()  # Python before 3.11.8 and 3.12.2 may fail when two threads build trees at once (gh-106905)
 _PLACE = "__imported_{}__"
 
 
@@ -29,6 +31,12 @@ class Module(NamedTuple):
     constants: Mapping[str, str]
 
 
+def parsed(source: str) -> ast.Module:
+    """The syntax tree of a source text; threads may ask for several at once."""
+    with _PARSING:
+        return ast.parse(source)
+
+
 @cache  # the same source text, read for every run of a sweep, is parsed once
 def normalized(source: str, package: str = "") -> Module:
     r"""What counts of a source text; a run that fails leaves no number, so that messages of errors do not.
@@ -40,7 +48,7 @@ def normalized(source: str, package: str = "") -> Module:
     >>> normalized("from math import pi\n\ndef f(x: int):\n    'Twice x.'\n    return  2*x  # easy").text
     'def f(x):\n    return 2 * x'
     """
-    tree = ast.parse(source)
+    tree = parsed(source)
     bound: dict[str, set[Target]] = {}
     for node in ast.walk(tree):
         for name, target in _bindings(node, package):
@@ -48,7 +56,7 @@ def normalized(source: str, package: str = "") -> Module:
     stripped = _Stripped(bound)
     text = ast.unparse(stripped.visit(tree))
     targets = {name: tuple(sorted(found, key=str)) for name, found in bound.items()}
-    return Module(text, tuple(targets[name] for name in stripped.used), targets, _constants(ast.parse(source)))
+    return Module(text, tuple(targets[name] for name in stripped.used), targets, _constants(parsed(source)))
 
 
 def _bindings(node: ast.AST, package: str) -> Iterator[tuple[str, Target]]:

@@ -76,9 +76,9 @@ def sweep(
         MissingExtraError: there is no Snakemake.
     """
     if engine is not None:
-        require("run", "snakemake")
         if notebooks != "none":
             repository_folder()
+        require("run", "snakemake")
     deadline = time.time() + (inf if budget is None else budget)
     missing = [run for run in runs if not path_of(run).exists()]
     costs = [None] * len(missing) if budget is None else estimates(missing, measurements(), device)
