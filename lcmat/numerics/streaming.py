@@ -13,9 +13,9 @@ import torch
 from torch import Tensor
 
 from lcmat.numerics.blocks import LARGEST_MATRIX, TILE, Blocks, symmetric_matrix
+from lcmat.numerics.bounds import Bounds
 from lcmat.numerics.entries import Entries, group
 from lcmat.numerics.greedy import (
-    Bounds,
     best,
     contenders,
     first_gains,

@@ -6,7 +6,8 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from lcmat.numerics.greedy import bounds_of, greedy
+from lcmat.numerics.bounds import bounds_of
+from lcmat.numerics.greedy import greedy
 
 
 class Ranking(NamedTuple):

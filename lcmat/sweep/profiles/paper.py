@@ -8,17 +8,13 @@ import itertools
 from collections.abc import Iterable
 from typing import Any
 
-from lcmat.config import SelectionParameters
 from lcmat.config.defaults import Values
 from lcmat.sweep.profiles import condensation, continual
+from lcmat.sweep.profiles.paper_runs import LARGE, SMALL, Runs, by_cell, by_seed, joined
 from lcmat.sweep.profiles.selection import QUESTIONS
-from lcmat.sweep.profiles.study import Study, distinct
+from lcmat.sweep.profiles.study import Study
 from lcmat.sweep.profiles.variants import PAPER_RADII, UNIFORM, Variants, lcmat_s, methods, official
 
-Runs = tuple[SelectionParameters, ...]
-
-SMALL, LARGE = (0.001, 0.005, 0.01), (0.05, 0.1, 0.2, 0.3)
-"""The fractions of Table 1: those that take a core minutes, and the others."""
 THREE, FIVE = range(3), range(5)
 """Seeds: the paper has five in Table 1, and three wherever else it states them."""
 
@@ -44,78 +40,98 @@ def studies() -> tuple[Study, ...]:
 
 def lines() -> tuple[Study, ...]:
     """What cores can do in days: Tables 1 to 3 at small fractions, and what is needed to judge them."""
+    return (*_table_1(), *_beyond_the_first_cells(), *_other_methods(), _controls())
+
+
+def _table_1() -> tuple[Study, ...]:
+    """CIFAR-10 and ResNet-18: the paper's methods where few images are kept, and the radius."""
     return (
         Study(
             "table-1-small-fractions",
             "Does LCMat-S, as defined or as its code does it, beat uniform selection where few images are kept?",
-            _by_seed(FIVE, SMALL, UNIFORM + _DEFINED + _OFFICIAL + official("craig")),
+            by_seed(FIVE, SMALL, UNIFORM + _DEFINED + _OFFICIAL + official("craig")),
             ("1", "D.2"),
         ),
         Study(
             "table-1-other-methods",
             "Where are the paper's other methods, as their code does them and as they are defined?",
-            _by_seed(THREE, SMALL, official(*_OTHERS) + methods(*_OTHERS)),
+            by_seed(THREE, SMALL, official(*_OTHERS) + methods(*_OTHERS)),
             ("1", "D.2"),
         ),
         Study(
             "table-1-five-percent",
             "Do uniform selection and the official LCMat-S reach what is published at 5 %?",
-            _by_seed(THREE, [0.05], UNIFORM + _OFFICIAL),
+            by_seed(THREE, [0.05], UNIFORM + _OFFICIAL),
             ("1",),
         ),
         Study(
             "figure-4-half-percent",
             "Does LCMat-S depend on its radius, or on how many dimensions count?",
-            _by_seed(THREE, [0.005], _changed("rho", *_RADII) + _changed("top_k", 10, 1000)),
+            by_seed(THREE, [0.005], _changed("rho", *_RADII) + _changed("top_k", 10, 1000)),
             ("figure 4",),
         ),
+    )
+
+
+def _beyond_the_first_cells() -> tuple[Study, ...]:
+    """More seeds, CIFAR-100, VGG-16, and where more images are kept."""
+    return (
         Study(
             "table-1-other-methods-five-seeds",
             "What do two more seeds decide?",
-            _by_seed(FIVE[3:], SMALL, official(*_OTHERS)),
+            by_seed(FIVE[3:], SMALL, official(*_OTHERS)),
             ("1",),
         ),
         Study(
             "table-1-cifar100",
             "Is it the same with a hundred classes, and if another network learns?",
-            _joined(
-                _by_seed(THREE, SMALL[1:], _TABLE_1, dataset="cifar100"),
-                _by_seed(THREE, [0.01], _TABLE_2, dataset="cifar100", learner="vgg16"),
+            joined(
+                by_seed(THREE, SMALL[1:], _TABLE_1, dataset="cifar100"),
+                by_seed(THREE, [0.01], _TABLE_2, dataset="cifar100", learner="vgg16"),
             ),
             ("1", "2"),
         ),
         Study(
             "table-3-vgg16",
             "Is it the same with VGG-16?",
-            _by_seed(THREE, SMALL[1:], _TABLE_3, network="vgg16")
-            + _by_seed(THREE, SMALL[1:], _TABLE_3, network="vgg16", dataset="cifar100"),
+            by_seed(THREE, SMALL[1:], _TABLE_3, network="vgg16")
+            + by_seed(THREE, SMALL[1:], _TABLE_3, network="vgg16", dataset="cifar100"),
             ("3",),
         ),
         Study(
             "table-1-five-percent-defined",
             "Where are LCMat-S as defined and Craig at 5 %, and does uniform selection match the paper at 10 %?",
-            _by_seed(THREE, [0.05], official("craig") + _DEFINED) + _by_seed([0], [0.1], UNIFORM),
+            by_seed(THREE, [0.05], official("craig") + _DEFINED) + by_seed([0], [0.1], UNIFORM),
             ("1",),
         ),
+    )
+
+
+def _other_methods() -> tuple[Study, ...]:
+    """Methods that look at held-out images, that the paper leaves out, or that are none of selection."""
+    return (
         Study(
             "table-1-validation-methods",
             "Do the methods gain that look at held-out images?",
-            _by_seed(THREE, SMALL, official(*_VALIDATED) + methods(*_VALIDATED)),
+            by_seed(THREE, SMALL, official(*_VALIDATED) + methods(*_VALIDATED)),
             ("1",),
         ),
         Study(
             "unpublished-methods",
             "Where are graph cut and facility location, which the code has and the paper leaves out?",
-            _by_seed(THREE, SMALL, official(*_UNPUBLISHED) + methods(*_UNPUBLISHED)),
+            by_seed(THREE, SMALL, official(*_UNPUBLISHED) + methods(*_UNPUBLISHED)),
         ),
         condensation.paper_random(),
         continual.paper_selected(),
-        Study(
-            "controls",
-            "Do precision, or choosing the best epoch by the test set, change what is found?",
-            _by_seed(THREE, [0.005], UNIFORM + _OFFICIAL, precision="float32")
-            + _by_seed(THREE, [0.01], UNIFORM + _OFFICIAL, evaluate_every=10),
-        ),
+    )
+
+
+def _controls() -> Study:
+    return Study(
+        "controls",
+        "Do precision, or choosing the best epoch by the test set, change what is found?",
+        by_seed(THREE, [0.005], UNIFORM + _OFFICIAL, precision="float32")
+        + by_seed(THREE, [0.01], UNIFORM + _OFFICIAL, evaluate_every=10),
     )
 
 
@@ -125,13 +141,13 @@ def for_gpus() -> tuple[Study, ...]:
         Study(
             "table-1-five-and-ten-percent",
             "Which methods beat uniform selection where more images are kept?",
-            _by_cell(FIVE, LARGE[:2], _TABLE_1) + _by_cell(FIVE, LARGE[:2], _TABLE_1, dataset="cifar100"),
+            by_cell(FIVE, LARGE[:2], _TABLE_1) + by_cell(FIVE, LARGE[:2], _TABLE_1, dataset="cifar100"),
             ("1", "D.2"),
         ),
         Study(
             "table-6-small-fractions",
             "Is it the same with Inception-v3?",
-            _by_cell(FIVE, SMALL, _TABLE_1, network="inception-v3"),
+            by_cell(FIVE, SMALL, _TABLE_1, network="inception-v3"),
             ("6",),
         ),
         Study(
@@ -145,6 +161,11 @@ def for_gpus() -> tuple[Study, ...]:
 
 def rest() -> tuple[Study, ...]:
     """The other cells of the paper, and radii and methods beyond them."""
+    return (*_other_cells(), *_beyond(), continual.paper(), *condensation.paper())
+
+
+def _other_cells() -> tuple[Study, ...]:
+    """Large fractions, larger networks, and Tiny-ImageNet."""
     return (
         Study(
             "table-1-large-fractions",
@@ -162,63 +183,50 @@ def rest() -> tuple[Study, ...]:
         Study(
             "table-3-tiny-imagenet",
             "Is it the same with two hundred classes?",
-            _by_cell(FIVE, SMALL[1:], _TABLE_3, dataset="tiny-imagenet-32"),
+            by_cell(FIVE, SMALL[1:], _TABLE_3, dataset="tiny-imagenet-32"),
             ("3",),
         ),
+    )
+
+
+def _beyond() -> tuple[Study, ...]:
+    """Radii, other trainings of the selecting network, and methods that the paper does not compare."""
+    return (
         Study(
             "table-1-radii",
             "Does a radius among those of the paper make LCMat-S better?",
-            _by_cell(FIVE, SMALL + LARGE, lcmat_s(0.0, *PAPER_RADII) + _changed("rho", *PAPER_RADII)),
+            by_cell(FIVE, SMALL + LARGE, lcmat_s(0.0, *PAPER_RADII) + _changed("rho", *PAPER_RADII)),
         ),
         Study(
             "sensitivity",
             QUESTIONS["sensitivity"],
-            _by_cell(FIVE, [0.005, 0.05], lcmat_s(*(step / 40 for step in range(15)))),
+            by_cell(FIVE, [0.005, 0.05], lcmat_s(*(step / 40 for step in range(15)))),
             ("figure 4",),
         ),
         Study(
             "pretraining-robustness",
             QUESTIONS["pretraining-robustness"],
-            tuple(
-                run
-                for optimizer, epochs, decay in itertools.product(({}, _ADAM), (2, 5, 10, 20, 100), (1e-4, 5e-4, 1e-3))
-                for run in _by_seed(
-                    THREE, [0.005], _FIGURE_3, selection_epochs=epochs, selection_weight_decay=decay, **optimizer
-                )
-            ),
+            _pretraining(),
             ("figure 3",),
         ),
         Study(
             "methods-beyond-the-paper",
             "Do methods do better that the paper does not compare?",
-            _by_cell(FIVE, SMALL, methods("moderate", "cal", "forgetting", "el2n", "grand", "deepfool")),
+            by_cell(FIVE, SMALL, methods("moderate", "cal", "forgetting", "el2n", "grand", "deepfool")),
         ),
-        continual.paper(),
-        *condensation.paper(),
     )
 
 
-def _by_seed(seeds: Iterable[int], fractions: Iterable[float], variants: Variants, **common: Any) -> Runs:
-    """All fractions and variants of a seed before the next seed."""
-    points = itertools.product(seeds, fractions, variants)
-    return tuple(distinct(_run(seed, fraction, variant, common) for seed, fraction, variant in points))
-
-
-def _by_cell(seeds: Iterable[int], fractions: Iterable[float], variants: Variants, **common: Any) -> Runs:
-    """All seeds of a fraction and variant before the next."""
-    points = itertools.product(fractions, variants, seeds)
-    return tuple(distinct(_run(seed, fraction, variant, common) for fraction, variant, seed in points))
-
-
-def _run(seed: int, fraction: float, variant: Values, common: Values) -> SelectionParameters:
-    every = 50 if fraction <= max(SMALL) else 20
-    usual = {"dataset": "cifar10", "precision": "bfloat16", "evaluate_every": every}
-    return SelectionParameters(**{**usual, "seed": seed, "fraction": fraction, **common, **variant})
-
-
-def _joined(*parts: Runs) -> Runs:
-    """The runs of all parts, seed by seed."""
-    return tuple(sorted(itertools.chain(*parts), key=lambda run: run.seed))
+def _pretraining() -> Runs:
+    """Figure 3: optimizers, epochs and weight decays of the selecting network."""
+    points = itertools.product(({}, _ADAM), (2, 5, 10, 20, 100), (1e-4, 5e-4, 1e-3))
+    return tuple(
+        run
+        for optimizer, epochs, decay in points
+        for run in by_seed(
+            THREE, [0.005], _FIGURE_3, selection_epochs=epochs, selection_weight_decay=decay, **optimizer
+        )
+    )
 
 
 def _changed(name: str, *values: float) -> Variants:
@@ -228,10 +236,10 @@ def _changed(name: str, *values: float) -> Variants:
 
 def _crossed(fractions: Iterable[float], *learners: str) -> Runs:
     """Coresets that a ResNet-18 chose from CIFAR-100, and other networks learning from them."""
-    parts = (_by_cell(THREE, fractions, _TABLE_2, dataset="cifar100", learner=name) for name in learners)
+    parts = (by_cell(THREE, fractions, _TABLE_2, dataset="cifar100", learner=name) for name in learners)
     return tuple(itertools.chain(*parts))
 
 
 def _large(fractions: Iterable[float], **common: Any) -> Runs:
     """Large fractions, and all images: for them every method is uniform selection."""
-    return _by_cell(FIVE, fractions, _TABLE_1, **common) + _by_cell(FIVE, [1.0], UNIFORM, **common)
+    return by_cell(FIVE, fractions, _TABLE_1, **common) + by_cell(FIVE, [1.0], UNIFORM, **common)

@@ -21,25 +21,29 @@ _TABLES = {
     "pretraining-robustness": ("figure 3",),
     "sensitivity": ("figure 4",),
 }
+_SEEDS = range(5)
 _CORE = (*UNIFORM, *lcmat_s(0.1, 0.0))
 
 
 def smoke() -> tuple[Study, ...]:
     """On digits, five seeds each."""
-    seeds = range(5)
+    return (*_main(), *_hard_conditions())
+
+
+def _main() -> tuple[Study, ...]:
     return (
         _study(
             "selection",
             DEFINED + lcmat_s(0.0, *PAPER_RADII) + SHIPPED,
             dataset=["digits"],
-            seed=seeds,
+            seed=_SEEDS,
             fraction=(0.01, 0.05),
         ),
         _study(
             "cross-architecture",
             _crossed(_CORE + methods("craig"), ("convnet", 16), ("resnet18", 4)),
             dataset=["digits"],
-            seed=seeds,
+            seed=_SEEDS,
         ),
         _study(
             "pretraining-robustness",
@@ -50,7 +54,12 @@ def smoke() -> tuple[Study, ...]:
             selection_weight_decay=(1e-4, 5e-4, 1e-3),
             fraction=[0.02],
         ),
-        _study("sensitivity", _sensitivity(), dataset=["digits"], seed=seeds),
+        _study("sensitivity", _sensitivity(), dataset=["digits"], seed=_SEEDS),
+    )
+
+
+def _hard_conditions() -> tuple[Study, ...]:
+    return (
         _study(
             "batch-norm",
             _CORE
@@ -58,7 +67,7 @@ def smoke() -> tuple[Study, ...]:
             + methods("adacore")
             + official("lcmat-s", "adacore"),
             dataset=["digits"],
-            seed=seeds,
+            seed=_SEEDS,
             network=["resnet18"],
             width=[4],
         ),
@@ -66,7 +75,7 @@ def smoke() -> tuple[Study, ...]:
             "label-noise",
             _CORE + methods("craig", "k-center", "herding", "moderate", "el2n", "forgetting"),
             dataset=["digits"],
-            seed=seeds,
+            seed=_SEEDS,
             label_noise=(0.1, 0.3),
         ),
         _study(
@@ -75,7 +84,7 @@ def smoke() -> tuple[Study, ...]:
             + methods("craig", "k-center")
             + tuple({**variant, "across_classes": True} for variant in _CORE + methods("craig", "k-center")),
             dataset=["digits"],
-            seed=seeds,
+            seed=_SEEDS,
             imbalance=[10.0],
             fraction=[0.1],
         ),
