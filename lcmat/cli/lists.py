@@ -66,7 +66,7 @@ def _methods(options: argparse.Namespace) -> int:
 
 
 def _datasets(options: argparse.Namespace) -> int:
-    from lcmat.data import DATASETS
+    from lcmat.config.datasets import DATASETS
 
     for name, spec in DATASETS.items():
         counts = ", ".join(f"{sum(numbers)} {split}" for split, numbers in spec.counts.items())

@@ -9,8 +9,8 @@ from types import MappingProxyType
 from typing import Any, Literal, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.config.datasets import DATASETS
 from lcmat.config.registry import MODELS
-from lcmat.data import DATASETS
 from lcmat.sweep.work import Images
 
 _NUM_CLASSES = 10  # the last layer costs next to nothing

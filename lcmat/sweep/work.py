@@ -8,9 +8,9 @@ from math import ceil
 from typing import TYPE_CHECKING, NamedTuple
 
 from lcmat.config import CondensationParameters, ContinualParameters, Experiment, SelectionParameters
+from lcmat.config.datasets import DATASETS
 from lcmat.config.registry import METHODS
 from lcmat.config.selection import PAPER_RADII
-from lcmat.data import DATASETS
 
 if TYPE_CHECKING:
     from lcmat.condensation.recipe import CondensationRecipe
