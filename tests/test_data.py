@@ -544,13 +544,6 @@ def test_torchvision_has_the_classes_and_files_that_the_registry_names():
             assert set(spec.torchvision.files.values()) <= set(known)
 
 
-def test_unknown_attribute_is_refused():
-    import lcmat.data
-
-    with pytest.raises(AttributeError, match="no attribute 'Imagedataset'"):
-        _ = lcmat.data.Imagedataset
-
-
 def test_digits_are_those_of_scikit_learn(tmp_path):
     from sklearn.datasets import load_digits
 
