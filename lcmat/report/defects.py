@@ -40,7 +40,7 @@ def shipped_pairs() -> dict[Pair, str]:
     radii = ({"method": "lcmat-s"}, {"method": "lcmat-s", "rho": 0.0})
     pairs = [(variant, {"method": variant["method"]}) for variant in (*SHIPPED, *official("lcmat-s", "adacore"))]
     pairs += [({**plain, "batch_norm": "batch"}, plain) for plain in radii]
-    return {(_label(variant), _label(plain)): _words(variant.keys() - plain.keys()) for variant, plain in pairs}
+    return {(_label(variant), _label(plain)): _quirks_of(variant.keys() - plain.keys()) for variant, plain in pairs}
 
 
 def defect_differences(runs: pd.DataFrame) -> pd.DataFrame:
@@ -94,16 +94,16 @@ def best_epoch_gains(runs: pd.DataFrame) -> dict[str, Interval]:
 
 def defects_html(differences: pd.DataFrame, name: str) -> str:
     """Show `defect_differences`."""
-    words = shipped_pairs()
-    bodies = plain_rows(_row(row, words) for row in as_rows(differences))
+    quirks = shipped_pairs()
+    bodies = plain_rows(_row(row, quirks) for row in as_rows(differences))
     return table(name, HEADS, bodies, "Methods as defined and as shipped, paired by seed.")
 
 
 def recommendations_html(differences: pd.DataFrame, name: str) -> str:
     """Show `recommendations`."""
-    words = shipped_pairs()
+    quirks = shipped_pairs()
     rows = [
-        (defined, words[shipped, defined], word) for (shipped, defined), word in recommendations(differences).items()
+        (defined, quirks[shipped, defined], word) for (shipped, defined), word in recommendations(differences).items()
     ]
     return table(name, ("Method", "As shipped", "Recommended"), plain_rows(rows), "What to use, by the rule above.")
 
@@ -114,16 +114,16 @@ def _label(variant: Mapping[str, Any]) -> str:
     return method_label(variant["method"], {**radius, **variant})
 
 
-def _words(options: Collection[str]) -> str:
+def _quirks_of(options: Collection[str]) -> str:
     return "; ".join(text for name, text in QUIRKS.items() if name in options)
 
 
-def _row(row: dict[str, Any], words: Mapping[Pair, str]) -> tuple[object, ...]:
+def _row(row: dict[str, Any], quirks: Mapping[Pair, str]) -> tuple[object, ...]:
     interval = row["interval"]
     known = interval.n > 1
     return (
         row["worse"],
-        words[row["better"], row["worse"]],
+        quirks[row["better"], row["worse"]],
         f"{row['dataset']}, {row['network']}",
         (f"{100 * row['fraction']:g} %", row["fraction"]),
         (f"{row['second']:.2f}", row["second"]),

@@ -163,7 +163,7 @@ class Task:
     run: Experiment
     scale: Scale = FULL
 
-    def words(self) -> dict[str, Any]:
+    def as_json(self) -> dict[str, Any]:
         """For `lcmat.sweep.adoption.driven`."""
         named = {"name": self.name, "stage": self.stage, "experiment": self.run.experiment}
         return {**named, "parameters": self.run.canonical(), "scale": asdict(self.scale)}

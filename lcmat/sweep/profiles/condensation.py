@@ -124,7 +124,7 @@ def small(dataset: str, variants: Variants, **axes: Iterable[Any]) -> tuple[Expe
     runs = (
         run
         for ipc in axes.pop("ipc", [10])
-        for run in grid("condensation", [_settled(dataset, variant, ipc) for variant in variants], {}, **axes)
+        for run in grid("condensation", [_with_tuning(dataset, variant, ipc) for variant in variants], {}, **axes)
     )
     return tuple(distinct(runs))
 
@@ -140,7 +140,7 @@ def sensitivity(dataset: str, variants: Variants, **axes: Iterable[Any]) -> tupl
     return small(dataset, (*methods("random", "lcmat-c"), *variants), **axes)
 
 
-def _settled(dataset: str, variant: Mapping[str, Any], ipc: int) -> dict[str, Any]:
+def _with_tuning(dataset: str, variant: Mapping[str, Any], ipc: int) -> dict[str, Any]:
     """All settings of a variant: those of the data set, those that its competitor chose, and its own."""
     competitor = variant["method"]
     method = "lcmat-c" if competitor == GRADIENTS_ALONE else competitor
