@@ -2,7 +2,7 @@ r"""Distances between the full last-layer Hessians of single samples, in closed 
 
 The Hessian of sample i is :math:`H_i = A_i \otimes a_i a_i^\top` with :math:`A_i = \operatorname{diag} p_i - p_i
 p_i^\top` (c x c) and the augmented features :math:`a_i = [h_i; 1]`. LCMat-S compares samples by some entries of its
-diagonal (:func:`lcmat.curvature.hessian_distances`); here are the distances that this stands in for.
+diagonal (:func:`lcmat.curvature.distances.hessian_distances`); here are the distances that this stands in for.
 """
 
 import torch

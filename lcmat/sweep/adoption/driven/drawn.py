@@ -59,7 +59,7 @@ def view(run: Any, data: Any, dimensions: int) -> tuple[Any, dict[str, Any]]:
 
     Each sample is there twice, so that the rule for ties shows.
     """
-    from lcmat.curvature.last_layer import LastLayer
+    from lcmat.curvature import LastLayer
     from lcmat.experiments.embedding import SelectorView
     from lcmat.experiments.held_out import held_out
 
