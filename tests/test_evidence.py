@@ -196,7 +196,7 @@ def test_the_code_of_evidence_counts_for_the_methods_that_need_it_alone(method):
     room = "lcmat.experiments.evidence"
     own = {name for name in code_of(SelectionParameters(method=method)).modules() if name.startswith(room)}
     needed = {EVIDENCE[name].partition(":")[0] for name in METHODS[method].evidence}
-    assert own == {room} | ({*needed, f"{room}.networks"} if needed else needed)
+    assert own == {room, f"{room}.networks"} | needed
 
 
 @pytest.mark.parametrize("method", [name for name, method in METHODS.items() if method.evidence])

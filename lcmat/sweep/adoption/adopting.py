@@ -4,6 +4,7 @@ import random
 import tempfile
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
@@ -115,7 +116,9 @@ def _judge(
     """Run both sides, compare, and write the adoption down if there is one."""
     runs = [*map(_run_of, origin.made), *planned]
     needed = comparison(runs, origin.tree, new, scale)
-    before, after = run(origin.tree, needed.tasks, new), run(new, (*needed.tasks, *_asking(runs)), new)
+    sides = ((origin.tree, needed.tasks, new), (new, (*needed.tasks, *_asking(runs)), new))
+    with ThreadPoolExecutor(len(sides)) as pool:  # each side is a process on one thread
+        before, after = (waited.result() for waited in [pool.submit(run, *side) for side in sides])
     compared = {task.name: difference(before[task.name], after[task.name]) for task in needed.tasks}
     reasons = [f"{name} has changed, and no stage executes it" for name in sorted(needed.missed)]
     repeated = None
