@@ -4,11 +4,10 @@ import torch
 from torch import Tensor
 
 from lcmat.config import SelectionParameters
+from lcmat.config.feasibility import HELD_OUT_SHARE
 from lcmat.config.registry import METHODS
 from lcmat.data import Splits
 from lcmat.experiments.seeds import derived_seed
-
-HELD_OUT_SHARE = 0.1
 
 
 def held_out(parameters: SelectionParameters, splits: Splits) -> Tensor | None:
