@@ -115,7 +115,7 @@ def selections(*numbers):
 def test_lines_go_seed_by_seed_in_bfloat16_and_are_tested_seldom():
     for line in LINES:
         seeds = [run.seed for run in line.runs if run.experiment == "selection"]
-        if line.name not in ("table-3-vgg16", "table-1-five-percent-defined", "controls"):  # which have two parts
+        if line.name not in ("ledger", "table-3-vgg16", "table-1-five-percent-defined", "controls"):  # of two parts
             assert seeds == sorted(seeds)
     for run in selections(*range(len(LINES) - 1)):
         assert run.precision == "bfloat16"
@@ -126,6 +126,19 @@ def test_the_first_five_lines_share_five_selecting_networks():
     runs = selections(0, 1, 2, 3, 4)
     assert len({network_of(run) for run in runs}) == 5
     assert {(run.dataset, run.network, run.width, run.learner) for run in runs} == {("cifar10", "resnet18", 64, None)}
+
+
+def test_the_ledger_has_both_ends_and_every_step_between_them_alone():
+    """At both sizes, so that a step's worth is a difference of two runs that one parameter tells apart."""
+    ledgers = [study.runs for name in ("cpu", "paper") for study in PROFILES[name].studies if study.name == "ledger"]
+    official = {"rho": 0.02, "batch_norm": "batch", "loss_reduction": "mean-per-batch"}
+    assert len(ledgers) == 2
+    for runs in ledgers:
+        found = [run for run in runs if run.method == "lcmat-s" and (run.fraction, run.seed) == (0.01, 0)]
+        options = [{name: getattr(run, name) for name in official} for run in found]
+        defined = {"rho": 0.1, "batch_norm": None, "loss_reduction": None}
+        assert official in options and defined in options
+        assert all({**defined, name: value} in options for name, value in official.items())
 
 
 def million_passes(runs, *, networks=0):

@@ -42,6 +42,7 @@ from tests.test_records import signed
 PUBLISHED = report.read_published()
 EMPTY = report.compare(PUBLISHED, [])
 ROOT = Path(__file__).parents[1]
+PAPER = {"dataset": "cifar10", "network": "resnet18"}
 MAX_PAGE_BYTES = 1_500_000
 HOSTILE = "<img src=x onerror=alert(1)>"
 
@@ -80,6 +81,31 @@ def test_every_number_has_commands_that_parse_or_a_reason(table):
         assert check.command() or len(check.reason) > 30
         keys = {parsed(command).key for command in expanded(check.command())} if check.command() else set()
         assert keys == {parse(check.experiment, values).key for values in check.combinations()}
+
+
+@pytest.mark.parametrize(
+    "records",
+    [
+        read_accounts().records,
+        [
+            make_record(
+                20.0, seed=seed, **PAPER, fraction=0.005, method=method, precision="bfloat16", evaluate_every=50
+            )
+            for seed in range(3)
+            for method in ("uniform", "lcmat-s")
+        ],
+    ],
+    ids=["project", "other circumstances"],
+)
+def test_commands_make_the_records_that_count(records):
+    """Of each arm of each number, whatever the circumstances of its runs."""
+    comparison = report.compare(PUBLISHED, records)
+    arms = [(row["check"], row["counted"]) for row in comparison.to_dict("records")]
+    arms += [(arm.check, arm.counted) for arm in comparison["defined"].dropna()]
+    counted = [(check, record) for check, records in arms for record in records]
+    assert counted
+    for check, record in counted:
+        assert record.key in {parsed(command).key for command in expanded(check.command())}
 
 
 def test_networks_of_the_commands_take_the_images_of_their_data_sets():

@@ -31,7 +31,7 @@ class Arm:
     """The runs of one configuration of a method that check a published number.
 
     Attributes:
-        check: which runs these are.
+        check: which runs these are, in the circumstances of those that count.
         records: all records of these runs, by seed.
         counted: those whose values count: current, done, one a seed; see `ONE_A_SEED`.
         diverged: seeds of which a current record diverged, whatever its precision.
@@ -81,6 +81,7 @@ def arm(check: Check, index: Index, stale: set[str]) -> Arm:
     diverged = {record.seed for group in current for record in group if record.status != "done"}
     counted = [record for group in current for record in _counted(group)]
     everything = sorted((record for group in groups for record in group), key=lambda record: (record.seed, record.key))
+    check = check.made_as(counted[0]) if counted else check
     return Arm(check, everything, [record for record in counted if record.status == "done"], sorted(diverged))
 
 

@@ -41,8 +41,11 @@ PAPER_EPOCHS = {"selection_epochs": 10, "epochs": 200}
 PRETRAINING = {"selection_epochs": (2, 5, 10, 20, 100), "selection_weight_decay": (0.0001, 0.0005, 0.001)}
 """The configurations of Figure 3 that train the selecting network by SGD; as many others use Adam."""
 
-NOT_PROTOCOL = frozenset({"seed", "class_order_seed", "evaluate_every", "precision", "compile"})
+CIRCUMSTANCES = ("evaluate_every", "precision", "compile")
 """Parameters in which a run may differ from the paper's and still measure the same thing; pages show them."""
+
+NOT_PROTOCOL = frozenset({"seed", "class_order_seed", *CIRCUMSTANCES})
+"""These and the seeds."""
 
 DEFAULT_SEEDS = 5
 """Seeds of a check where the paper does not state theirs."""
@@ -91,6 +94,12 @@ class Check:
         words += [f"-p {name}=${name}" for name in self.axes]
         heads = [f"for {name} in {' '.join(map(str, values))}; do" for name, values in self.axes.items()]
         return " ".join([*heads, f"lcmat run {self.experiment}", *words]) + "; done" * len(heads)
+
+    def made_as(self, record: Record) -> Check:
+        """The same runs in the circumstances of a record, so that its command makes this record again."""
+        usual = parse(record.experiment, self.combinations()[0]).canonical()
+        stated = {name: record.parameters[name] for name in CIRCUMSTANCES if name in record.parameters}
+        return replace(self, fixed={**self.fixed, **{n: v for n, v in stated.items() if v != usual[n]}})
 
 
 def protocol_key(experiment: str, parameters: Row) -> str:

@@ -13,7 +13,16 @@ from lcmat.sweep.profiles import condensation, continual
 from lcmat.sweep.profiles.paper_runs import LARGE, SMALL, Runs, by_cell, by_seed, joined
 from lcmat.sweep.profiles.selection import QUESTIONS
 from lcmat.sweep.profiles.study import Study
-from lcmat.sweep.profiles.variants import PAPER_RADII, UNIFORM, Variants, lcmat_s, methods, official
+from lcmat.sweep.profiles.variants import (
+    LEDGER,
+    LEDGER_ENDS,
+    PAPER_RADII,
+    UNIFORM,
+    Variants,
+    lcmat_s,
+    methods,
+    official,
+)
 
 THREE, FIVE = range(3), range(5)
 """Seeds: the paper has five in Table 1, and three wherever else it states them."""
@@ -81,6 +90,11 @@ def _beyond_the_first_cells() -> tuple[Study, ...]:
             "What do two more seeds decide?",
             by_seed(FIVE[3:], SMALL, official(*_OTHERS)),
             ("1",),
+        ),
+        Study(
+            "ledger",
+            QUESTIONS["ledger"],
+            by_seed(THREE, [0.01], LEDGER) + by_seed(THREE, [0.05], LEDGER_ENDS),
         ),
         Study(
             "table-1-cifar100",

@@ -1,7 +1,18 @@
 """Studies of selection in two sizes; the third, the paper's own, is `lcmat.sweep.profiles.paper`."""
 
 from lcmat.sweep.profiles.study import Study, grid
-from lcmat.sweep.profiles.variants import DEFINED, PAPER_RADII, SHIPPED, UNIFORM, Variants, lcmat_s, methods, official
+from lcmat.sweep.profiles.variants import (
+    DEFINED,
+    LEDGER,
+    LEDGER_ENDS,
+    PAPER_RADII,
+    SHIPPED,
+    UNIFORM,
+    Variants,
+    lcmat_s,
+    methods,
+    official,
+)
 
 SELECTOR_EPOCHS = (1, 2, 20)
 """Ages of the selecting network beside the default one at which the smoke profile repeats one fraction."""
@@ -11,6 +22,7 @@ QUESTIONS = {
     "cross-architecture": "Does a coreset chosen with one network serve another?",
     "pretraining-robustness": "How do the methods depend on how the selecting network was trained?",
     "sensitivity": "How does LCMat-S depend on its settings?",
+    "ledger": "Which step from the definition of LCMat-S to its official code changes the result, and by how much?",
     "batch-norm": "What do the statistics of single-class batches do to the choice?",
     "label-noise": "Which methods choose wrong labels?",
     "class-imbalance": "What happens when the classes differ in size?",
@@ -92,14 +104,13 @@ def _hard_conditions() -> tuple[Study, ...]:
 
 
 def cpu() -> tuple[Study, ...]:
-    """Fashion-MNIST and CIFAR-10 with a narrow ConvNet, five seeds each."""
+    """Fashion-MNIST and CIFAR-10 with a narrow ConvNet, five seeds each; the ledger with a narrow ResNet-18, three."""
     settings = {
         "network": "convnet",
         "width": 32,
         "selection_epochs": 10,
         "epochs": 100,
         "evaluate_every": 50,
-        "precision": "bfloat16",
         "compile": True,
     }
     axes = {"dataset": ("cifar10", "fashion-mnist"), "seed": range(5)}
@@ -108,7 +119,18 @@ def cpu() -> tuple[Study, ...]:
     others += tuple(variant for variant in SHIPPED if variant["method"] in ("lcmat-s", "craig"))
     runs = grid("selection", radii, settings, **axes, fraction=(0.001, 0.01, 0.05))
     runs += grid("selection", others, settings, **axes, fraction=(0.001, 0.01))
-    return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]),)
+    return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]), _ledger())
+
+
+def _ledger() -> Study:
+    """On a network with batch normalisation, for the paper's epochs; the cheaper fraction first, seed by seed."""
+    settings = {"dataset": "cifar10", "network": "resnet18", "width": 16, "evaluate_every": 50}
+    runs = [
+        run
+        for variants, fraction in ((LEDGER, 0.01), (LEDGER_ENDS, 0.05))
+        for run in grid("selection", variants, settings, seed=range(3), fraction=[fraction])
+    ]
+    return Study("ledger", QUESTIONS["ledger"], tuple(runs))
 
 
 def _crossed(variants: Variants, *learners: tuple[str, int]) -> Variants:

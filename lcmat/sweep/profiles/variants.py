@@ -7,7 +7,18 @@ from lcmat.config.official import OFFICIAL
 from lcmat.config.registry import METHODS
 from lcmat.config.selection import PAPER_RADII
 
-__all__ = ["DEFINED", "PAPER_RADII", "SHIPPED", "UNIFORM", "Variants", "lcmat_s", "methods", "official"]
+__all__ = [
+    "DEFINED",
+    "LEDGER",
+    "LEDGER_ENDS",
+    "PAPER_RADII",
+    "SHIPPED",
+    "UNIFORM",
+    "Variants",
+    "lcmat_s",
+    "methods",
+    "official",
+]
 
 Variants = tuple[Mapping[str, Any], ...]
 
@@ -36,3 +47,21 @@ SHIPPED: Variants = tuple(
     {name: value for name, value in variant.items() if name != "batch_norm"} for variant in official(*OFFICIAL)
 )
 """The methods whose official code does something else, with its quirks, on networks without batch normalisation."""
+
+_AT_DEFAULT = lcmat_s(0.1)
+
+LEDGER_ENDS: Variants = (
+    *UNIFORM,
+    *_AT_DEFAULT,
+    *official("lcmat-s"),
+    *({**variant, "batch_norm": "batch"} for variant in _AT_DEFAULT),
+)
+"""LCMat-S by its definition and as its official code does it, and with the batch statistics of the latter alone."""
+
+LEDGER: Variants = (
+    *LEDGER_ENDS,
+    *({**variant, name: value} for variant in _AT_DEFAULT for name, value in OFFICIAL["lcmat-s"].items()),
+    *methods("craig", "facility-location"),
+    *official("craig"),
+)
+"""All options between them one at a time, and methods that have something in common with the official code."""
