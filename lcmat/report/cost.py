@@ -11,6 +11,7 @@ import pandas as pd
 
 from lcmat.config import Experiment, parse
 from lcmat.report.schemes import method_label
+from lcmat.sweep.costs import network_of
 from lcmat.sweep.work import work_of
 
 if TYPE_CHECKING:
@@ -94,6 +95,32 @@ def estimated_hours(check: Check, rates: Mapping[str, float]) -> float | None:
     if any(setup not in rates for setup in setups):
         return None
     return sum(rates[setup] * _passes(run) for setup, run in zip(setups, runs, strict=True)) / 3600
+
+
+def remaining_work(comparison: pd.DataFrame) -> pd.DataFrame:
+    """Count what is missing before every number that can be judged has a verdict.
+
+    Args:
+        comparison: rows of `lcmat.report.compare`.
+
+    Returns:
+        A row per table and one for all: `table`, `numbers` without a run that counts, `runs` (each once) and
+        `million images` that would go through a network and back, a selecting network that runs share counted once.
+    """
+    rows = comparison[comparison["margin"].notna() & (comparison["n"] == 0)]
+    groups = [(str(name), group) for name, group in rows.groupby("table", sort=False)] + [("all", rows)]
+    return pd.DataFrame([_remaining(name, group) for name, group in groups])
+
+
+def _remaining(name: str, rows: pd.DataFrame) -> dict[str, Any]:
+    runs = {
+        run.key: run for check in rows["check"] for run in (parse(check.experiment, v) for v in check.combinations())
+    }
+    work = [(run, stage, images.passes) for run in runs.values() for stage, images in work_of(run).items()]
+    networks = {network_of(run): images for run, stage, images in work if stage == "selector"}
+    own = sum(images for _, stage, images in work if stage != "selector")
+    millions = (own + sum(networks.values())) / 1e6
+    return {"table": name, "numbers": len(rows), "runs": len(runs), "million images": round(millions, 1)}
 
 
 def _passes(run: Experiment) -> float:

@@ -1,4 +1,4 @@
-"""The picture of the landing page, drawn from the records by each build: `python -m lcmat.report.headline`."""
+"""Picture and words of the landing page, made from the records by each build: `python -m lcmat.report.headline`."""
 
 from __future__ import annotations
 
@@ -9,16 +9,14 @@ import pandas as pd
 from matplotlib.figure import Figure
 
 from lcmat.config.registry import METHODS
-from lcmat.files.paths import project_folder
+from lcmat.experiments import stale_keys
+from lcmat.files.paths import atomic_write, project_folder
 from lcmat.records import record as records
 from lcmat.report import figures
+from lcmat.report.answer import RECOMPUTED, answer, headline_setting
 from lcmat.report.plots import plot_setting
 from lcmat.report.runs import ACCURACY, as_defined, as_rows, group_seeds, runs_frame, with_default_selector
 from lcmat.report.studies import study_runs
-
-RECOMPUTED = "digits"
-"""Its records are made anew by each build; the picture uses them only for want of others."""
-
 
 DRAWN = ("uniform", "lcmat-s", "craig", "herding")
 
@@ -65,5 +63,13 @@ def write_headline(path: Path | None = None) -> Path:
     return path
 
 
+def write_answer(path: Path | None = None) -> Path:
+    """Write the answer of the project's records into `book/figures/answer.md`."""
+    path = path or project_folder() / "book" / "figures" / "answer.md"
+    found = records.load_all(experiment="selection")[0]
+    atomic_write(path, f"{answer(headline_setting(found, stale_keys(found)))}\n".encode())
+    return path
+
+
 if __name__ == "__main__":
-    print(write_headline())
+    print(write_headline(), write_answer())

@@ -12,26 +12,158 @@
 
 # %% [markdown]
 # # Reproducibility report
+
+# %% tags=["hide-cell"]
+from IPython.display import HTML, Markdown, display
+
+from lcmat import report
+from lcmat.report.accounts import read_accounts
+from lcmat.report.answer import answer, headline_setting
+from lcmat.report.arms import ONE_A_SEED
+from lcmat.report.chances import (
+    chances_by_table,
+    describe_assumptions,
+    gains_within_margin,
+)
+from lcmat.report.claims_table import assess_claims, claims_html, describe_published
+from lcmat.report.cost import (
+    BUDGET_HOURS,
+    describe_cost,
+    remaining_work,
+    seconds_per_image,
+)
+from lcmat.report.export import BADGE, REPORT
+from lcmat.report.protocol import data_name
+from lcmat.report.published import STATES, sharing_cells
+from lcmat.report.tables import adoptions_table
+from lcmat.report.verdicts import (
+    MAX_MARGIN_PERCENT,
+    MIN_MARGIN_PERCENT,
+    RULES_OF,
+    VERDICTS,
+)
+
+accounts = read_accounts()
+runs = report.runs_frame(accounts.records, stale=accounts.stale)
+comparison = accounts.comparison
+
+# %% tags=["remove-input"]
+Markdown(answer(headline_setting(accounts.records, accounts.stale)))
+
+# %% tags=["remove-input"]
+counts = report.verdict_counts(comparison)
+total = counts.iloc[-1]
+
+if accounts.problems:
+    display(report.problems_notice(accounts.problems))
+parts = ", ".join(f"{total[state]} {state}" for state in STATES if total[state])
+judged = sum(total[verdict] for verdict in VERDICTS)
+Markdown(
+    f"**Of {total['all']} published numbers {judged} were judged: {parts}.**"
+    + (
+        ""
+        if judged
+        else " No current run of a protocol that can be judged is recorded, so this report confirms no number and refutes none."
+    )
+)
+
+# %% tags=["remove-input"]
+report.counts_table(counts, "summary")
+
+# %% [markdown]
+# Each number is compared with runs of its own protocol: the same data, networks, fraction and schedules, by rules that were
+# there before the first of these runs ({ref}`below <rules>`). Runs of smaller networks stand apart as reduced protocols, and
+# never judge a number. {doc}`why-the-numbers-differ` takes the step from the paper to its code apart.
 #
-# ```{admonition} What this page reproduces
-# :class: note
-# - **Paper:** every published number of {cite:t}`shin2023lcmat`, once, and its ordering claims.
-# - **Cost of the page:** seconds, because it only reads records.
-# - **Rerun:** `lcmat sweep --profile paper` for the runs, which take GPUs ({doc}`../reference/sweeps`); `make book` for the page.
-# - **Launch or download:** the rocket and the arrow at the top of the page.
-# ```
+# ## What was not run, and what it would take
 #
-# ## Scope
+# What is missing before every number that can be judged has a verdict, in runs and in images that go through a network and back;
+# a selecting network that several runs share counts once. {doc}`../reference/sweeps` says how to run a part of it and how to
+# contribute the records; `lcmat plan --profile paper` times it on the machine at hand.
+
+# %% tags=["remove-input"]
+report.counts_table(remaining_work(comparison), "remaining")
+
+# %% tags=["remove-input"]
+pace = 1 / seconds_per_image(accounts.records).get(
+    "cifar10 resnet18 64 None None", float("inf")
+)
+processors = {
+    record.machine.processor
+    for counted in comparison["counted"]
+    for record in counted
+    if record.parameters.get("network") == "resnet18"
+}
+Markdown(
+    f"In the runs that count, a ResNet-18 went through {pace:.0f} images a second on one core ({'; '.join(sorted(processors))}): "
+    f"a million images take {1e6 / pace / 3600:.0f} hours of such a core. At 10,000 images a second, which a large GPU would "
+    "have to reach and which nobody measured here, they take two minutes."
+    if pace
+    else "No run of the paper's own networks counts, so its pace is not known."
+)
+
+# %% [markdown]
+# ## The paper's claims
 #
-# The paper prints numbers in Tables 1 to 6, in appendix D.2 and in Figures 2 to 5, and states in words which method is
-# better than which. Both are accounted for here: each number by comparison with runs of its own protocol, each claim by
-# tests paired by seed. Nothing is typed in: the published numbers come from one file, ours from the records of runs.
+# A claim is a set of comparisons "this one is more accurate than that one". Each comparison is a t test of differences
+# paired by seed, corrected by {cite:t}`holm1979` for all comparisons of the claim. The words are of November 25, 2026: before
+# any record of the paper's protocol, but after the first records of the reduced one, three seeds of LCMat-S and uniform
+# selection ({doc}`history`):
 #
-# How to read the page: the summary says how many numbers were checked at all and how they came out. What was run on smaller
-# networks is in the last column of the claims, and on the pages {doc}`selection` and {doc}`condensation`. A single number
-# is found through the list at the end: on the page of its table its row has the verdict, the runs behind it and, in a
-# drawer, the command that would check it.
+# - **supported**: every comparison is significantly as claimed, and with the paper's protocol none that the paper prints
+#   is missing;
+# - **contradicted**: at least one comparison is significantly the other way, since a claim says "every" or
+#   "consistently";
+# - **not decided**: neither, with the number n of pairs;
+# - **not comparable**: run with settings that are guesses (condensation, replay): shown, not judged;
+# - **not run**: no comparison has two pairs.
 #
+# The paper's own numbers have no seeds to pair: their column says in how many comparisons the claim holds, and in how many
+# of these the Welch interval from the stated spreads excludes zero.
+#
+# What is judged is the methods as defined; the same comparisons of the methods as their official codes do them stand beside.
+# Stale runs do not count, and a seed of which one of the two runs diverged makes no pair.
+#
+# For Figure 3 a seed's difference is its mean over the pre-trained networks, so that the values tested are independent.
+# Runs of a reduced protocol stand in a column of their own: they test the ordering on other networks, schedules and
+# data, which include the digits, and cannot support or contradict the published numbers.
+
+# %% tags=["remove-input"]
+tested = assess_claims(comparison, accounts.counted)
+HTML(claims_html(tested, "claims"))
+
+# %% tags=["remove-input"]
+copies = sorted(
+    {
+        data_name(record)
+        for record in accounts.records
+        if record.key not in accounts.stale
+    }
+)
+Markdown(
+    "Data of the runs that are tested: "
+    + ("; ".join(copies) if copies else "none, nothing has been run")
+)
+
+# %% tags=["remove-input"]
+open_claims = [
+    each
+    for each in tested
+    if each.published and any(interval.mean <= 0 for interval in each.published)
+]
+Markdown(
+    "The paper's own numbers do not bear out every word of it: "
+    + "; ".join(
+        f"*{each.claim.statement[:-1]}* {describe_published(each.published)}"
+        for each in open_claims
+    )
+    + "."
+    if open_claims
+    else "The paper's own numbers agree with all its claims, wherever it prints both."
+)
+
+# %% [markdown]
+# (rules)=
 # ## Rules, of November 28, 2026
 #
 # They were committed before the first record of the paper's protocol was made, but after results of reduced protocols had
@@ -76,34 +208,7 @@
 # such a number is not exact. Only a number without a spread, read off a figure, or with one that is printed as zero is
 # taken as exact, and the interval then shows our uncertainty alone.
 
-# %% tags=["hide-cell"]
-from IPython.display import HTML, Markdown, display
-
-from lcmat import report
-from lcmat.report.accounts import read_accounts
-from lcmat.report.arms import ONE_A_SEED
-from lcmat.report.chances import (
-    chances_by_table,
-    describe_assumptions,
-    gains_within_margin,
-)
-from lcmat.report.claims_table import assess_claims, claims_html, describe_published
-from lcmat.report.cost import BUDGET_HOURS, describe_cost
-from lcmat.report.export import BADGE, REPORT
-from lcmat.report.protocol import data_name
-from lcmat.report.published import STATES, sharing_cells
-from lcmat.report.tables import adoptions_table
-from lcmat.report.verdicts import (
-    MAX_MARGIN_PERCENT,
-    MIN_MARGIN_PERCENT,
-    RULES_OF,
-    VERDICTS,
-)
-
-# %% tags=["hide-input"]
-accounts = read_accounts()
-runs = report.runs_frame(accounts.records)
-comparison = accounts.comparison
+# %% tags=["remove-input"]
 Markdown(
     f"The margin is $\\delta$ = (published accuracy - chance)/4, but at most {MAX_MARGIN_PERCENT:g} and at least "
     f"{MIN_MARGIN_PERCENT:g} percentage points; chance is 100/number of classes. The budget is {BUDGET_HOURS:g} hours for all "
@@ -118,11 +223,11 @@ Markdown(
 # simulation; *decided* are all that are not inconclusive, and *too wide* is a published spread that forbids "reproduced"
 # whatever we do. Numbers without a spread are left out of the expectations. The drawer of each number has its own chances.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 chances = chances_by_table(comparison)
 report.counts_table(chances.round(1), "chances")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 shared = sharing_cells(comparison)
 twice = comparison["cell"].isin(shared)
 judged_twice = int((twice & comparison["margin"].notna()).sum())
@@ -137,89 +242,6 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Summary
-
-# %% tags=["hide-input"]
-counts = report.verdict_counts(comparison)
-total = counts.iloc[-1]
-
-if accounts.problems:
-    display(report.problems_notice(accounts.problems))
-parts = ", ".join(f"{total[state]} {state}" for state in STATES)
-judged = sum(total[verdict] for verdict in VERDICTS)
-Markdown(
-    f"**Of {total['all']} published numbers {judged} were judged: {parts}.**"
-    + (
-        ""
-        if judged
-        else " No current run of a protocol that can be judged is recorded, so this report confirms no number and refutes none."
-    )
-)
-
-# %% tags=["hide-input"]
-report.counts_table(counts, "summary")
-
-# %% [markdown]
-# ## The paper's claims
-#
-# A claim is a set of comparisons "this one is more accurate than that one". Each comparison is a t test of differences
-# paired by seed, corrected by {cite:t}`holm1979` for all comparisons of the claim. The words are of November 25, 2026: before
-# any record of the paper's protocol, but after the first records of the reduced one, three seeds of LCMat-S and uniform
-# selection ({doc}`history`):
-#
-# - **supported**: every comparison is significantly as claimed, and with the paper's protocol none that the paper prints
-#   is missing;
-# - **contradicted**: at least one comparison is significantly the other way, since a claim says "every" or
-#   "consistently";
-# - **not decided**: neither, with the number n of pairs;
-# - **not comparable**: run with settings that are guesses (condensation, replay): shown, not judged;
-# - **not run**: no comparison has two pairs.
-#
-# The paper's own numbers have no seeds to pair: their column says in how many comparisons the claim holds, and in how many
-# of these the Welch interval from the stated spreads excludes zero.
-#
-# What is judged is the methods as defined; the same comparisons of the methods as their official codes do them stand beside.
-# Stale runs do not count, and a seed of which one of the two runs diverged makes no pair.
-#
-# For Figure 3 a seed's difference is its mean over the pre-trained networks, so that the values tested are independent.
-# Runs of a reduced protocol stand in a column of their own: they test the ordering on other networks, schedules and
-# data, which include the digits, and cannot support or contradict the published numbers.
-
-# %% tags=["hide-input"]
-tested = assess_claims(comparison, accounts.counted)
-HTML(claims_html(tested, "claims"))
-
-# %% tags=["hide-input"]
-copies = sorted(
-    {
-        data_name(record)
-        for record in accounts.records
-        if record.key not in accounts.stale
-    }
-)
-Markdown(
-    "Data of the runs that are tested: "
-    + ("; ".join(copies) if copies else "none, nothing has been run")
-)
-
-# %% tags=["hide-input"]
-open_claims = [
-    each
-    for each in tested
-    if each.published and any(interval.mean <= 0 for interval in each.published)
-]
-Markdown(
-    "The paper's own numbers do not bear out every word of it: "
-    + "; ".join(
-        f"*{each.claim.statement[:-1]}* {describe_published(each.published)}"
-        for each in open_claims
-    )
-    + "."
-    if open_claims
-    else "The paper's own numbers agree with all its claims, wherever it prints both."
-)
-
-# %% [markdown]
 # ## What was easy
 #
 # - The method for selection is described completely: its embedding, its distance and its greedy maximisation can be
@@ -230,7 +252,7 @@ Markdown(
 #
 # ## What was difficult
 #
-# - The official code does other things than the paper says ({doc}`../derivation/08_errata`, {doc}`defects`), so that a
+# - The official code does other things than the paper says ({doc}`../derivation/08_errata`, {doc}`why-the-numbers-differ`), so that a
 #   difference to a published number can have several causes.
 # - The code of the condensation was never published and its settings are not printed.
 # - The rule by which $\rho$ was chosen, the meaning of the $\pm$, the hardware, and the data set and fraction of some
@@ -246,7 +268,7 @@ Markdown(
 #   never lower.
 # - One radius is used in all tables, that of the official script in the arm of the official code and our default in the
 #   other, because choosing it by the test set would be circular. The paper chooses among four and does not say how.
-# - What each deviation of an official code is worth alone is measured in {doc}`defects`.
+# - What each deviation of an official code is worth alone is measured in {doc}`why-the-numbers-differ`.
 # - Which variants of Inception-v3 and ResNet-10 for small images the paper trains is not stated; ours are described in
 #   {doc}`../tables/table-6` and {doc}`../tables/table-5`.
 # - The selecting network is trained by SGD, but for half of those of Figure 3, which is not judged.
@@ -255,7 +277,7 @@ Markdown(
 #
 # What the recorded runs took in all, whichever protocol they follow.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(describe_cost(accounts.records))
 
 # %% [markdown]
@@ -263,14 +285,14 @@ Markdown(describe_cost(accounts.records))
 # differed from it; runs up to November 25, 2026 count the records that they renewed among these. Code is *stale* if it has
 # been changed since, so that a run today might give another number.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 report.provenance_table(runs, "provenance")
 
 # %% [markdown]
 # Code that was changed without meaning to change a number is run beside the older code, stage by stage and on the same
 # processor (`lcmat adopt`). Only if all results agree in every bit do the older records count as made by the newer code.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 adoptions_table("adoptions")
 
 # %% [markdown]
@@ -299,7 +321,7 @@ assert all(
 # - Condensation: {doc}`../tables/table-4`, {doc}`../tables/table-5`
 # - Figures: {doc}`../tables/figure-2`, {doc}`../tables/figure-3`, {doc}`../tables/figure-4`, {doc}`../tables/figure-5`
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 HTML(
     f'<p>For machines: <a href="../../{REPORT}">{REPORT}</a>, and the endpoint of a badge, '
     f'<a href="../../{BADGE}">{BADGE}</a>. Both are written when the site is built.</p>'

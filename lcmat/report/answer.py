@@ -1,0 +1,121 @@
+"""The answer of the book in a few sentences, the same on its landing page, in the report and in the ledger."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+
+from lcmat.config.defaults import DATASET_DEFAULTS
+from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, ledger, setting_text, share_of_gap
+from lcmat.report.paired import SIGNIFICANCE
+from lcmat.report.published import read_published
+from lcmat.report.runs import ACCURACY, as_rows
+from lcmat.report.statistics import Interval
+
+if TYPE_CHECKING:
+    from lcmat.records.record import Record
+
+RECOMPUTED = "digits"
+"""Its records are made anew by each build, and speak only where no others do."""
+
+PAPER_WIDTH = 64
+HEADLINE_FRACTION = 0.01
+
+
+def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
+    """Choose the setting of the ledger that speaks for the book; its rows, none if no setting is complete.
+
+    Kept data sets come before the digits, the paper's width before others, several seeds before one, then 1 %.
+    """
+    rows = ledger(records, stale)
+    groups = [group for _, group in rows.groupby(["dataset", "network", "width", "fraction"], dropna=False)]
+    return max(groups, key=lambda group: _rank(group.iloc[0]), default=rows)
+
+
+def answer(rows: pd.DataFrame) -> str:
+    """Say whether LCMat-S beats uniform selection, why the paper found so, and what to use, from one setting.
+
+    Args:
+        rows: as `headline_setting` gives them.
+
+    Returns:
+        Markdown, three paragraphs.
+    """
+    if rows.empty:
+        return "**Not run yet.** The runs that answer are `lcmat sweep --profile cpu --study ledger`."
+    by_label = {row["label"]: row for row in as_rows(rows)}
+    defined, code = by_label[DEFINED], by_label[AS_CODE]
+    found = (
+        f"As the paper defines it, it {_against(defined)}. As its official code computes it, it {_against(code)}. "
+        f"(Setting: {setting_text(defined)} of the images kept{_caution(defined)}.)"
+    )
+    parts = {
+        "Does LCMat-S beat uniform selection?": found,
+        "Why did the paper find that it does?": _why(rows, code),
+        "What to use?": _advice(rows),
+    }
+    return "\n\n".join(f"**{question}** {text}" for question, text in parts.items())
+
+
+def published_gain(dataset: str, fraction: float) -> float | None:
+    """LCMat-S minus uniform selection in Table 1, in points; None if the paper has no such cell."""
+    cells = read_published()
+    cells = cells[(cells["table"] == "1") & (cells["dataset"] == dataset) & (cells["metric"] == ACCURACY)]
+    means = {row["method"]: row["mean"] for row in as_rows(cells) if float(row["budget"]) == fraction}
+    return means["LCMat-S"] - means["Uniform"] if {"LCMat-S", "Uniform"} <= means.keys() else None
+
+
+def _rank(row: pd.Series) -> tuple[bool, bool, bool, bool]:
+    return (
+        row["dataset"] != RECOMPUTED,
+        row["n"] > 1,
+        row["width"] == PAPER_WIDTH and row["network"] == DATASET_DEFAULTS["cifar10"]["network"],
+        row["fraction"] == HEADLINE_FRACTION,
+    )
+
+
+def _against(row: dict[str, Any]) -> str:
+    interval: Interval = row["to_uniform"]
+    accuracies = f"{row['accuracy']:.1f} % against {row['uniform']:.1f} % test accuracy"
+    if interval.n < 2:
+        return f"was {_more(interval.mean)} in the one run there is: {accuracies}"
+    spread = f"95 % interval of the difference {interval.low:+.1f} to {interval.high:+.1f}, n = {interval.n}"
+    if not interval.excludes_zero:
+        return f"cannot be told from it with {interval.n} seeds: {accuracies} ({spread})"
+    return f"is {_more(interval.mean)}: {accuracies} ({spread})"
+
+
+def _more(points: float) -> str:
+    return f"{abs(points):.1f} points {'more' if points > 0 else 'less'} accurate"
+
+
+def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
+    """The share of the largest single step, if the code differs at all."""
+    gap: Interval = code["to_defined"]
+    lead = f"Its code does three other things than the paper says, together worth {gap.mean:+.1f} points"
+    alone = {row["label"]: row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))}
+    if not alone or not gap.mean:
+        return f"{lead}; which of them it is was not run here."
+    label, row = max(alone.items(), key=lambda item: item[1]["to_defined"].mean)
+    decided = gap.n > 1 and code["adjusted_p"] < SIGNIFICANCE
+    words = row["words"].removeprefix("definition, but ")
+    share = f"{words} alone are worth {row['to_defined'].mean:+.1f} ({share_of_gap(rows, label):.0f} % of it)"
+    return f"{lead}{'' if decided else ', which the seeds cannot tell from none'}: {share}."
+
+
+def _advice(rows: pd.DataFrame) -> str:
+    """The most accurate of what was run, and whether uniform selection is in its reach."""
+    best = max(as_rows(rows), key=lambda row: row["accuracy"])
+    if best["to_uniform"].n < 2 or not best["to_uniform"].low > 0:
+        return "Uniform selection: nothing that was run here is more accurate beyond what the seeds can tell."
+    return f"{best['words'][0].upper()}{best['words'][1:]}, the most accurate here: it {_against(best)}."
+
+
+def _caution(row: dict[str, Any]) -> str:
+    return (
+        ""
+        if row["width"] == PAPER_WIDTH
+        else "; not the paper's network, whose runs {doc}`/report/reproducibility` counts"
+    )

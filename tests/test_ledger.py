@@ -1,0 +1,111 @@
+"""The ledger from definition to official code, and the answer drawn from it, on records made up with known effects."""
+
+import matplotlib.pyplot as plt
+import numpy as np
+import pytest
+from scipy import stats
+
+from lcmat.config.official import OFFICIAL
+from lcmat.report.answer import answer, headline_setting, published_gain
+from lcmat.report.ledger import AS_CODE, DEFINED, draw_ledger, ledger, ledger_html, share_of_gap, step_words
+from lcmat.report.runs import as_rows
+from tests.synthetic_records import make_record
+
+DEFINITION = {"method": "lcmat-s", "rho": 0.1}
+EFFECTS = {  # points above uniform selection
+    "defined": (DEFINITION, -10.0),
+    "code": ({"method": "lcmat-s", **OFFICIAL["lcmat-s"]}, 2.0),
+    "batch": ({**DEFINITION, "batch_norm": "batch"}, -1.0),
+    "radius": ({**DEFINITION, "rho": 0.02}, -10.5),
+}
+
+
+def records(seeds=3, effects=EFFECTS, **setting):
+    """Noise is shared by the runs of a seed up to 0.1 points; a run chooses images by its place in the list."""
+    noise, made = np.random.default_rng(0), []
+    common = {"dataset": "cifar10", "network": "resnet18", "width": 16, "fraction": 0.01, **setting}
+    for seed in range(seeds):
+        base = 40 + noise.normal()
+        made.append(make_record(base, method="uniform", seed=seed, **common))
+        for place, (variant, gain) in enumerate(effects.values()):
+            record = make_record(base + gain + 0.1 * noise.normal(), seed=seed, **variant, **common)
+            made.append(record.model_copy(update={"indices": list(range(place, place + 10))}))
+    return made
+
+
+def accuracies(made, **parameters):
+    found = [r for r in made if all(r.parameters.get(name) == value for name, value in parameters.items())]
+    return np.array([r.metrics["test_accuracy_percent"] for r in sorted(found, key=lambda r: r.seed)])
+
+
+def test_differences_are_those_of_paired_t_intervals():
+    made = records()
+    rows = {row["label"]: row for row in as_rows(ledger(made, set()))}
+    uniform = accuracies(made, method="uniform")
+    code = accuracies(made, method="lcmat-s", batch_norm="batch", loss_reduction="mean-per-batch")
+    defined = accuracies(made, method="lcmat-s", rho=0.1, batch_norm=None)
+    for of, (one, other) in {"to_uniform": (code, uniform), "to_defined": (code, defined)}.items():
+        low, high = stats.ttest_rel(one, other).confidence_interval()
+        interval = rows[AS_CODE][of]
+        assert (interval.mean, interval.low, interval.high) == pytest.approx((np.mean(one - other), low, high))
+    assert rows[DEFINED]["to_defined"] is None
+    assert list(rows) == [label for label in step_words() if label in rows]
+
+
+def test_images_in_common_are_counted_seed_by_seed():
+    shared = {row["label"]: row["shared"] for row in as_rows(ledger(records(), set()))}
+    assert list(shared.values()) == [100, 90, 80, 70]
+
+
+def test_a_setting_needs_both_ends_and_stale_records_do_not_count():
+    assert ledger(records(effects={name: EFFECTS[name] for name in ("defined", "batch")}), set()).empty
+    made = records()
+    assert ledger(made, {record.key for record in made if record.parameters.get("batch_norm")}).empty
+
+
+def test_the_share_of_a_step():
+    rows = ledger(records(), set())
+    label = next(row["label"] for row in as_rows(rows) if "single-class" in row["words"])
+    assert share_of_gap(rows, label) == pytest.approx(100 * 9 / 12, abs=2)
+
+
+def test_the_answer_names_what_the_numbers_say():
+    text = answer(headline_setting(records(), set()))
+    found, why, advice = text.split("\n\n")
+    first, second = found.split("As its official code")
+    assert "points less accurate" in first and "points more accurate" in second
+    assert "not the paper's network" in found
+    assert "single-class batches alone" in why and "cannot tell" not in why
+    assert "official code" in advice
+
+
+def test_the_answer_is_careful_with_few_seeds_and_says_when_nothing_was_run():
+    assert "in the one run there is" in answer(headline_setting(records(seeds=1), set()))
+    assert "Not run" in answer(headline_setting([], set()))
+    flat = {name: (variant, 0.0) for name, (variant, _) in EFFECTS.items()}
+    assert "cannot be told" in answer(headline_setting(records(effects=flat), set()))
+    assert "Uniform selection" in answer(headline_setting(records(effects=flat), set())).split("\n\n")[2]
+
+
+def test_the_papers_own_network_speaks_before_others_and_digits_last():
+    digits = records(dataset="digits", network="resnet18", width=4)
+    both = [*digits, *records(), *records(width=64, seeds=2)]
+    assert set(headline_setting(both, set())["width"]) == {64}
+    assert set(headline_setting([*digits, *records()], set())["dataset"]) == {"cifar10"}
+    assert set(headline_setting([*records(width=64, seeds=1), *records()], set())["width"]) == {16}
+    assert set(headline_setting(digits, set())["dataset"]) == {"digits"}
+
+
+def test_the_published_gain_is_that_of_table_1():
+    """At 1 % of CIFAR-10 the paper prints 39.54 and 36.47."""
+    assert published_gain("cifar10", 0.01) == pytest.approx(39.54 - 36.47)
+    assert published_gain("digits", 0.01) is None
+
+
+def test_figure_and_table_have_a_row_for_each_step():
+    rows = ledger(records(), set())
+    _, ax = plt.subplots()
+    draw_ledger(ax, rows, 1.5)
+    assert [text.get_text() for text in ax.get_yticklabels()] == list(rows["words"])
+    assert ledger_html(rows, "ledger", "caption").count("<tbody") == 1 + len(rows)
+    plt.close("all")
