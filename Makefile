@@ -4,8 +4,8 @@ VENV    ?= .venv
 JOBS    ?= $(shell nproc 2>/dev/null || sysctl -n hw.ncpu 2>/dev/null || echo 2)
 PROFILE ?= smoke
 UPGRADE ?=
-# Counting covered lines takes a quarter more time; GitHub sets CI.
-COVERAGE ?= $(if $(CI),--cov)
+# `--cov` counts covered lines, which takes a quarter more time; a workflow sets it.
+COVERAGE ?=
 
 # The newest suitable Python on PATH; `make PYTHON=/path/to/python` overrides it. Candidates are run, not only looked
 # up: version managers leave commands behind that do not work.

@@ -155,7 +155,7 @@ def test_sweep_reports_what_it_found(monkeypatch, capsys):
 
 def small_profile(monkeypatch, *runs):
     """Make the profile `smoke` one study of these runs."""
-    profile = Profile("for a test", (Study("small", "Does it work?", runs, ("1",)),), disposable=True)
+    profile = Profile("for a test", lambda: (Study("small", "Does it work?", runs, ("1",)),), disposable=True)
     for module in (arguments, commands.sweep, commands.compare):
         monkeypatch.setattr(module, "PROFILES", {"smoke": profile})
 

@@ -35,7 +35,7 @@ def elsewhere(**facts):
 @pytest.fixture
 def reference(tmp_path, monkeypatch):
     """A profile of three runs, their records, and a reference made from these."""
-    monkeypatch.setattr(command, "PROFILES", {"smoke": Profile("", (Study("small", "?", tuple(RUNS)),))})
+    monkeypatch.setattr(command, "PROFILES", {"smoke": Profile("", lambda: (Study("small", "?", tuple(RUNS)),))})
     for run in RUNS:
         records.write(current(run))
     path = tmp_path / "smoke.json"
@@ -192,7 +192,7 @@ def test_missing_extra_outdated_and_damaged_runs_fail(compared, monkeypatch):
     records.write(current(extra))
     records.write(make_record(old))
     records.path_of(damaged).write_text("{")
-    profile = Profile("", (Study("small", "?", (old, damaged, extra)),))
+    profile = Profile("", lambda: (Study("small", "?", (old, damaged, extra)),))
     monkeypatch.setattr(command, "PROFILES", {"smoke": profile})
     status, output = compared()
     assert status == 1

@@ -106,7 +106,7 @@ def test_a_plan_lists_each_run_under_the_first_study_that_asks_for_it():
 
 
 def test_studies_are_chosen_by_name_and_by_table():
-    profile = Profile("", (Study("a", "?", (), ("1",)), Study("b", "?", (), ("2", "3")), Study("c", "?", ())))
+    profile = Profile("", lambda: (Study("a", "?", (), ("1",)), Study("b", "?", (), ("2", "3")), Study("c", "?", ())))
     chosen = [[s.name for s in select_studies(profile, *words)] for words in ([], [["c", "a"]], [["c"], ["3"]])]
     assert chosen == [["a", "b", "c"], ["a", "c"], ["b", "c"]]
     with pytest.raises(ParameterError, match="'aa' is no study"):

@@ -38,7 +38,7 @@ def test_a_grid_is_every_combination():
 
 def test_a_run_of_two_studies_is_done_once():
     runs = grid("selection", [{}], seed=range(2))
-    assert Profile("", (Study("a", "", runs), Study("b", "", runs))).runs() == list(runs)
+    assert Profile("", lambda: (Study("a", "", runs), Study("b", "", runs))).runs() == list(runs)
 
 
 @pytest.mark.parametrize(("profile", "study"), STUDIES, ids=lambda part: getattr(part, "name", part))

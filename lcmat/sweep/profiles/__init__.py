@@ -12,16 +12,16 @@ PROFILES: Mapping[str, Profile] = MappingProxyType(
     {
         "smoke": Profile(
             "digits; minutes on a laptop",
-            (*selection.smoke(), *condensation.smoke(), continual.smoke()),
+            lambda: (*selection.smoke(), *condensation.smoke(), continual.smoke()),
             disposable=True,
         ),
         "cpu": Profile(
             "Fashion-MNIST and CIFAR-10 with narrow networks; hours on two cores",
-            (*selection.cpu(), *condensation.cpu(), continual.cpu()),
+            lambda: (*selection.cpu(), *condensation.cpu(), continual.cpu()),
         ),
         "paper": Profile(
             "the paper's networks and schedules; days on two cores, then what needs GPUs",
-            paper.studies(),
+            paper.studies,
         ),
     }
 )

@@ -1,8 +1,9 @@
 """Studies, which answer one question each, and profiles, which are studies of one size."""
 
 import itertools
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, TypeVar
 
 from lcmat.config import EXPERIMENTS, Experiment
@@ -33,14 +34,19 @@ class Profile:
 
     Attributes:
         description: a line for `lcmat sweep --help`.
-        studies: the benchmark of the paper's main table comes first.
+        make: lists its studies, the benchmark of the paper's main table first; called when they are asked for.
         disposable: whether records that other code made are removed and computed anew; the records of long runs never
             are, they are shown as stale instead.
     """
 
     description: str
-    studies: tuple[Study, ...]
+    make: Callable[[], tuple[Study, ...]]
     disposable: bool = False
+
+    @cached_property
+    def studies(self) -> tuple[Study, ...]:
+        """What `make` lists."""
+        return self.make()
 
     def runs(self) -> list[Experiment]:
         """The runs of all studies, each once."""
