@@ -7,7 +7,17 @@ from scipy import stats
 
 from lcmat.config.official import OFFICIAL
 from lcmat.report.answer import answer, headline_setting, published_gain
-from lcmat.report.ledger import AS_CODE, DEFINED, draw_ledger, ledger, ledger_html, share_of_gap, step_words
+from lcmat.report.ledger import (
+    AS_CODE,
+    DEFINED,
+    STEPS,
+    draw_ledger,
+    explained_by_step,
+    ledger,
+    ledger_html,
+    share_of_gap,
+    step_words,
+)
 from lcmat.report.runs import as_rows
 from tests.synthetic_records import make_record
 
@@ -61,6 +71,16 @@ def test_a_setting_needs_both_ends_and_stale_records_do_not_count():
     assert ledger(records(effects={name: EFFECTS[name] for name in ("defined", "batch")}), set()).empty
     made = records()
     assert ledger(made, {record.key for record in made if record.parameters.get("batch_norm")}).empty
+
+
+def test_explanations_are_averaged_over_seeds():
+    made = [record for record in records() if record.parameters.get("rho") == 0.1]
+    rows = [
+        {"key": r.key, "misclassified_percent": float(10 * r.seed + bool(r.parameters.get("batch_norm")))} for r in made
+    ]
+    table = explained_by_step(rows, made)
+    assert list(table["What is computed"]) == [step_words()[DEFINED], "definition, but " + STEPS["batch_norm"]]
+    assert list(table["misclassified (%)"]) == [10.0, 11.0]
 
 
 def test_the_share_of_a_step():

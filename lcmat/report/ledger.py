@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -77,6 +77,28 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
             rows += _setting_rows(group, words, by_key)
     columns = [*_SETTING, *("label", "words", "n", "accuracy", "uniform", "to_uniform"), "to_defined", "adjusted_p"]
     return pd.DataFrame(rows, columns=[*columns, "shared"])
+
+
+def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Record]) -> pd.DataFrame:
+    """Average the stored explanations over seeds: a row for each setting and configuration.
+
+    Args:
+        rows: of the measurement, see `lcmat.measurements.explanation`.
+        records: among which those of its keys are.
+    """
+    measured = {row["key"]: {name: value for name, value in row.items() if name != "key"} for row in rows}
+    runs = runs_frame([record for record in records if record.key in measured], stale=set())
+    words = step_words()
+    listed = [
+        {
+            "group": setting_text(run),
+            "What is computed": words.get(SELECTION.label(run), SELECTION.label(run)),
+            **measured[run["key"]],
+        }
+        for run in as_rows(runs)
+    ]
+    table = pd.DataFrame(listed).rename(columns=lambda name: name.replace("_percent", " (%)").replace("_", " "))
+    return table.groupby(["group", "What is computed"], sort=False).mean().round(3).reset_index()
 
 
 def share_of_gap(rows: pd.DataFrame, label: str) -> float:

@@ -34,6 +34,7 @@ from lcmat.report.ledger import (
     AS_CODE,
     DEFINED,
     draw_ledger,
+    explained_by_step,
     ledger,
     ledger_html,
     setting_text,
@@ -108,31 +109,10 @@ for number, (_, rows) in enumerate(
 
 # %% tags=["remove-input"]
 explained = kinds.stored("explanation")
-labels = {
-    row["key"]: row["label"]
-    for row in report.runs_frame(records, stale=stale)
-    .assign(
-        label=lambda table: [
-            report.method_label(row["method"], row) for row in table.to_dict("records")
-        ]
-    )
-    .to_dict("records")
-}
 for dataset, content in explained.items():
     display(
         report.table(
-            [
-                {
-                    "Configuration": labels.get(row["key"], row["key"]),
-                    **{
-                        name.replace("_", " "): row[name]
-                        for name in row
-                        if name != "key"
-                    },
-                }
-                for row in content["rows"]
-            ],
-            f"explanation-{dataset}",
+            explained_by_step(content["rows"], records), f"explanation-{dataset}"
         )
     )
 if not explained:
