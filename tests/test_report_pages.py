@@ -34,6 +34,8 @@ from lcmat.report.page_check import check_page
 from lcmat.report.paired import label_differences
 from lcmat.report.published import STATES
 from lcmat.report.runs import ACCURACY
+from lcmat.report.statistics import Interval
+from lcmat.report.strips import interval_strip
 from lcmat.report.verdicts import VERDICTS
 from tests.synthetic_records import make_record, make_sweep
 from tests.test_book import load_extension
@@ -458,10 +460,18 @@ def test_stale_runs_and_second_runs_of_a_seed_bear_on_no_claim():
     assert set(counted["key"]) == {record.key for record in records[:-1]}
 
 
-def test_the_table_of_claims_has_a_row_for_each_and_says_not_run_without_runs():
+def test_each_claim_has_a_card_which_says_not_run_without_runs():
     text = claims_html(assess_claims(EMPTY, report.runs_frame([])), "claims")
-    assert text.count("<tbody id=") == len(CLAIMS)
-    assert text.count(">not run<") >= len(CLAIMS)
+    assert text.count("<section id=") == text.count(">not run<") == len(CLAIMS)
+    assert "<svg" not in text
+
+
+def test_a_card_draws_each_comparison_to_scale():
+    intervals = [Interval(-2.0, -4.0, 0.0, 3), Interval(1.0, math.nan, math.nan, 1)]
+    strip = interval_strip(intervals, "Differences")
+    first, second = re.findall(r'<line x1="([0-9.]+)" y1="[0-9.]+" x2="([0-9.]+)"[^>]*class="range"', strip)
+    assert [float(x) for x in (*first, *second)] == pytest.approx([149.4, 149.4, 2.4, 120.0])
+    assert "1 of 2 above zero" in strip
 
 
 def test_every_shipped_variant_is_paired_with_its_definition():

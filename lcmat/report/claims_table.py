@@ -1,4 +1,4 @@
-"""The paper's claims as a table: its own numbers, runs of its protocol, and runs of reduced ones, kept apart."""
+"""The paper's claims as cards: its own numbers, runs of its protocol, and runs of reduced ones, kept apart."""
 
 from __future__ import annotations
 
@@ -11,16 +11,13 @@ import pandas as pd
 
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences, unjudged
 from lcmat.report.claims import CLAIMS, Claim
-from lcmat.report.markup import cell, details, element, plain_rows, table, text
+from lcmat.report.markup import details, element, plain_rows, text
 from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.runs import as_rows
 from lcmat.report.statistics import Interval
+from lcmat.report.strips import interval_strip
 
 NOTHING = "–"
-HEADS = (
-    *("Claim", "Where", "The paper's own numbers", "Our runs, the paper's protocol", "The same by the official code"),
-    "Our runs, reduced protocol",
-)
 
 
 @dataclass(frozen=True)
@@ -80,8 +77,8 @@ def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Assessed
 
 
 def claims_html(tested: Sequence[AssessedClaim], name: str) -> str:
-    """Show tested claims, each with a drawer of its comparisons in reduced runs."""
-    return table(name, HEADS, [_body(each) for each in tested], "The paper's ordering claims.")
+    """Show tested claims as cards: statement, verdict, what each kind of numbers says, a picture of the differences."""
+    return element("div", "".join(map(_card, tested)), id=name, class_="claims")
 
 
 def describe_published(differences: Sequence[Interval]) -> str:
@@ -120,15 +117,21 @@ def _positive(interval: Interval) -> bool:
     return interval.mean > 0
 
 
-def _body(tested: AssessedClaim) -> str:
-    cells = [
-        element("th", text(tested.claim.statement), scope="row"),
-        cell(tested.claim.where),
-        cell(describe_published(tested.published)),
-        cell(describe_ours(tested.matched, tested.verdict)),
-        cell(describe_ours(tested.official, tested.official_verdict) if tested.claim.official else NOTHING),
-        cell(describe_ours(tested.reduced, tested.reduced_verdict) if tested.claim.reduced else "counted above"),
-    ]
+def _card(tested: AssessedClaim) -> str:
+    """One claim; the picture shows runs of the paper's protocol if there are any, else of reduced ones."""
+    said = {
+        f"The paper's own numbers ({tested.claim.where})": describe_published(tested.published),
+        "Our runs of its protocol": describe_ours(tested.matched, tested.verdict),
+        "The same by the official code": describe_ours(tested.official, tested.official_verdict),
+        "Our runs of reduced protocols": describe_ours(tested.reduced, tested.reduced_verdict),
+    }
+    lines = "".join(
+        element("dt", text(what)) + element("dd", text(words)) for what, words in said.items() if words != "not run"
+    )
+    shown, kind = (
+        (tested.matched, "the paper's protocol") if len(tested.matched) else (tested.reduced, "reduced protocols")
+    )
+    picture = interval_strip(list(shown["interval"]), f"Differences in runs of {kind}, in points") if len(shown) else ""
     drawers = [
         details(f"Comparisons in runs of {words}", _comparisons(rows))
         for words, rows in (
@@ -138,10 +141,10 @@ def _body(tested: AssessedClaim) -> str:
         )
         if len(rows)
     ]
-    rows = element("tr", "".join(cells))
-    if drawers:
-        rows += element("tr", element("td", "".join(drawers), colspan=len(HEADS)), class_="drawer")
-    return element("tbody", rows, id=f"claim-{tested.claim.name}")
+    title = element("h3", text(tested.claim.statement))
+    verdict = element("p", text(tested.verdict), class_=f"verdict {tested.verdict.replace(' ', '-')}")
+    content = title + verdict + element("dl", lines) + picture + "".join(drawers)
+    return element("section", content, id=f"claim-{tested.claim.name}", class_="claim report-table-frame")
 
 
 def _comparisons(differences: pd.DataFrame) -> str:
@@ -156,7 +159,8 @@ def _comparisons(differences: pd.DataFrame) -> str:
         "p (Holm)",
     )
     head = element("thead", element("tr", "".join(element("th", text(each), scope="col") for each in heads)))
-    return element("table", head + "".join(plain_rows(_comparison(row) for row in as_rows(differences))))
+    rows = "".join(plain_rows(_comparison(row) for row in as_rows(differences)))
+    return element("div", element("table", head + rows), class_="report-table")
 
 
 def _comparison(row: dict[str, Any]) -> tuple[object, ...]:
