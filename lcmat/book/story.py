@@ -107,7 +107,7 @@ ASIDE = {
 SIGNS = {"~": "~", "=": "=", "<=": "≤", ">=": "≥"}
 
 
-def strip(chapter: str) -> Markdown:
+def here(chapter: str) -> Markdown:
     """The map in one line with "you are here", and how long the chapter takes to read.
 
     Args:
@@ -153,6 +153,7 @@ def draw_map(ax: Axes, values: list[str] | None = None) -> Axes:
     """Draw the chain, one row an arrow.
 
     Args:
+        ax: where to draw.
         values: what stands at the right of each target, for instance its value in an example.
     """
     ax.set(xlim=(0, 1), ylim=(-len(ARROWS) - 0.5, 0.5))
@@ -168,8 +169,8 @@ def draw_map(ax: Axes, values: list[str] | None = None) -> Axes:
     return ax
 
 
-def _marked(text: str, chapter: str, here: str) -> str:
-    return f"**{text}**" if chapter[:2] == here[:2] else f"{{doc}}`{text} </book/derivation/{chapter}>`"
+def _marked(text: str, chapter: str, reader: str) -> str:
+    return f"**{text}**" if chapter[:2] == reader[:2] else f"{{doc}}`{text} </book/derivation/{chapter}>`"
 
 
 def _duration(chapter: str) -> str:

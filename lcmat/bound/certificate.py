@@ -142,7 +142,7 @@ def _gap_of(difference: LossDifference, rho: float, rise: float, fall: float) ->
 
 
 def _model_maximum(difference: LossDifference, gradient: Tensor, rho: float, sign: int, ends: Extremes) -> TrustRegion:
-    product = flat_hessian_product(difference)
+    product = flat_hessian_product(difference) if ends.spectral_norm else torch.zeros_like
     largest, top = (ends.largest, ends.top) if sign > 0 else (-ends.smallest, ends.bottom)
     return maximise_in_ball(
         sign * gradient.flatten(), lambda vector: sign * product(vector), rho, largest=largest, top=top
