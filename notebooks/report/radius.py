@@ -152,7 +152,7 @@ Markdown(
     )
     + f" of the best known value. An ascent of $|\\Delta|$ follows the sign that $\\Delta$ has where it starts. In the {len(missed)} subsets "
     f"of which it reaches less than nine tenths at radius 0.5, {100 * kept:.0f} % of 100 random points have the sign that $\\Delta$ has "
-    "at $\\theta$: the second branch of {{eq}}`eq-wc-branches` is hardly tried, however many random starts there are. From here on the ascent "
+    "at $\\theta$: the second branch of {eq}`eq-wc-branches` is hardly tried, however many random starts there are. From here on the ascent "
     "starts from the gradient and the extreme eigenvectors, in both directions, and from the maximiser at the next smaller "
     "radius."
 )
