@@ -385,9 +385,9 @@ excess = (rows.attained - rows.gradient_term).abs()
 assert (excess <= rows.curvature_term + rows.remainder_term + 1e-9).all()
 features, outputs, labels = example.sample
 linear = bound.set_difference(example.sample, (features, outputs, 1 - labels))
-linear_rows = gaps_of(linear, radii)
-assert (linear_rows.attained - linear_rows.gradient_term).abs().max() < 1e-12
-assert linear_rows.gradient_term.min() > 0.1 and linear_rows.remainder_term.min() > 0
+linear = gaps_of(linear, radii)
+assert (linear.attained - linear.gradient_term).abs().max() < 1e-12
+assert linear.gradient_term.min() > 0.1 and linear.remainder_term.min() > 0
 
 disc = toy.disc(1.0, rings=200, spokes=720)
 for _ in range(20):
@@ -395,13 +395,8 @@ for _ in range(20):
     bend = torch.randn(2, 2, generator=generator, dtype=torch.float64)
     bend = bend + bend.T
     values, vectors = torch.linalg.eigh(bend)
-    best = bound.maximise_in_ball(
-        slope,
-        lambda v, b=bend: b @ v,
-        1.0,
-        largest=float(values[-1]),
-        top=vectors[:, -1],
-    )
+    ends = {"largest": float(values[-1]), "top": vectors[:, -1]}
+    best = bound.maximise_in_ball(slope, lambda v, b=bend: b @ v, 1.0, **ends)
     highest = float((disc @ slope + ((disc @ bend) * disc).sum(dim=1) / 2).max())
     assert highest <= best.upper <= highest + 1e-3
 
