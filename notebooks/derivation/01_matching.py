@@ -309,7 +309,7 @@ plt.show()
 # %% tags=["remove-input"]
 story.passed("01_matching")
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 1 and 2: agreement at a point, gap of zero", "code_prompt_hide": "Hide checks 1 and 2"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 1: agreement at a point. Check 2: a gap of zero", "code_prompt_hide": "Hide checks 1 and 2"}
 middle = len(line) // 2
 for products in (union, calm, steep):
     slope = torch.zeros(1, dtype=torch.float64, requires_grad=True)
@@ -324,7 +324,7 @@ assert min(away) > 0.1
 lost = mean_loss(doubtful, around) - mean_loss(confident, around)
 assert lost.abs().max() - lost[100].abs() < 1e-12 and float(lost[100]) > 0.25
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 3 and 4: closed forms, and the grid", "code_prompt_hide": "Hide checks 3 and 4"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 3: closed forms. Check 4: the search and its grid", "code_prompt_hide": "Hide checks 3 and 4"}
 first = study(0)
 found, differences = criteria(first)
 for number in range(0, len(subsets), 500):
@@ -347,7 +347,7 @@ for draw in range(num_draws):
     assert (rough >= 0.97 * finer).all()
     assert torch.sign(finer[1] - finer[0]) == torch.sign(rough[1] - rough[0])
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 5 and 6: minimisers, and the premise of the remark", "code_prompt_hide": "Hide checks 5 and 6"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 5: minimisers. Check 6: the premise of the remark", "code_prompt_hide": "Hide checks 5 and 6"}
 ridge = 0.05
 
 

@@ -294,7 +294,7 @@ GT(summary.join(counts).reset_index(), rowname_col="rho").tab_stubhead(
 # %% tags=["remove-input"]
 story.passed("02_worst_case_gap")
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 1 to 3: ascent, certified bound, two branches", "code_prompt_hide": "Hide checks 1 to 3"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 1: ascent. Check 2: bound. Check 3: two branches", "code_prompt_hide": "Hide checks 1 to 3"}
 assert np.allclose(found.ascent, found.grid, rtol=1e-3, atol=1e-6)
 assert (found[["grid", "ascent"]].max(axis=1) <= found.upper * (1 + 1e-9)).all()
 rises, sign = np.array(found.rises.tolist()), np.sign(found.origin)
@@ -303,7 +303,7 @@ branches = np.maximum(along, against - 2 * found.origin.abs()) / found.rho
 assert np.allclose(branches, found.grid, rtol=0, atol=1e-12)
 assert found.sign.any() and not found.sign.all()
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 4 and 5: small and large radius", "code_prompt_hide": "Hide checks 4 and 5"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 4: small radius. Check 5: large radius", "code_prompt_hide": "Hide checks 4 and 5"}
 tiny = 1e-3
 for number, item in enumerate(items):
     gap = float(growth(curve(grid(tiny), item.coefficients), tiny).max())
@@ -322,7 +322,7 @@ for number, item in enumerate(items):
         assert (error.abs() <= permitted / rho).all()
 assert abs(gaps[-1] / far - 1) < 0.02
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 6 and 7: gradient, subspace", "code_prompt_hide": "Hide checks 6 and 7"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 6: gradient. Check 7: subspace", "code_prompt_hide": "Hide checks 6 and 7"}
 weight = toy.layer_weights(example.theta).requires_grad_()
 inputs = items[0].inputs
 loss = torch.nn.functional.cross_entropy(inputs @ weight.T, example.labels)

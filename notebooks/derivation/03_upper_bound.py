@@ -350,7 +350,7 @@ GT(table, rowname_col="rho").tab_stubhead("radius").tab_header(
 # %% tags=["remove-input"]
 story.passed("03_upper_bound")
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 1 to 3: no bound is beaten, the counterexamples", "code_prompt_hide": "Hide checks 1 to 3"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 1: no bound is beaten. Check 2: the counterexample. Check 3: signs", "code_prompt_hide": "Hide checks 1 to 3"}
 for table in (rows, running, failing):
     for name in ("theorem", "signed", "dominating"):
         assert (table.attained <= table[name] + 1e-9 * (1 + table.theorem)).all(), name
@@ -380,7 +380,7 @@ reach, one = math.sqrt(2) * moves.norm(dim=1), torch.ones(500).double()
 lower, upper = (bound.growth_factor(side * reach, one) * variance for side in (-1, 1))
 assert ((lower <= growth) & (growth <= upper)).all()
 
-# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 5 and 6: gradient first, and the exact maximum", "code_prompt_hide": "Hide checks 5 and 6"}
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 5: gradient first. Check 6: the exact maximum", "code_prompt_hide": "Hide checks 5 and 6"}
 excess = (rows.attained - rows.gradient_term).abs()
 assert (excess <= rows.curvature_term + rows.remainder_term + 1e-9).all()
 features, outputs, labels = example.sample
