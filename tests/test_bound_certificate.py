@@ -133,6 +133,18 @@ def test_exchanging_the_two_sets_changes_the_printed_bound_but_not_the_gap():
     assert results[1].printed > 100 * abs(results[0].printed)
 
 
+def test_the_signed_bound_needs_its_maximum_with_zero_except_in_a_last_layer():
+    """1 - theta^2/2 keeps its sign and has the gap 0 at theta = 0, below which no bound of -rho/2 can be."""
+    theta = np.linspace(-0.1, 0.1, 201)
+    values = 1 - theta**2 / 2
+    assert values.min() > 0 and np.abs(values).max() - abs(values[100]) == 0 > 0.1 / 2 * -1
+    for seed in range(20):
+        difference = random_difference(seed, n=9, d=3, c=4, m=2, scale=1.0)
+        constant = torch.ones(difference.shape, dtype=torch.float64)
+        assert bound.hessian_product(difference, constant).abs().max() < 1e-14
+        assert bound.hessian_extremes(difference).largest >= -1e-12
+
+
 def test_gap_minus_gradient_is_within_curvature_and_remainder_and_zero_for_a_linear_difference():
     """It need not grow with the radius: of the same inputs with other labels the difference is linear."""
     curved = random_difference(3, n=9, d=3, c=4, m=2, scale=1.0)
