@@ -297,7 +297,7 @@ Markdown(
 #
 # **What is proved, and what is computed.** Theorem 1 with $\kappa$ and the dominating quadratics are theorems about exact numbers.
 # Their values are *numerical certificates*: they use extreme eigenvalues in double precision. In the model these come from a dense
-# decomposition. For a network they come from the method of Lanczos {cite:p}`lanczos1950iteration`, whose values err downwards,
+# decomposition. For a network they come from the method of Lanczos {cite:p}`lanczos1950`, whose values err downwards,
 # which is the unsafe side; its residuals are below $10^{-8}$, but a residual does not prove that no larger eigenvalue exists.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the bounds"}
