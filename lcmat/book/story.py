@@ -117,7 +117,8 @@ def here(chapter: str) -> Markdown:
     for arrow in ARROWS:
         parts += [SIGNS[arrow.relation], _marked(arrow.name, arrow.chapter, chapter)]
     asides = [_marked(text, name, chapter) for name, text in ASIDE.items()]
-    line = f"{{doc}}`Map </book/derivation/00_map>`: {' '.join(parts)}. Beside it: {'; '.join(asides)}."
+    line = f"You are at the bold part of the {{doc}}`map </book/derivation/00_map>`: {' '.join(parts)}."
+    line += f" Beside it: {'; '.join(asides)}."
     return Markdown(f":::{{div}} story\n{line} {_duration(chapter)}\n:::")
 
 

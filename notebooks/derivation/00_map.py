@@ -87,5 +87,6 @@ Markdown(
     "last line holds for $S$ weighted by cluster sizes; the paper trains with equal weights, which is one more $\\sim$. What "
     "decides the selection in the end is the subject of the last chapters of this part. Beside the chain stand "
     "{doc}`06_gradient_variance`, which replaces the diagonal by a variance for condensation, and {doc}`07_generalisation`, which "
-    "replaces $T$ by the population it came from. The letters are in {doc}`../start/notation`."
+    "replaces $T$ by the population it came from. The letters are in {doc}`../start/notation`. "
+    f"About {story.reading_minutes('00_map')} minutes to read."
 )

@@ -118,9 +118,9 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 #
 # ```{math}
 # :label: eq-rm-difference
-# \Delta(\theta) = L(T; \theta) - L(S; \theta)
-#   = \frac1n \sum_{i \in T} \ell_i(\theta) - \sum_{j \in S} w_j\, \ell_j(\theta) = \sum_i a_i\, \ell_i(\theta) ,
-# \qquad L_{abs} = |\Delta| ,
+# \Delta(\theta) &= L(T; \theta) - L(S; \theta)
+#   = \frac1n \sum_{i \in T} \ell_i(\theta) - \sum_{j \in S} w_j\, \ell_j(\theta) \\
+# &= \sum_i a_i\, \ell_i(\theta) , \qquad L_{abs} = |\Delta| ,
 # ```
 #
 # where the coefficient $a_i$ collects $1/n$ from $T$ and, if the sample is chosen, $-w_i$ from $S$. Loss matching asks for
@@ -128,8 +128,8 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 #
 # ```{math}
 # :label: eq-rm-taylor
-# \Delta(\theta + \epsilon) = \Delta(\theta) + \nabla \Delta(\theta)^\top \epsilon
-#   + \tfrac12\, \epsilon^\top \nabla^2 \Delta(\theta)\, \epsilon + O(\lVert\epsilon\rVert^3) ,
+# \Delta(\theta + \epsilon) = \Delta(\theta) &+ \nabla \Delta(\theta)^\top \epsilon \\
+#   &+ \tfrac12\, \epsilon^\top \nabla^2 \Delta(\theta)\, \epsilon + O(\lVert\epsilon\rVert^3) ,
 # ```
 #
 # so whoever matches both leaves the second-order term free. The left panel of {numref}`fig-rm-one-parameter` is the smallest

@@ -105,8 +105,8 @@ plt.show()
 #
 # ```{math}
 # :label: eq-wc-rise
-# \operatorname{rise}_{\pm}(\rho) = \max_{\lVert\epsilon\rVert \le \rho} \pm \bigl(\Delta(\theta + \epsilon) - \Delta(\theta)\bigr)
-#   \;\ge\; 0 .
+# \operatorname{rise}_{\pm}(\rho) =
+#   \max_{\lVert\epsilon\rVert \le \rho} \pm \bigl(\Delta(\theta + \epsilon) - \Delta(\theta)\bigr) \;\ge\; 0 .
 # ```
 #
 # ````{admonition} Lemma: the gap has two branches
@@ -116,8 +116,8 @@ plt.show()
 # **Statement.**
 #
 # $$
-# \max_{\lVert\epsilon\rVert \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho}
-#   = \frac1\rho \max\bigl( \operatorname{rise}_s(\rho),\; \operatorname{rise}_{-s}(\rho) - 2\,|\Delta(\theta)| \bigr) .
+# & \max_{\lVert\epsilon\rVert \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho} \\
+# & \qquad = \frac1\rho \max\bigl( \operatorname{rise}_s(\rho),\; \operatorname{rise}_{-s}(\rho) - 2\,|\Delta(\theta)| \bigr) .
 # $$ (eq-wc-branches)
 #
 # **Proof.** $|\Delta| = \max(s\Delta, -s\Delta)$, and the maximum over $\epsilon$ may be taken in each of the two first. In the
@@ -150,8 +150,8 @@ plt.show()
 #
 # ```{math}
 # :label: eq-wc-large
-# \Bigl| \frac{\Delta(\theta + \rho V)}{\rho} - \sum_i a_i \bigl( \max_y u_{iy} - u_{i y_i} \bigr) \Bigr|
-#   \;\le\; \frac1\rho \sum_i |a_i| \bigl( \log c + 2 \max_y |z_{iy}| \bigr) ,
+# & \Bigl| \frac{\Delta(\theta + \rho V)}{\rho} - \sum_i a_i \bigl( \max_y u_{iy} - u_{i y_i} \bigr) \Bigr| \\
+# & \qquad \le \frac1\rho \sum_i |a_i| \bigl( \log c + 2 \max_y |z_{iy}| \bigr) ,
 # ```
 #
 # where $c$ counts the classes. *Proof.* The logarithm of a sum of $c$ exponentials exceeds the largest exponent by at most
@@ -213,8 +213,8 @@ plt.show()
 #
 # ```{math}
 # :label: eq-wc-subspace
-# \max_{\epsilon \in E,\, \lVert\epsilon\rVert \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho}
-#   \;\le\; \max_{\lVert\epsilon\rVert \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho} .
+# & \max_{\epsilon \in E,\, \lVert\epsilon\rVert \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho} \\
+# & \qquad \le \max_{\lVert\epsilon\rVert \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho} .
 # ```
 #
 # *Always true, and one-sided:* this is the first arrow of the map that points the wrong way. A certificate for the last

@@ -128,9 +128,9 @@ plt.show()
 #
 # ```{math}
 # :label: eq-ub-norms
-# |g^\top \epsilon| \le \lVert g\rVert \lVert\epsilon\rVert, \qquad
-# |\epsilon^\top H \epsilon| \le \lVert H\rVert_2 \lVert\epsilon\rVert^2, \qquad
-# \lVert H\rVert_2 = \max\bigl(\lambda_{\max}(H), -\lambda_{\min}(H)\bigr) .
+# & |g^\top \epsilon| \le \lVert g\rVert \lVert\epsilon\rVert, \qquad
+#   |\epsilon^\top H \epsilon| \le \lVert H\rVert_2 \lVert\epsilon\rVert^2, \\
+# & \lVert H\rVert_2 = \max\bigl(\lambda_{\max}(H), -\lambda_{\min}(H)\bigr) .
 # ```
 #
 # ````{admonition} Theorem 1: the gap lies between gradient and curvature
@@ -140,14 +140,14 @@ plt.show()
 # **Statement.** From above,
 #
 # $$
-# \max_{\lVert\epsilon\rVert_2 \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho}
+# \max_{\lVert\epsilon\rVert_2 \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho}
 #   \;\le\; \lVert g\rVert_2 + \frac{\rho}{2} \lVert H\rVert_2 + \frac{M}{6} \rho^2 ,
 # $$ (eq-bound)
 #
 # and the same with minus signs is a bound from below,
 #
 # $$
-# \max_{\lVert\epsilon\rVert_2 \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho}
+# \max_{\lVert\epsilon\rVert_2 \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho}
 #   \;\ge\; \lVert g\rVert_2 - \frac{\rho}{2} \lVert H\rVert_2 - \frac{M}{6} \rho^2 .
 # $$ (eq-ub-theorem)
 #
@@ -261,9 +261,9 @@ Markdown(
 #
 # ```{math}
 # :label: eq-ub-integral
-# \ell_i(1) - \ell_i(0) - \ell_i'(0) = \int_0^1 (1 - \alpha)\, \ell_i''(\alpha)\, \mathrm d\alpha
-#   \;\le\; \ell_i''(0) \int_0^1 (1 - \alpha)\, e^{\beta_i \alpha}\, \mathrm d\alpha = \psi(\beta_i)\, \ell_i''(0) ,
-#   \qquad \psi(\beta) = \frac{e^\beta - 1 - \beta}{\beta^2} .
+# \ell_i(1) - \ell_i(0) - \ell_i'(0) &= \int_0^1 (1 - \alpha)\, \ell_i''(\alpha)\, \mathrm d\alpha \\
+#   &\le \ell_i''(0) \int_0^1 (1 - \alpha)\, e^{\beta_i \alpha}\, \mathrm d\alpha = \psi(\beta_i)\, \ell_i''(0) , \\
+#   \psi(\beta) &= \frac{e^\beta - 1 - \beta}{\beta^2} .
 # ```
 #
 # The lower side is the same with $-\beta_i$. As $\ell_i''(0) = u_i^\top A_i u_i$ with $A_i = \operatorname{diag} p_i - p_i p_i^\top$,
@@ -282,8 +282,8 @@ Markdown(
 #
 # ```{math}
 # :label: eq-ub-trust
-# \max_{\lVert V\rVert \le \rho}\; s\, \langle g, V\rangle + \tfrac12 \langle V, B_s V\rangle
-#   = \inf_{\nu > \max(0, \lambda_{\max}(B_s))} \; \frac{\nu \rho^2}{2}
+# & \max_{\lVert V\rVert \le \rho}\; s\, \langle g, V\rangle + \tfrac12 \langle V, B_s V\rangle \\
+# & \qquad = \inf_{\nu > \max(0, \lambda_{\max}(B_s))} \; \frac{\nu \rho^2}{2}
 #   + \tfrac12\, \bigl\langle g, (\nu I - B_s)^{-1} g\bigr\rangle .
 # ```
 #
