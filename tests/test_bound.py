@@ -151,6 +151,32 @@ def test_a_set_against_itself_has_no_curvature():
     assert result.attained == result.upper == 0 and result.tightness == math.inf
 
 
+@pytest.mark.parametrize("d", [3, 20, 100])
+@pytest.mark.parametrize("shift", [0, 1])
+def test_sets_of_the_same_inputs_in_another_order_have_no_curvature_but_rounding(d, shift):
+    """With other labels the difference is linear, so its gap is the norm of its gradient at every radius."""
+    features, logits, labels = random_problem(8, n=30, d=d, c=5)
+    order = torch.randperm(30, generator=torch.Generator().manual_seed(1))
+    other = (features[order], logits[order], (labels[order] + shift) % 5)
+    difference = bound.set_difference((features, logits, labels), other)
+    assert bound.dense_hessian(difference).abs().max() > 0
+    assert bound.hessian_extremes(difference).spectral_norm == 0
+    for rho in (0.1, 2.0):
+        gap = bound.certified_gap(difference, rho, generator=torch.Generator().manual_seed(0))
+        assert gap.attained == pytest.approx(gap.gradient_term, abs=1e-12)
+        assert gap.model == pytest.approx(gap.gradient_term, abs=1e-12)
+    assert (gap.gradient_term > 0.1) == bool(shift)
+
+
+def test_a_tiny_curvature_of_saturated_samples_is_not_taken_for_rounding():
+    logits = torch.tensor([[60.0, 0.0, 0.0]] * 3).double()
+    features = torch.tensor([[1.0], [2.0], [4.0]]).double()
+    difference = bound.subset_difference(features, logits, torch.zeros(3, dtype=torch.int64), torch.tensor([0]))
+    largest = float(torch.linalg.eigvalsh(bound.dense_hessian(difference))[-1])
+    assert 0 < largest < 1e-20
+    assert bound.hessian_extremes(difference).spectral_norm == pytest.approx(largest, rel=1e-6)
+
+
 @pytest.mark.parametrize(
     ("indices", "weights", "message"),
     [

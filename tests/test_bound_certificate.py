@@ -117,6 +117,12 @@ def test_the_printed_bound_with_the_largest_signed_eigenvalue_is_false():
     assert result.diagonal == pytest.approx(result.curvature_term / 2)
 
 
+def test_the_counterexample_beats_the_printed_bound_with_the_remainder_while_the_radius_is_small():
+    for rho, refuted in ((0.1, True), (0.3, True), (1.0, False)):
+        result = bound.certified_gap(calibrated_difference(), rho, generator=torch.Generator().manual_seed(0))
+        assert (result.attained > result.printed + result.remainder_term) == refuted
+
+
 def test_exchanging_the_two_sets_changes_the_printed_bound_but_not_the_gap():
     difference = calibrated_difference()
     exchanged = bound.LossDifference(difference.inputs, difference.logits, difference.labels, -difference.coefficients)
@@ -127,17 +133,30 @@ def test_exchanging_the_two_sets_changes_the_printed_bound_but_not_the_gap():
     assert results[1].printed > 100 * abs(results[0].printed)
 
 
-def test_gap_minus_gradient_grows_linearly_with_the_radius():
-    """Sharpness is the gradient gap plus O(rho): the slope of the excess is one in log-log."""
-    difference = random_difference(3, n=9, d=3, c=4, m=2, scale=1.0)
-    norm = float(bound.gradient_gap(difference).norm())
-    radii = np.geomspace(1e-4, 1e-2, 5)
-    excess = []
-    for rho in radii:
-        result = bound.certified_gap(difference, float(rho), generator=torch.Generator().manual_seed(0))
-        excess.append(abs(result.attained - norm))
-        assert excess[-1] <= result.curvature_term + result.remainder_term + 1e-9
-    assert np.polyfit(np.log(radii), np.log(excess), 1)[0] == pytest.approx(1, abs=0.1)
+def test_the_signed_bound_needs_its_maximum_with_zero_except_in_a_last_layer():
+    """1 - theta^2/2 keeps its sign and has the gap 0 at theta = 0, below which no bound of -rho/2 can be."""
+    theta = np.linspace(-0.1, 0.1, 201)
+    values = 1 - theta**2 / 2
+    assert values.min() > 0 and np.abs(values).max() - abs(values[100]) == 0 > 0.1 / 2 * -1
+    for seed in range(20):
+        difference = random_difference(seed, n=9, d=3, c=4, m=2, scale=1.0)
+        constant = torch.ones(difference.shape, dtype=torch.float64)
+        assert bound.hessian_product(difference, constant).abs().max() < 1e-14
+        assert bound.hessian_extremes(difference).largest >= -1e-12
+
+
+def test_gap_minus_gradient_is_within_curvature_and_remainder_and_zero_for_a_linear_difference():
+    """It need not grow with the radius: of the same inputs with other labels the difference is linear."""
+    curved = random_difference(3, n=9, d=3, c=4, m=2, scale=1.0)
+    whole = slice(0, 9)
+    sample = curved.inputs[whole, :-1], curved.logits[whole], curved.labels[whole]
+    linear = bound.set_difference(sample, (*sample[:2], (sample[2] + 1) % 4))
+    for rho in np.geomspace(1e-4, 1, 5):
+        for difference, share in ((curved, 1), (linear, 0)):
+            result = bound.certified_gap(difference, float(rho), generator=torch.Generator().manual_seed(0))
+            excess = abs(result.attained - float(bound.gradient_gap(difference).norm()))
+            assert excess <= share * (result.curvature_term + result.remainder_term) + 1e-9
+        assert result.remainder_term > 1e-9
 
 
 def test_certificate_is_tight_for_small_radii():
@@ -148,7 +167,7 @@ def test_certificate_is_tight_for_small_radii():
 
 
 def test_signed_bound_pays_for_a_change_of_sign():
-    """D(0) = 0 leaves no room: both signed eigenvalues count, and the bound is that of Theorem 1."""
+    """A difference of zero leaves no room: both signed eigenvalues count, and the bound is that of Theorem 1."""
     logits = torch.tensor([[0.0, 0.0], [0.0, 0.0]], dtype=torch.float64)
     features = torch.tensor([[1.0], [3.0]], dtype=torch.float64)
     difference = bound.subset_difference(features, logits, torch.tensor([0, 0]), torch.tensor([1]))

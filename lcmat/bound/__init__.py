@@ -1,7 +1,8 @@
-r"""The worst-case loss-curvature gap of the last layer: attained from below, certified from above, term by term.
+r"""The worst-case loss-curvature gap of the last layer: attained from below, bounded from above, term by term.
 
-The gap of Eq. 4 at radius rho is :math:`\max_{\|V\| \le \rho} [|D(V)| - |D(0)|]/\rho` with D the weighted loss
-difference of two sets. Every function takes D as one :class:`LossDifference`; all arithmetic is in float64.
+The gap of Eq. 4 at radius rho is :math:`\max_{\|V\| \le \rho} [|\Delta(V)| - |\Delta(0)|]/\rho` with :math:`\Delta`
+the weighted loss difference of two sets. Every function takes it as one :class:`LossDifference`; all arithmetic is in
+float64.
 """
 
 from lcmat.bound.ascent import AttainedGap, ascend, loss_gap, random_starts

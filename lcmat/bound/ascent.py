@@ -15,7 +15,8 @@ class AttainedGap:
     r"""The largest gap found in a ball.
 
     Attributes:
-        value: :math:`[|D(V)| - |D(0)|]/\rho` at `step`, nats per unit length; zero if nothing better than V = 0 exists.
+        value: :math:`[|\Delta(V)| - |\Delta(0)|]/\rho` at `step`, nats per unit length; zero if nothing is better
+            than V = 0.
         step: (c, d+1) the perturbation V that attains it.
     """
 
@@ -24,7 +25,7 @@ class AttainedGap:
 
 
 def loss_gap(difference: LossDifference, perturbations: Tensor, rho: float) -> Tensor:
-    r"""The quotient of Eq. 4, :math:`[|D(V)| - |D(0)|]/\rho`, for each perturbation: (..., c, d+1) -> (...)."""
+    r"""The quotient of Eq. 4, :math:`[|\Delta(V)| - |\Delta(0)|]/\rho`, of perturbations: (..., c, d+1) -> (...)."""
     origin = torch.zeros(difference.shape, dtype=torch.float64)
     return (difference_at(difference, perturbations).abs() - difference_at(difference, origin).abs()) / rho
 
@@ -39,11 +40,11 @@ def random_starts(difference: LossDifference, rho: float, count: int, generator:
 def ascend(difference: LossDifference, starts: Tensor, rho: float, *, steps: int = 50) -> AttainedGap:
     r"""Maximise the gap in the ball :math:`\|V\|_F \le \rho` by projected gradient ascent, all starts at once.
 
-    Each start doubles its step length while :math:`|D|` grows and quarters it otherwise, so no start ever gets worse.
+    Each start doubles its step length while :math:`|\Delta|` grows and quarters it otherwise, so none gets worse.
     A lower estimate of the true maximum: a bound below it is refuted, a bound above it is not proved.
 
     Args:
-        difference: the function D.
+        difference: the loss difference.
         starts: (b, c, d+1) initial perturbations; those outside the ball are projected.
         rho: radius of the ball.
         steps: gradient evaluations for each start.

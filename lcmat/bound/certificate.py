@@ -1,4 +1,9 @@
-r"""Certified upper bounds of the worst-case curvature gap of the last layer, and the gap attained below them."""
+r"""Upper bounds of the worst-case curvature gap of the last layer with all constants, and the gap attained below them.
+
+They are numerical certificates: theorems in exact arithmetic, evaluated in float64 with extreme eigenvalues from
+Lanczos (a dense decomposition below 64 parameters). A Ritz value errs downwards, which is the unsafe side, and a small
+residual proves an eigenvalue but not that it is the largest.
+"""
 
 from __future__ import annotations
 
@@ -17,7 +22,7 @@ from lcmat.bound.trust_region import TrustRegion, maximise_in_ball
 
 @dataclass(frozen=True)
 class CertifiedGap:
-    r"""What is known of :math:`\max_{\|V\|\le\rho} [|D(V)| - |D(0)|]/\rho`; all gaps in nats per unit length.
+    r"""What is known of :math:`\max_{\|V\|\le\rho} [|\Delta(V)| - |\Delta(0)|]/\rho`; all gaps in nats per unit length.
 
     Attributes:
         rho: radius of the ball.
@@ -31,7 +36,7 @@ class CertifiedGap:
         remainder_term: :math:`\kappa\rho^2/6`.
         printed: the paper's Eq. 6, :math:`\|g\| + \tfrac12\rho\lambda_{\max}(H)`, which is not a bound.
         diagonal: the paper's Eq. 7, :math:`\|g\| + \tfrac12\rho\max_k|H_{kk}|`, which is not a bound.
-        model: exact maximum for the quadratic model of D, neither an upper nor a lower bound.
+        model: exact maximum for the quadratic model of the difference, neither an upper nor a lower bound.
     """
 
     rho: float
@@ -64,11 +69,11 @@ def certified_gap(
 ) -> CertifiedGap:
     r"""Enclose the worst-case curvature gap of the last layer between an attained and a certified value.
 
-    .. math:: \max_{\|V\|_F \le \rho} \frac{|D(V)| - |D(0)|}{\rho}
+    .. math:: \max_{\|V\|_F \le \rho} \frac{|\Delta(V)| - |\Delta(0)|}{\rho}
               \le \|g\| + \frac{\rho}{2}\|H\|_2 + \frac{\kappa}{6}\rho^2 .
 
     Args:
-        difference: the function D.
+        difference: the loss difference.
         rho: radius of the ball, positive.
         generator: source of the random starts of the ascent.
         num_starts: random starts, beside the analytic ones (gradient, extreme eigenvectors, model maximisers).
@@ -104,11 +109,13 @@ def certified_gap(
 
 
 def signed_bound(difference: LossDifference, rho: float, ends: Extremes | None = None) -> float:
-    r"""Theorem 1 with signed eigenvalues, valid without any assumption on the sign of D in the ball.
+    r"""Theorem 1 with signed eigenvalues, valid without any assumption on the sign of the difference in the ball.
 
-    With :math:`a_s = \|g\| + \tfrac12\rho\max(0, \lambda_{\max}(sH)) + \kappa\rho^2/6` bounding the growth of sD, and
-    s the sign of D(0), the gap is at most :math:`\max(a_s,\; a_{-s} - 2|D(0)|/\rho)`: for |D| to gain by a change of
-    sign it must first lose |D(0)|. The first entry alone is what the paper prints, for s = +1.
+    With :math:`b_s = \|g\| + \tfrac12\rho\max(0, \lambda_{\max}(sH)) + \kappa\rho^2/6` bounding the growth of
+    :math:`s\Delta`, and s the sign of :math:`\Delta(0)`, the gap is at most
+    :math:`\max(b_s,\; b_{-s} - 2|\Delta(0)|/\rho)`: to gain by a change of sign, :math:`|\Delta|` must first lose
+    :math:`|\Delta(0)|`. The paper prints the first entry alone, for s = +1, without the maximum with zero. A last layer
+    needs no such maximum: adding a constant to all logits changes nothing, so H has the eigenvalue zero.
     """
     ends = ends or hessian_extremes(difference)
     common = float(gradient_gap(difference).norm()) * rho + third_derivative_constant(difference) * rho**3 / 6
@@ -117,10 +124,10 @@ def signed_bound(difference: LossDifference, rho: float, ends: Extremes | None =
 
 
 def dominating_bound(difference: LossDifference, rho: float) -> float:
-    r"""Bound by the exact maxima of the two quadratics that dominate the growth of D and of -D in the ball.
+    r"""Bound by the exact maxima of the two quadratics that dominate the growth of :math:`\pm\Delta` in the ball.
 
     Keeps what Theorem 1 throws away: the angle between gradient and curvature, the actual class probabilities in the
-    remainder, and the sign of D(0). See :func:`lcmat.bound.dominating_product`.
+    remainder, and the sign of :math:`\Delta(0)`. See :func:`lcmat.bound.dominating_product`.
 
     Raises:
         ConvergenceError: an eigenvalue or a quadratic maximum did not reach its accuracy.
@@ -135,14 +142,14 @@ def dominating_bound(difference: LossDifference, rho: float) -> float:
 
 
 def _gap_of(difference: LossDifference, rho: float, rise: float, fall: float) -> float:
-    """Largest gap when D grows by at most `rise` and -D by at most `fall`."""
+    """Largest gap when the difference rises by at most `rise` and falls by at most `fall`."""
     value = float(difference_at(difference, torch.zeros(difference.shape, dtype=torch.float64)))
     along, against = (rise, fall) if value >= 0 else (fall, rise)
     return max(along, against - 2 * abs(value)) / rho
 
 
 def _model_maximum(difference: LossDifference, gradient: Tensor, rho: float, sign: int, ends: Extremes) -> TrustRegion:
-    product = flat_hessian_product(difference)
+    product = flat_hessian_product(difference) if ends.spectral_norm else torch.zeros_like
     largest, top = (ends.largest, ends.top) if sign > 0 else (-ends.smallest, ends.bottom)
     return maximise_in_ball(
         sign * gradient.flatten(), lambda vector: sign * product(vector), rho, largest=largest, top=top

@@ -2,10 +2,10 @@ r"""The weighted loss difference of two sets as a function of the last layer, wi
 
 Everything in :mod:`lcmat.bound` is about one function of a perturbation :math:`V` of the last layer,
 
-.. math:: D(V) = L(T; W + V) - L(S_w; W + V) = \sum_i c_i\, \ell\big((W + V)\tilde h_i, y_i\big),
+.. math:: \Delta(V) = L(T; W + V) - L(S_w; W + V) = \sum_i a_i\, \ell\big((W + V)\tilde h_i, y_i\big),
           \qquad \tilde h = [h; 1],
 
-with :math:`\ell` the softmax cross-entropy and signed coefficients :math:`c_i`: :math:`1/n` for a sample of T,
+with :math:`\ell` the softmax cross-entropy and signed coefficients :math:`a_i`: :math:`1/n` for a sample of T,
 :math:`-w_j` for one of S, the two added up for a sample that is in both.
 """
 
@@ -133,14 +133,14 @@ def _weights_of(size: int, weights: Tensor | None) -> Tensor:
 
 
 def difference_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
-    r"""Evaluate :math:`D(V)` for each perturbation.
+    r"""Evaluate :math:`\Delta(V)` for each perturbation.
 
     Args:
-        difference: the function D.
+        difference: the loss difference.
         perturbations: (..., c, d+1) values of V.
 
     Returns:
-        (...) values of D, a difference of mean losses in nats.
+        (...) values of the difference of mean losses in nats.
 
     >>> single = LossDifference(torch.ones(1, 1).double(), torch.zeros(1, 2).double(), torch.tensor([0]),
     ...                         torch.ones(1).double())
@@ -154,7 +154,7 @@ def difference_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
 
 
 def gradient_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
-    r"""Gradient :math:`\nabla D(V) = \sum_i c_i (p_i(V) - y_i)\,\tilde h_i^\top`, (..., c, d+1) like the argument."""
+    r"""Gradient :math:`\nabla \Delta(V) = \sum_i a_i (p_i(V) - y_i)\,\tilde h_i^\top`, shaped like V."""
     residuals = _perturbed_logits(difference, perturbations).softmax(dim=-1)
     residuals = residuals - torch.nn.functional.one_hot(difference.labels, difference.shape[0])
     return (residuals * difference.coefficients[:, None]).transpose(-1, -2) @ difference.inputs
@@ -168,13 +168,13 @@ def gradient_gap(difference: LossDifference) -> Tensor:
 def hessian_product(difference: LossDifference, directions: Tensor) -> Tensor:
     r"""Product of the Hessian difference with V, without forming the Hessian.
 
-    .. math:: H V = \sum_i c_i \big[(\operatorname{diag} p_i - p_i p_i^\top) V \tilde h_i\big] \tilde h_i^\top
+    .. math:: H V = \sum_i a_i \big[(\operatorname{diag} p_i - p_i p_i^\top) V \tilde h_i\big] \tilde h_i^\top
 
-    Exact, because the loss is convex in the last layer with this Hessian, whatever the label; n (d + c) numbers of
-    memory instead of (c (d+1)) squared.
+    Exact, because the logits are linear in the weights: the chain rule has no second term, so no label matters.
+    n (d + c) numbers of memory instead of (c (d+1)) squared.
 
     Args:
-        difference: the function D.
+        difference: the loss difference.
         directions: (..., c, d+1) values of V.
 
     Returns:

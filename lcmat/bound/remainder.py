@@ -1,7 +1,7 @@
 r"""What the quadratic model leaves out, bounded for every radius.
 
 Two facts about the softmax cross-entropy along :math:`u = V\tilde h`: its third derivative is the third central moment
-of u under the class probabilities, and u has range :math:`r \le \sqrt2\,\|V\|\|\tilde h\|`.
+of u under the class probabilities, and u has range :math:`\beta \le \sqrt2\,\|V\|\|\tilde h\|`.
 """
 
 from __future__ import annotations
@@ -23,13 +23,15 @@ SERIES_RADIUS = 1e-5  # both forms are accurate to about 1e-10 there
 
 
 def third_derivative_constant(difference: LossDifference) -> float:
-    r"""Lipschitz constant :math:`\kappa` of the Hessian difference along any unit direction.
+    r"""Bound :math:`\kappa` of the third derivative along any unit direction, at any point.
 
-    .. math:: |D'''(V)[E, E, E]| \le \kappa\,\|E\|^3, \qquad
-              \kappa = \frac{2\sqrt2}{6\sqrt3} \sum_i |c_i|\, \|\tilde h_i\|^3
+    .. math:: |\Delta^{(3)}(W)[V, V, V]| \le \kappa\,\|V\|^3, \qquad
+              \kappa = \frac{2\sqrt2}{6\sqrt3} \sum_i |a_i|\, \|\tilde h_i\|^3
 
-    since a variable of range r has :math:`|\mu_3| \le r^3 / (6\sqrt3)`, attained by two points with
+    since a variable of range :math:`\beta` has :math:`|\mu_3| \le \beta^3 / (6\sqrt3)`, attained by two points with
     :math:`p(1-p) = 1/6`. For a subset, :math:`|1/n - w_j| \le 1/n + w_j` makes it smaller than the sum over both sets.
+    Taylor's remainder along V needs no other direction; that :math:`\kappa` is a Lipschitz constant of the Hessian
+    is Banach's theorem on symmetric forms.
 
     >>> single = LossDifference(torch.ones(1, 1).double(), torch.zeros(1, 2).double(), torch.tensor([0]),
     ...                         torch.ones(1).double())
@@ -41,24 +43,24 @@ def third_derivative_constant(difference: LossDifference) -> float:
 
 
 def dominating_product(difference: LossDifference, rho: float, sign: int) -> Product:
-    r"""Hessian product of a quadratic that dominates D (or -D) in the whole ball.
+    r"""Hessian product of a quadratic that dominates :math:`\Delta` (or :math:`-\Delta`) in the whole ball.
 
-    Along any V of norm at most rho, with :math:`u = V\tilde h_i`, :math:`r_i = \sqrt2\,\rho\,\|\tilde h_i\|` and
+    Along any V of norm at most rho, with :math:`u = V\tilde h_i`, :math:`\beta_i = \sqrt2\,\rho\,\|\tilde h_i\|` and
     :math:`A_i = \operatorname{diag} p_i - p_i p_i^\top`, the loss is self-concordant in the generalised sense,
-    :math:`|\ell^{(3)}| \le r_i\,\ell^{(2)}`, and :math:`\ell^{(2)} \le \tfrac12 \|\Pi u\|^2` with the projection
+    :math:`|\ell^{(3)}| \le \beta_i\,\ell^{(2)}`, and :math:`\ell^{(2)} \le \tfrac12 \|\Pi u\|^2` with the projection
     :math:`\Pi` that centres u. With the first fact up to a time :math:`\alpha_i` and the second after it, the growth
-    of second order :math:`\Delta_i = \ell_i(V) - \ell_i(0) - \nabla\ell_i^\top V` obeys
+    of second order :math:`\ell_i(V) - \ell_i(0) - \nabla\ell_i^\top V` obeys
 
-    .. math:: \psi(-r_i, 1)\, u^\top A_i u \le \Delta_i
-              \le \psi(r_i, \alpha_i)\, u^\top A_i u + \tfrac14 (1 - \alpha_i)^2 \|\Pi u\|^2 .
+    .. math:: \psi(-\beta_i, 1)\, u^\top A_i u \le \ell_i(V) - \ell_i(0) - \nabla\ell_i^\top V
+              \le \psi(\beta_i, \alpha_i)\, u^\top A_i u + \tfrac14 (1 - \alpha_i)^2 \|\Pi u\|^2 .
 
     with :math:`\psi` of :func:`growth_factor`. The left side counts where the coefficient is negative, the right side
-    where it is positive, which gives :math:`sD(V) \le sD(0) + s g^\top V + \tfrac12 V^\top B V`.
+    where it is positive, which gives :math:`s\Delta(V) \le s\Delta(0) + s g^\top V + \tfrac12 V^\top B V`.
 
     Args:
-        difference: the function D.
+        difference: the loss difference.
         rho: radius of the ball.
-        sign: s, +1 to bound D from above or -1 to bound -D from above.
+        sign: s, +1 to bound the rise of the difference or -1 to bound its fall.
 
     Returns:
         The operator B on flat vectors, (c (d+1),) -> (c (d+1),).
@@ -85,7 +87,7 @@ def _switching_times(difference: LossDifference, ranges: Tensor) -> Tensor:
 
 
 def growth_factor(ranges: Tensor, until: Tensor) -> Tensor:
-    r""":math:`\psi(r, \alpha) = \int_0^\alpha (1 - t)\, e^{rt}\, dt`, elementwise: 1/2 for :math:`r = 0, \alpha = 1`.
+    r""":math:`\psi(\beta, \alpha) = \int_0^\alpha (1 - x)\, e^{\beta x}\, dx`, 1/2 for :math:`\beta = 0, \alpha = 1`.
 
     >>> one = torch.ones(3).double()
     >>> [round(x, 4) for x in growth_factor(torch.tensor([-1.0, 0.0, 1.0]).double(), one).tolist()]

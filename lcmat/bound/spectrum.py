@@ -11,11 +11,13 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, hessian_product
+from lcmat.curvature.last_layer import bernoulli_variances
 
 Product = Callable[[Tensor], Tensor]
 
 RESIDUAL_TOLERANCE = 1e-8
 SMALLEST_LANCZOS_SIZE = 64
+ROUNDING = 64 * np.finfo(float).eps  # of a product, relative to the summands that cancel in it
 LANCZOS_VECTORS = 40  # twice scipy's default: a shifted end sits in the cluster of the near-zero eigenvalues
 
 
@@ -53,11 +55,13 @@ def flat_hessian_product(difference: LossDifference) -> Product:
 
 
 def hessian_extremes(difference: LossDifference) -> Extremes:
-    """Both extreme eigenpairs of the Hessian difference of the last layer."""
-    return extremes(flat_hessian_product(difference), difference.shape[0] * difference.shape[1])
+    """Both extreme eigenpairs of the Hessian difference of the last layer; zeros where only rounding is left of it."""
+    traces = bernoulli_variances(difference.logits).sum(dim=1) * difference.input_norms.square()
+    rounding = ROUNDING * float(difference.coefficients.abs() @ traces)
+    return extremes(flat_hessian_product(difference), difference.shape[0] * difference.shape[1], rounding=rounding)
 
 
-def extremes(product: Product, size: int) -> Extremes:
+def extremes(product: Product, size: int, *, rounding: float = 0.0) -> Extremes:
     r"""Both extreme eigenpairs of a symmetric operator.
 
     The end of largest modulus comes first; the other end is the end of largest modulus of the operator shifted by the
@@ -67,6 +71,7 @@ def extremes(product: Product, size: int) -> Extremes:
     Args:
         product: the operator, (m,) float64 -> (m,) float64.
         size: dimension m.
+        rounding: norm up to which the product with a unit vector is rounding of zero.
 
     Raises:
         ConvergenceError: Lanczos stopped early, or a residual exceeds 1e-8 times the spectral norm.
@@ -75,6 +80,9 @@ def extremes(product: Product, size: int) -> Extremes:
     >>> round(ends.largest, 12), round(ends.smallest, 12), round(ends.spectral_norm, 12)
     (3.0, -5.0, 5.0)
     """
+    start = _random_vector(size)
+    if float(product(start).norm()) <= rounding * float(start.norm()):
+        return Extremes(0.0, 0.0, start / start.norm(), start / start.norm(), 0.0)
     first = _farthest_pair(product, size)
     pairs = sorted([first, _opposite_pair(product, size, first[0])], key=lambda pair: pair[0])
     (smallest, bottom), (largest, top) = pairs
@@ -102,15 +110,20 @@ def _farthest_pair(product: Product, size: int) -> tuple[float, Tensor]:
         values, vectors = torch.linalg.eigh(torch.stack([product(unit) for unit in torch.eye(size).double()]))
         end = int(values.abs().argmax())
         return float(values[end]), vectors[:, end].contiguous()
-    start = np.random.default_rng(0).standard_normal(size)
-    if not float(product(torch.from_numpy(start)).norm()):  # a random vector lies in the kernel of nothing but zero
-        return 0.0, torch.from_numpy(start / np.linalg.norm(start))
+    start = _random_vector(size)
+    if not float(product(start).norm()):
+        return 0.0, start / start.norm()
     operator = LinearOperator((size, size), matvec=lambda v: product(torch.from_numpy(v.ravel())).numpy(), dtype=float)
     try:
-        found, modes = eigsh(operator, k=1, which="LM", v0=start, ncv=min(size, LANCZOS_VECTORS), tol=1e-10)
+        found, modes = eigsh(operator, k=1, which="LM", v0=start.numpy(), ncv=min(size, LANCZOS_VECTORS), tol=1e-10)
     except ArpackError as error:
         raise ConvergenceError(f"Lanczos did not converge on an operator of size {size}: {error}") from error
     return float(found[0]), torch.from_numpy(np.ascontiguousarray(modes[:, 0]))
+
+
+def _random_vector(size: int) -> Tensor:
+    """Always the same; it lies in the kernel of no operator but zero."""
+    return torch.from_numpy(np.random.default_rng(0).standard_normal(size))
 
 
 def _relative_residual(product: Product, scale: float, pairs: list[tuple[float, Tensor]]) -> float:

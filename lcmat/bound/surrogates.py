@@ -12,7 +12,7 @@ from lcmat.curvature.last_layer import bernoulli_variances
 
 
 def hessian_diagonal(difference: LossDifference) -> Tensor:
-    r"""Diagonal :math:`H_{(k,l),(k,l)} = \sum_i c_i\, p_{ik}(1 - p_{ik})\,\tilde h_{il}^2`, (c, d+1), in O(n c d)."""
+    r"""Diagonal :math:`H_{(y,l),(y,l)} = \sum_i a_i\, p_{iy}(1 - p_{iy})\,\tilde h_{il}^2`, (c, d+1), in O(n c d)."""
     variances = bernoulli_variances(difference.logits)
     return (variances * difference.coefficients[:, None]).T @ difference.inputs.square()
 
@@ -26,7 +26,7 @@ def top_diagonal(difference: LossDifference, dimensions: Tensor) -> tuple[float,
     r"""Maximum and sum of :math:`|H_{kk}|` over the chosen dimensions; the sum is the curvature term of Eq. 9.
 
     Args:
-        difference: the function D.
+        difference: the loss difference.
         dimensions: (K,) flat positions in (c, d+1).
     """
     entries = hessian_diagonal(difference).flatten()[dimensions].abs()

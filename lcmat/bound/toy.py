@@ -8,6 +8,7 @@ plane are distances between weights, and no other perturbation of the same norm 
 from __future__ import annotations
 
 import math
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
@@ -29,6 +30,38 @@ def two_class_line(count: int, generator: torch.Generator) -> tuple[Tensor, Tens
     labels = torch.arange(count) % 2
     noise = torch.randn(count, dtype=torch.float64, generator=generator)
     return ((2 * labels - 1) + noise * (1 + labels) / 1.5)[:, None], labels
+
+
+class Example(NamedTuple):
+    """A training set, the parameters at which it is looked at, and a subset.
+
+    Attributes:
+        features: (n, 1) one feature each.
+        labels: (n,) classes 0 and 1.
+        theta: (2,) slope and offset after a few gradient steps on all samples.
+        chosen: (m,) positions of the subset.
+    """
+
+    features: Tensor
+    labels: Tensor
+    theta: Tensor
+    chosen: Tensor
+
+    @property
+    def sample(self) -> tuple[Tensor, Tensor, Tensor]:
+        """Features (n, 1), logits (n, 2) and labels (n,), as the functions of the last layer take them."""
+        logits = augmented_features(self.features) @ layer_weights(self.theta).T
+        return self.features, logits, self.labels
+
+
+def running_example(count: int = 40, size: int = 6, *, steps: int = 5, seed: int = 0) -> Example:
+    """The example of the derivation: `count` samples, `steps` gradient steps from zero, `size` of them at random."""
+    generator = torch.Generator().manual_seed(seed)
+    features, labels = two_class_line(count, generator)
+    theta = torch.zeros(2, dtype=torch.float64)
+    for _ in range(steps):
+        theta = theta - sample_gradients(features, labels, theta).mean(dim=0)
+    return Example(features, labels, theta, torch.randperm(count, generator=generator)[:size])
 
 
 def layer_weights(points: Tensor) -> Tensor:

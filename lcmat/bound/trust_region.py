@@ -1,4 +1,4 @@
-r"""Exact maximum of a quadratic model in a ball, with a certificate that nothing in the ball is larger."""
+r"""Exact maximum of a quadratic model in a ball, with a dual value that nothing in the ball exceeds."""
 
 from __future__ import annotations
 
@@ -43,10 +43,10 @@ def maximise_in_ball(
     r"""Solve :math:`\max_{\|v\| \le \rho} g^\top v + \tfrac12 v^\top B v` for a symmetric, possibly indefinite B.
 
     A Lanczos basis of g, enlarged by the leading eigenvector for the hard case, reduces the problem to a small one that
-    the secular equation :math:`\|(\lambda I - B)^{-1} g\| = \rho` solves. For any x,
-    :math:`\lambda \ge \lambda_{\max}(B)` and :math:`r = g - (\lambda I - B)x`, weak duality gives the upper value
+    the secular equation :math:`\|(\nu I - B)^{-1} g\| = \rho` solves. For any x,
+    :math:`\nu \ge \lambda_{\max}(B)` and :math:`r = g - (\nu I - B)x`, weak duality gives the upper value
 
-    .. math:: \tfrac12 \lambda \rho^2 + \tfrac12 x^\top (\lambda I - B) x + \rho \|r\|.
+    .. math:: \tfrac12 \nu \rho^2 + \tfrac12 x^\top (\nu I - B) x + \rho \|r\|.
 
     Args:
         gradient: (m,) vector g.

@@ -247,7 +247,7 @@ Markdown(
 # - The method for selection is described completely: its embedding, its distance and its greedy maximisation can be
 #   written down from the paper alone, and each was tested against an independent reference.
 # - The last layer has closed forms for gradients and Hessian diagonals, so no automatic differentiation of second order
-#   is needed, and the derivation can be checked on real networks ({doc}`../derivation/03_upper_bound`).
+#   is needed, and the derivation can be checked on real networks ({doc}`curvature-gap`).
 # - The official code of the selection is public.
 #
 # ## What was difficult

@@ -669,8 +669,9 @@ Markdown("\n".join(caption(name, item) for name, item in stored.items()))
 # ## How typical are they?
 #
 # Rank the images of a class by the distance of their features from the class mean: 0 is the nearest, 1 the farthest.
-# For the mean rank of $m$ uniform draws the theory is exact: one half, with a standard deviation of $1 / \sqrt{12 m}$.
-# Mean ranks within two of these are called *random* below, which one random draw in twenty misses, the others *nearer* or
+# The mean rank of $m$ uniform draws is one half in expectation, with a standard deviation of about $1 / \sqrt{12 m}$. (Ranks of
+# $n$ images are discrete and drawn without replacement, which multiplies it by $\sqrt{(n + 1)(n - m)} / (n - 1)$, a factor
+# just below one.) Mean ranks within two of these are called *random* below, which one random draw in twenty misses, the others *nearer* or
 # *farther*. The second column takes pixels in place of features, which owes nothing to the network.
 
 # %%

@@ -83,41 +83,25 @@ features.shape, logits.shape
 # %% [markdown]
 # ## The objective and its bound
 #
-# Let $L(D; \theta)$ be the mean cross-entropy on a set $D$ and $L_{abs}(T, S; \theta) = |L(T; \theta) - L(S;
-# \theta)|$. The objective is the {term}`sharpness` of this difference within a {term}`perturbation radius` $\rho$
-# (paper Eq. 4):
+# Let $L(U; \theta)$ be the mean cross-entropy on a set $U$ and $\Delta(\theta) = L(T; \theta) - L(S; \theta)$. The objective
+# is the {term}`sharpness` of $|\Delta|$ within a {term}`perturbation radius` $\rho$ (paper Eq. 4, {eq}`eq-objective`), and with
+# $g = \nabla \Delta(\theta)$ and $H = \nabla^2 \Delta(\theta)$ it has a bound for each $S$ ({eq}`eq-bound`):
 #
 # ```{math}
-# :label: eq-objective
-# \min_S \; \max_{\lVert\epsilon\rVert_2 \le \rho}
-#   \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho} .
-# ```
-#
-# **Bound.** Write $D = L(T; \cdot) - L(S; \cdot)$, $g = \nabla D(\theta)$, $H = \nabla^2 D(\theta)$. *Assumption:* $D$
-# has a Hessian that is Lipschitz with constant $M$ in the ball. Three steps:
-#
-# 1. $|D(\theta + \epsilon)| - |D(\theta)| \le |D(\theta + \epsilon) - D(\theta)|$, the reverse triangle inequality;
-# 2. $D(\theta + \epsilon) - D(\theta) = g^\top \epsilon + \tfrac12 \epsilon^\top H \epsilon + R$ with
-#    $|R| \le \tfrac M6 \lVert\epsilon\rVert^3$, Taylor's theorem;
-# 3. $|g^\top \epsilon| \le \lVert g\rVert_2 \lVert\epsilon\rVert_2$ and
-#    $|\epsilon^\top H \epsilon| \le \lVert H\rVert_2 \lVert\epsilon\rVert_2^2$.
-#
-# Dividing by $\rho$, for each $S$:
-#
-# ```{math}
-# :label: eq-bound
-# \max_{\lVert\epsilon\rVert_2 \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho}
+# \max_{\lVert\epsilon\rVert_2 \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho}
 #   \;\le\; \lVert g\rVert_2 + \frac{\rho}{2} \lVert H\rVert_2 + \frac{M}{6} \rho^2 .
 # ```
 #
+# It follows from Taylor's theorem, if the Hessian of $\Delta$ is Lipschitz with constant $M$ in the ball;
+# {doc}`../derivation/03_upper_bound` proves it.
+#
 # **Where this differs from the paper.** Eq. 5 there has the largest eigenvalue $\lambda_1(H)$ in place of the spectral
-# norm $\lVert H\rVert_2 = \max_k |\lambda_k(H)|$. But $H$ is a difference of two Hessians, hence indefinite, and step
-# 3 is about an absolute value. One parameter is enough to see it fail: $L(T) = 1$, $L(S) = 1 + \theta^2/2$, $\theta =
-# 0$.
+# norm $\lVert H\rVert_2 = \max_k |\lambda_k(H)|$. But $H$ is a difference of two Hessians, hence indefinite, and an absolute
+# value is bounded. One parameter is enough to see it fail: $L(T) = 1$, $L(S) = 1 + \theta^2/2$, $\theta = 0$.
 
 # %%
 steps = torch.linspace(-rho, rho, 101, dtype=torch.float64)
-sharpness = float((steps.square() / 2).max() / rho)  # |D| = theta^2 / 2, and D(0) = 0
+sharpness = float((steps.square() / 2).max() / rho)  # |Delta| = theta^2 / 2
 largest_eigenvalue = spectral_norm = torch.linalg.eigvalsh(
     torch.tensor([[-1.0]], dtype=torch.float64)
 )
@@ -134,22 +118,15 @@ Markdown(
 # ## Closed forms of the last layer
 #
 # Only the last layer is perturbed from here on: a smaller ball of directions, hence an underestimate of the worst case
-# over all parameters. With $\tilde h = [h; 1]$ and $p = \operatorname{softmax}(z)$ the gradient of one sample is
+# over all parameters. With $\tilde h = [h; 1]$ and $p = \operatorname{softmax}(z)$ the gradient of one sample and the diagonal of
+# its Hessian, which the paper keeps (Eq. 7), are ({eq}`eq-gradient` and {eq}`eq-diagonal`)
 #
 # ```{math}
-# :label: eq-gradient
-# g_i = (p_i - y_i)\, \tilde h_i^\top ,
-# ```
-#
-# and its Hessian is $(\operatorname{diag} p - p p^\top) \otimes \tilde h \tilde h^\top$, whatever the label. The paper
-# keeps the diagonal (Eq. 7),
-#
-# ```{math}
-# :label: eq-diagonal
+# g_i = (p_i - y_i)\, \tilde h_i^\top , \qquad
 # \hat\lambda_i = p_i (1 - p_i)\, (\tilde h_i \odot \tilde h_i)^\top .
 # ```
 #
-# *This step is an approximation and no bound:* no diagonal entry of a symmetric matrix exceeds its spectral norm, so
+# *The diagonal is an approximation and no bound:* no diagonal entry of a symmetric matrix exceeds its spectral norm, so
 # the diagonal can only underestimate the curvature term.
 
 # %% tags=["hide-input"]
@@ -201,46 +178,24 @@ torch.testing.assert_close(
 # ## From the bound to distances between samples
 #
 # The maximum over all dimensions is replaced by a sum over the set $\mathcal K$ of the $K$ dimensions whose
-# $\hat\lambda_{i,k}$ varies most over the samples of a class (paper Eq. 9):
+# $\hat\lambda_{i,k}$ varies most over the samples of a class (paper Eq. 9, {eq}`eq-top-k`). *Neither step has a guaranteed sign:*
+# leaving dimensions out lowers the value, summing instead of maximising raises it. Two samples are then as far apart as
+# ({eq}`eq-distance`)
 #
 # ```{math}
-# :label: eq-top-k
-# \mathcal K = \operatorname*{arg\,top\text{-}K}_k \; \operatorname{Var}_i \hat\lambda_{i,k} .
-# ```
-#
-# *Neither step has a guaranteed sign:* leaving dimensions out lowers the value, summing instead of maximising raises
-# it. Two samples are then as far apart as
-#
-# ```{math}
-# :label: eq-distance
 # d_{ij} = \lVert g_i - g_j\rVert_2 + \frac{\rho}{2} \sum_{k \in \mathcal K} |\hat\lambda_{i,k} - \hat\lambda_{j,k}| .
 # ```
 #
-# **The guarantee.** Assign each $i \in T$ to its nearest $\zeta(i) \in S$, let $\gamma_j$ count those assigned to $j$,
-# and weight $j$ by $\gamma_j / n$. The triangle inequality, applied to each norm with the same assignment, gives
-# {cite:p}`mirzasoleiman2020craig`
-#
-# ```{math}
-# :label: eq-craig
-# \Bigl\lVert \bar g_T - \sum_{j \in S} \tfrac{\gamma_j}{n} g_j \Bigr\rVert_2
-#   + \frac{\rho}{2} \sum_{k \in \mathcal K}
-#     \Bigl| \bar\lambda_{T,k} - \sum_{j \in S} \tfrac{\gamma_j}{n} \hat\lambda_{j,k} \Bigr|
-#   \;\le\; \frac1n \sum_{i \in T} \min_{j \in S} d_{ij} .
-# ```
-#
-# *It holds for these weights only.* The paper trains without them, and for equal weights the inequality can fail.
+# **The guarantee.** Count by $\gamma_j$ the samples whose nearest chosen one is $j$, and weight $j$ by $\gamma_j / n$. Then the
+# gradient and the diagonal of the weighted $S$ differ from those of $T$ by at most the mean distance to the nearest chosen
+# sample {cite:p}`mirzasoleiman2020craig`; {eq}`eq-craig` is the display. *It holds for these weights only.* The paper trains
+# without them, and for equal weights the inequality can fail.
 #
 # ## Greedy facility location
 #
-# Minimising the right side of {eq}`eq-craig` with $|S| = m$ is maximising (paper Eq. 11 and 12)
-#
-# ```{math}
-# :label: eq-facility-location
-# F(S) = \sum_{i \in T} \max_{j \in S} \, (d_e - d_{ij})_+ , \qquad d_e \ge \max_{i,j} d_{ij} ,
-# ```
-#
-# which is monotone and submodular, so that adding the element of largest {term}`marginal gain` again and again reaches
-# at least $1 - 1/e$ of the maximum {cite:p}`nemhauser1978submodular`. The whole method is then a few lines; the
+# Minimising that mean distance with $|S| = m$ is maximising the facility-location function (paper Eq. 11 and 12,
+# {eq}`eq-facility-location`), which is monotone and submodular. Adding the element of largest {term}`marginal gain` again and
+# again reaches at least $1 - 1/e$ of the maximum {cite:p}`nemhauser1978submodular`. The whole method is then a few lines; the
 # selection runs class by class.
 
 # %% tags=["hide-input"]
