@@ -65,15 +65,14 @@ from lcmat.report import figures
 figures.use_style()
 top_k = curvature_gap.TOP_K  # the paper's
 generator = torch.Generator().manual_seed(seed)
-features, labels = toy.two_class_line(40, generator)
-theta = torch.zeros(2, dtype=torch.float64)
-for _ in range(5):
-    theta = theta - toy.sample_gradients(features, labels, theta).mean(dim=0)
+example = toy.running_example()
 signed = torch.full((40,), 1 / 40, dtype=torch.float64)
-signed[torch.randperm(40, generator=generator)[:6]] -= 1 / 6
-bends = torch.einsum("i,ikl->kl", signed, toy.sample_hessians(features, theta))
+signed[example.chosen] -= 1 / 6
+bends = torch.einsum(
+    "i,ikl->kl", signed, toy.sample_hessians(example.features, example.theta)
+)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Curvature of the loss difference against the angle of the direction, from 0 to 180 degrees: a wave. Its highest point, the spectral norm, lies between the two angles of the coordinate axes, where two dots mark the diagonal entries below it."}, "figure": {"name": "fig-dk-axes", "caption": "Curvature of the loss difference along each direction of the plane, for the two-parameter model with n = 40 samples and a random subset of 6. The dots are the diagonal entries, the curvatures along the axes; the line is the spectral norm. No dot can lie above the line."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Curvature of the loss difference against the angle of the direction, from 0 to 180 degrees: a wave. Its highest point, the spectral norm, lies between the two angles of the coordinate axes, where two dots mark the diagonal entries below it."}, "figure": {"name": "fig-dk-axes", "caption": "Curvature of the loss difference along each direction of the plane, for the two-parameter model with n = 40 samples and a random subset of m = 6. The dots are the diagonal entries, the curvatures along the axes; the line is the spectral norm. No dot can lie above the line."}}
 angles = torch.linspace(0, math.pi, 181, dtype=torch.float64)
 directions = torch.stack([angles.cos(), angles.sin()], dim=1)
 along = torch.einsum("ak,kl,al->a", directions, bends, directions).abs()
