@@ -69,8 +69,8 @@ plt.show()
 # ## What the paper writes
 #
 # Condensation needs the curvature of $S$ as a function of its pixels. With a batch $G$ of per-sample gradients $g_i$, the paper replaces the
-# diagonals $\hat\lambda$ of Eq. 7 by their variance, entry by entry, in the last layer (Eq. 13), and with them the curvature term
-# (Eq. 14):
+# diagonals $\hat\lambda$ of Eq. 7 by their variance, entry by entry, in the last layer, and with them the curvature term. That is its Eq. 13
+# and 14, in the letters of this book:
 #
 # ```{math}
 # :label: eq-gv-variance
@@ -310,9 +310,9 @@ def hessian_by_autograd(h, z):
 
 # %% tags=["hide-cell"]
 for i in range(len(h)):
-    p, inputs = z[i].softmax(0), torch.cat([h[i], h.new_ones(1)])
+    q, inputs = z[i].softmax(0), torch.cat([h[i], h.new_ones(1)])
     gauss_newton = torch.kron(
-        torch.diag(p) - torch.outer(p, p), torch.outer(inputs, inputs)
+        torch.diag(q) - torch.outer(q, q), torch.outer(inputs, inputs)
     )
     every_label = [
         curvature.per_sample_gradients(
@@ -320,7 +320,7 @@ for i in range(len(h)):
         ).flatten()
         for c in range(3)
     ]
-    expected = sum(p[c] * torch.outer(g, g) for c, g in enumerate(every_label))
+    expected = sum(q[c] * torch.outer(g, g) for c, g in enumerate(every_label))
     for matrix in (gauss_newton, expected):
         torch.testing.assert_close(
             matrix, hessian_by_autograd(h[i], z[i]), rtol=1e-10, atol=1e-12
