@@ -280,7 +280,8 @@ GT(verdicts.reset_index(), rowname_col="rho").tab_stubhead("radius").tab_header(
 # %% [markdown]
 # Greedy coresets without their weights are thus farther from $T$ than balanced random draws, which need no weights. The reason is
 # in the clusters, {doc}`05_facility_location`; what it means for the method is the subject of {doc}`09_what-the-bound-buys`.
-#
+
+# %% [markdown]
 # ## Checks
 #
 # 1. The distances of full matrices equal norms of dense matrices, for a few samples of a narrow network.

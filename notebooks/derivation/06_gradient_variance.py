@@ -275,7 +275,8 @@ Markdown("\n\n".join(sentences))
 # %% [markdown]
 # The gap of the mean gradients, which the objective holds anyway, says more about curvature than the term that was added for it.
 # {doc}`../report/gradient-variance` has the epochs one by one, other norms, and what the citation claims beside what is measured.
-#
+
+# %% [markdown]
 # ## Checks
 #
 # 1. Hessian, Gauss-Newton matrix and the Fisher matrix under the model's own labels agree, the Hessian by automatic differentiation.

@@ -337,7 +337,8 @@ GT(coins, rowname_col="sigma").fmt_number(
 # one letter $\rho$ stands for the deviation of each coordinate and for the radius of the ball; (d) what falls outside the ball is multiplied by a maximum over an unbounded set; (e) the
 # $O(\cdot)$ hides a logarithm that tends to infinity for $\rho \to 0$, and the corollary is not divided by $\rho$; (f) the corollary assumes an order of two differences that fails for some
 # subsets. {doc}`07b_gaps` shows each by a computation on a population that is known.
-#
+
+# %% [markdown]
 # ## Checks
 #
 # 1. {eq}`eq-gen-moment` by exact summation over the binomial distribution, {eq}`eq-gen-kl` against simulation, {eq}`eq-gen-ball` against the exact tail.

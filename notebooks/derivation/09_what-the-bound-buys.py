@@ -301,7 +301,8 @@ Markdown(
 # 4. **Not be satisfied by agreement at a fitted network.** There gradients vanish for most samples; what is left is the few that are wrong, and matching them is matching noise.
 #
 # A smaller gap is no promise of accuracy: points 1 and 2 repair the derivation, and only experiments can tell whether they repair the method. {doc}`../report/selection` compares methods by accuracy.
-#
+
+# %% [markdown]
 # ## Checks
 #
 # 1. No attained gap exceeds its certified bound.
