@@ -187,7 +187,7 @@ def test_empirical_fisher_ratio_is_odds_of_the_class():
 
 
 def test_a_class_may_have_equal_diagonals_although_its_labels_are_not_drawn_from_the_model():
-    """Two classes predicted alike, one label: empirical Fisher and Hessian diagonal agree, and nothing is calibrated."""
+    """Two classes predicted alike, one label: empirical Fisher and Hessian diagonal agree, uncalibrated."""
     features, logits = random_samples(3, 7)[0], torch.zeros(7, 2, dtype=torch.float64)
     fisher = per_sample_gradients(features, logits, torch.ones(7, dtype=torch.int64)).square()
     torch.testing.assert_close(fisher, hessian_diagonals(features, logits), rtol=0, atol=1e-15)

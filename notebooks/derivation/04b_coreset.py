@@ -16,7 +16,7 @@
 # The three arrows of {doc}`04_diagonal` change the value of the curvature term. The method never sees that value: it sees
 # distances between *samples*, and there, too, the diagonal stands in for a matrix. Distances with the full matrices can be
 # computed, and they keep the guarantee that the diagonal loses. On three small networks they choose partly other samples, and
-# the gap hardly changes. What changes the gap is something else: **whether the chosen samples carry their weights**.
+# the gap of the coreset as it is trained, with equal weights, changes by little. What changes the gap much is something else: **whether the chosen samples carry their weights**.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -30,7 +30,7 @@
 # %% tags=["remove-input"]
 from lcmat.book import story
 
-story.strip("04b_coreset")
+story.here("04b_coreset")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0
@@ -278,7 +278,7 @@ GT(verdicts.reset_index(), rowname_col="rho").tab_stubhead("radius").tab_header(
 )
 
 # %% [markdown]
-# Greedy coresets without their weights are thus farther from $T$ than balanced random draws, which need no weights. The reason is
+# At the larger radius no such doubt is removed, and cluster sizes are ahead of random draws in part of the cases only. Greedy coresets without their weights are thus farther from $T$ than balanced random draws, which need no weights. The reason is
 # in the clusters, {doc}`05_facility_location`; what it means for the method is the subject of {doc}`09_what-the-bound-buys`.
 
 # %% [markdown]
@@ -330,8 +330,7 @@ assert (curved["equal"] / curved["cluster sizes"]).min() > 1 + spread.max().max(
 # ## Take-away
 #
 # - **Shown:** selection by exact Hessian distances keeps a guarantee, {eq}`eq-dk-craig`, and chooses partly other samples.
-# - **Shown:** on these networks the gap depends on the weights of the coreset more than on what stands in for curvature; the numbers
-#   are above.
+# - **Shown:** on these networks the gap depends on the weights of the coreset more than on what stands in for curvature (check 5).
 # - **Not shown:** anything about accuracy. This is one small data set, three networks, one fraction; its gaps are lower estimates.
 # - **Differs from the paper:** exact distances beside the method's.
 #

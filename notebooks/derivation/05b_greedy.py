@@ -31,7 +31,7 @@
 # %% tags=["remove-input"]
 from lcmat.book import story
 
-story.strip("05b_greedy")
+story.here("05b_greedy")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0
@@ -431,12 +431,12 @@ assert (tiny.mine <= tiny.guaranteed * (1 + 1e-9) + 1e-12).all()
 
 # %% tags=["hide-cell"]
 # F* = 2 (2k + 1) - 1 = 4k + 1 and F(S_2) = 2 (2k + 1) - k = 3k + 2: the ratio tends to 3/4, the cost ratio is k itself.
-for k in (1, 10, 100, 1000):
-    pair = facility_location(line(k), 2).indices.tolist()
-    value = covered(line(k), pair, 2.0) / covered(line(k), (0, 2 * k), 2.0)
-    assert abs(value - (3 * k + 2) / (4 * k + 1)) < 1e-12
+for heap in (1, 10, 100, 1000):
+    pair = facility_location(line(heap), 2).indices.tolist()
+    value = covered(line(heap), pair, 2.0) / covered(line(heap), (0, 2 * heap), 2.0)
+    assert abs(value - (3 * heap + 2) / (4 * heap + 1)) < 1e-12
     print(
-        f"k = {k}: F ratio {value:.4f}, cost ratio {cost_of(line(k), pair) / cost_of(line(k), (0, 2 * k)):g}"
+        f"heaps of {heap}: F ratio {value:.4f}, cost ratio {cost_of(line(heap), pair) / cost_of(line(heap), (0, 2 * heap)):g}"
     )
 
 # %% [markdown]

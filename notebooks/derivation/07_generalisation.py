@@ -30,7 +30,7 @@
 # %% tags=["remove-input"]
 from lcmat.book import story
 
-story.strip("07_generalisation")
+story.here("07_generalisation")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0
@@ -433,7 +433,7 @@ for name, centre in (("zero", torch.zeros_like(start)), ("initial weights", star
     squared = float((end - centre).square().sum())
     sigma = 0.1 * float(end.norm()) / ball_radius(1.0, len(end), 1 / len(train_set))
     print(
-        f"centre {name}: distance {squared**0.5:.1f}, root {pac_bayes_gap(squared, sigma, len(end), len(train_set), delta):.2f} B"
+        f"centre {name}: distance {squared**0.5:.1f}, root {pac_bayes_gap(squared, sigma, len(end), len(train_set), delta):.2f} times the largest loss"
     )
 
 # %% [markdown]

@@ -30,7 +30,7 @@
 # %% tags=["remove-input"]
 from lcmat.book import story
 
-story.strip("07b_gaps")
+story.here("07b_gaps")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0
@@ -333,10 +333,10 @@ def sides(rows, sigma):
     )
     return {
         "sigma": sigma,
-        "on D": float((on_population - on_subset).abs().mean()),
+        "on the population": float((on_population - on_subset).abs().mean()),
         "on T": float((on_training - on_subset).abs().mean()),
-        "D to T": float((on_population - on_training).abs().mean()),
-        "bound on D to T": largest_loss * root,
+        "population to T": float((on_population - on_training).abs().mean()),
+        "bound on that": largest_loss * root,
     }
 
 
@@ -353,7 +353,7 @@ GT(digits.groupby("sigma").mean().reset_index(), rowname_col="sigma").fmt_number
     list(digits)[1:], n_sigfig=3
 ).tab_stubhead("sigma").tab_header(
     title=f"Mean over {len(draw)} draws of T",
-    subtitle=f"largest loss {largest_loss:g}; D is the population",
+    subtitle=f"largest loss {largest_loss:g}",
 )
 
 # %% [markdown]
@@ -406,11 +406,11 @@ assert max(reversals.values()) > num_draws / 5
 assert (settings["radius / deviation"] > settings.N.pow(0.5)).all()  # (c)
 assert max(inside) < -100
 assert all(0.8 < slope < 1.2 for slope in slopes)  # (d)
-assert (terms["with the hidden factor"] > 1)[settings.N > settings.n].all()  # (e)
+assert (terms["with the hidden factor"] > 1)[settings.n < settings.N].all()  # (e)
 assert not held[1.0].all()  # (f)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Checks 2 and 3: the theorem on the digits"}
-assert (digits["D to T"] <= digits["bound on D to T"]).all()
+assert (digits["population to T"] <= digits["bound on that"]).all()
 farthest = math.sqrt(2) * radius * inputs[drawn].norm(dim=1)
 assert bool((losses(theta)[drawn] + farthest <= largest_loss).all())
 assert under_noise <= certified + largest_loss / num_samples

@@ -30,7 +30,7 @@
 # %% tags=["remove-input"]
 from lcmat.book import story
 
-story.strip("08_errata")
+story.here("08_errata")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0

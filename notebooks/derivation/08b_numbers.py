@@ -29,7 +29,7 @@
 # %% tags=["remove-input"]
 from lcmat.book import story
 
-story.strip("08b_numbers")
+story.here("08b_numbers")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0

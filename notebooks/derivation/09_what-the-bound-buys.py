@@ -14,7 +14,7 @@
 # # What the bound buys
 #
 # The derivation ends with distances between samples. This chapter asks which of the terms on the way *decides* what is chosen, and whether the choice is good by the derivation's own measure, the gap. Three answers, on the
-# data that each section names. **The gradient decides**: at the radii in use the curvature term is a small part of the bound, though enough to exchange many samples. **The weights decide the gap**: with them LCMat-S has a smaller
+# data that each section names. **The gradient decides**: at all but the largest radius in use the curvature term is the smaller part of the bound, though enough to exchange many samples. **The weights decide the gap**: with them LCMat-S has a smaller
 # gap than random draws, without them, which is how it is used, a larger one, except for a single sample per class. **The chosen samples change their nature with the budget**: first typical ones, then outliers.
 #
 # ```{admonition} What this chapter reproduces
@@ -29,7 +29,7 @@
 # %% tags=["remove-input"]
 from lcmat.book import story
 
-story.strip("09_what-the-bound-buys")
+story.here("09_what-the-bound-buys")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0
@@ -179,7 +179,7 @@ GT(curved.reset_index(names="subsets"), rowname_col="subsets").fmt_number(
 )
 
 # %% [markdown]
-# So the bound is mostly about gradients, unless the radius is the largest. The distances weigh differently, because the sum over $\mathcal K$ replaces the norm, and greedy choices react to small changes. How many images does LCMat-S share with itself at $\rho
+# So the bound is mostly about gradients, unless the radius is the largest of the four. The distances weigh differently, because the sum over $\mathcal K$ replaces the norm, and greedy choices react to small changes. How many images does LCMat-S share with itself at $\rho
 # = 0$, which is facility location on gradients?
 
 # %% tags=["hide-input"]
@@ -206,8 +206,8 @@ for name, item in kinds.stored("selected-images").items():
 Markdown("The same as at $\\rho = 0$:\n\n" + "\n\n".join(f"{line}." for line in lines))
 
 # %% [markdown]
-# The curvature term, small as it is, exchanges a good part of the images. {doc}`04b_coreset` adds that its *form* matters less: with exact Hessian distances the coreset differs again, and the gap hardly does. **A term that changes the choice
-# without changing the gap breaks ties among samples that are equally good by the bound.** Whether the exchange is good for accuracy can only be measured: {doc}`../report/sensitivity` for the digits.
+# The curvature term, small as it is, exchanges a good part of the images. {doc}`04b_coreset` adds that its *form* matters less: with exact Hessian distances the coreset differs again, and the gap of the unweighted coreset by little. **A term that changes the choice
+# and hardly the gap breaks ties among samples that are equally good by the bound.** Whether the exchange is good for accuracy can only be measured: {doc}`../report/sensitivity` for the digits.
 #
 # ## With weights or without?
 #
