@@ -194,7 +194,7 @@ GT(pd.concat(shown), rowname_col="kind", groupname_col="data").sub_missing(
     subtitle="median (smallest to largest) over n subsets",
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "For each data set, dots of five stand-ins divided by the spectral norm on a logarithmic axis. Largest diagonal entry and largest of K lie far left of one, the sum over K near one, Frobenius just right of one and Gershgorin further right."}, "figure": {"name": "fig-dk-ratios", "caption": "Each stand-in divided by the spectral norm, one dot for each subset (n at least 200 for each data set). Left of the line it underestimates the curvature term. Only Frobenius and Gershgorin are on the safe side by a theorem; the sum over K has no side."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "For each data set, dots of five stand-ins divided by the spectral norm on a logarithmic axis. Largest diagonal entry and largest of K lie far left of one, the sum over K near one, Frobenius just right of one and Gershgorin further right."}, "figure": {"name": "fig-ct-ratios", "caption": "Each stand-in divided by the spectral norm, one dot for each subset (n at least 200 for each data set). Left of the line it underestimates the curvature term. Only Frobenius and Gershgorin are on the safe side by a theorem; the sum over K has no side."}}
 figure, panels = plt.subplots(
     1,
     len(tables),
