@@ -156,7 +156,7 @@ def loss_of(i, perturbation):
 # H V = \sum_i a_i\, (A_i V \tilde h_i)\, \tilde h_i^\top , \qquad a_i = \tfrac1n - w_i ,
 # ```
 #
-# where $w_i$ is the weight of $i$ in $S$, zero outside. The Lanczos method {cite:p}`lanczos1950` needs nothing but such products.
+# where $w_i$ is the weight of $i$ in $S$, zero outside. The Lanczos method {cite:p}`lanczos1950iteration` needs nothing but such products.
 # $H$ is indefinite, so *both* ends of the spectrum are wanted.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the product"}

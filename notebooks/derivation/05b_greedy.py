@@ -16,8 +16,8 @@
 # The right side of {eq}`eq-craig` is a *cost*: how far the samples are, in total, from their nearest chosen one. Minimising it is the
 # facility-location problem, and adding the best sample again and again is the usual way. How good is the result? The paper names a
 # guarantee that belongs to another problem, and the well-known one, $1 - 1/e$, is about a function that contains an arbitrary
-# constant. **There is a better one without any constant**: greedy closes at least about two thirds of the distance between the cost
-# of the single best sample and the least cost of all. The picture shows both guarantees beside what greedy attains.
+# constant. **There is a better one without any constant**: greedy closes at least half, for many samples almost two thirds, of what lies
+# between the cost of the single best sample and the least cost of all. The picture shows both guarantees beside what greedy attains.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown

@@ -207,7 +207,7 @@ Markdown(
 # ## The bias: what appendix B.1 hopes for
 #
 # The objective subtracts $L_{abs}(\theta)$, so it could reward a set on which the network fits badly. Appendix B.1 sees the danger and says why it
-# is none. For selection the loss of real samples is bounded in practice. For condensation it points to the bias entries, where $g = p - y$:
+# is none. For selection it calls the reward bounded ({doc}`01_matching`). For condensation it points to the bias entries, where $g = p - y$:
 # there the variance is said to be the mean squared error between prediction and label, so that matching it would keep the network from
 # under-fitting. **The premise is true of the uncentred moment and false of the variance that Eq. 15 has.** Summed over the classes the second
 # moment is indeed $\tfrac1n \sum_i \lVert p_i - y_i\rVert^2$. But within one class $y$ is the same for all samples and drops out,

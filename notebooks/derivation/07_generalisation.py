@@ -222,7 +222,7 @@ plt.show()
 #
 # **Proof.** At each $\epsilon$ the loss of $S$ cancels: $\bigl| |L_{\mathcal P} - L_S| - |L_T - L_S| \bigr| \le |L_{\mathcal P} - L_T|$. That is why $S$ may depend on $T$ in any way, and why no order of
 # the losses is needed. For the tail, Markov's inequality for $e^{\nu \lVert\epsilon\rVert^2}$ gives $\Pr(\lVert\epsilon\rVert^2 \ge N x \sigma^2) \le e^{-\frac N2 (x - 1 - \log x)}$; for $x = (1 + \xi)^2$ the
-# bracket is at least $\xi^2$, and $\xi = \sqrt{2 \log(1/\tau) / N}$ {cite:p}`laurent2000adaptive`. $\square$
+# bracket is at least $\xi^2$, and $\xi = \sqrt{2 \log(1/\tau) / N}$ ; compare {cite:t}`laurent2000adaptive`. $\square$
 # ```
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the three quantities"}

@@ -159,7 +159,9 @@ Markdown(
 )
 
 # %% [markdown]
-# A statement about $T$ and $S$ alone does not have this gap: losses of a finite set are finite.
+# This is about $L(\mathcal P) - L(T)$. It refutes the printed theorem itself with $S = T$, where the maximum on the right is zero and the left
+# side is $\mathbb E_\epsilon |L(\mathcal P; \theta + \epsilon) - L(T; \theta + \epsilon)|$, and with noise that is small against the margin, so that it
+# changes the huge loss by a part of itself only.
 #
 # ## (b) The order of two losses, assumed at one place and used at another
 #
@@ -400,6 +402,7 @@ assert (
     losses(theta)[drawn].mean() < losses(theta).mean()
 )  # theta lies in the paper's set
 assert population_excess > allowed and probability_unseen > delta  # (a)
+assert rare * (0.9 * margin) > allowed  # noise may take a tenth of the margin
 assert rare * largest_loss < allowed
 assert 0 in reversals.values()  # (b)
 assert max(reversals.values()) > num_draws / 5
