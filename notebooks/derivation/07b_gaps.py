@@ -114,7 +114,7 @@ Markdown(
     f"{losses(theta)[drawn].mean():.3f} and $L(\\mathcal P; \\theta)$ = {losses(theta).mean():.3f}, so that $\\theta \\in \\hat\\Theta$."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Absolute loss difference of two sets of digits against the radius, both axes logarithmic: ten lines, one for each random direction, all rising with slope one over the whole range."}, "figure": {"name": "fig-gen-rays", "caption": "Loss difference between a training set and a tenth of it along n = 10 random rays from the fitted parameters. It grows in proportion to the radius, so its maximum outside a ball is infinite: gap (d)."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Absolute loss difference of two sets of digits against the radius, both axes logarithmic: ten lines, one for each random direction, all rising with slope one in the end."}, "figure": {"name": "fig-gen-rays", "caption": "Loss difference between a training set and a tenth of it along n = 10 random rays from the fitted parameters. In the end it grows in proportion to the radius, so its maximum outside a ball is infinite: gap (d)."}}
 half = torch.zeros(len(labels), dtype=torch.bool)
 half[drawn[: num_samples // 10]] = True
 lengths = 10.0 ** torch.arange(1, 7)

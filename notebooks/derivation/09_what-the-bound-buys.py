@@ -121,7 +121,7 @@ def choices_at(fraction):
 table = pd.DataFrame([row for f in fractions for row in choices_at(f)])
 means = table.groupby(["kind", "fraction"], sort=False).mean(numeric_only=True)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels against the share of images chosen, logarithmic. Left, attained gap: LCMat-S with equal weights lies above random draws beyond the smallest budget, with cluster sizes far below them; matching plain means is lowest. Right, shares in percent: chosen images that are misclassified and chosen images that stand for at most two, both rising after the smallest budget and far above the share of misclassified images of all."}, "figure": {"name": "fig-bb-gap", "caption": "Digits, a network after few epochs, n = 1 selection for each budget (random: mean of 5 draws). Left: gap attained by a perturbation. Right: share of the images chosen by LCMat-S that the network misclassifies, and that stand for at most two images; the line is the share misclassified of all."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels against the share of images chosen, logarithmic. Left, attained gap: LCMat-S with equal weights lies above random draws beyond the smallest budget, with cluster sizes far below them, as do the coresets that match plain means. Right, shares in percent: chosen images that are misclassified and chosen images that stand for at most two, both rising after the smallest budget and far above the share of misclassified images of all."}, "figure": {"name": "fig-bb-gap", "caption": "Digits, a network after few epochs, n = 1 selection for each budget (random: mean of 5 draws). Left: gap attained by a perturbation. Right: share of the images chosen by LCMat-S that the network misclassifies, and that stand for at most two images; the line is the share misclassified of all."}}
 LOOKS = {
     "LCMat-S, equal weights": (figures.VERMILLION, "o-"),
     "random": (figures.BLACK, "s--"),
@@ -242,7 +242,7 @@ Markdown("\n\n".join(sentences))
 # ## Who is chosen?
 #
 # The right panel of the first figure shows the same from the side of the images: the first choice of a class is its medoid, which is typical by construction; later ones are outliers, and many of these are images that the network gets wrong. On real images the stored choices are of
-# a single fraction, a tenth of a percent, where the medoids still rule:
+# a single fraction, a tenth of a percent, five or six images of a class, between these ends:
 
 # %% tags=["hide-input"]
 found = []
