@@ -10,10 +10,21 @@ from lcmat.book import story
 
 ROOT = Path(__file__).parents[1]
 MAP = "00_map"
-HELD = ["01_matching", "02_worst_case_gap", "03_upper_bound"]
+HELD = [
+    *("01_matching", "02_worst_case_gap", "03_upper_bound", "04_diagonal", "04b_coreset", "05_facility_location"),
+    *("05b_greedy", "06_gradient_variance", "07_generalisation", "07b_gaps", "08_errata", "08b_numbers"),
+    "09_what-the-bound-buys",
+]
 """The chapters that are held to the form."""
 
-CORE = {"eq-objective": "01_matching", "eq-gradient": "02_worst_case_gap", "eq-bound": "03_upper_bound"}
+CORE = {
+    "eq-objective": "01_matching",
+    "eq-gradient": "02_worst_case_gap",
+    "eq-bound": "03_upper_bound",
+    **dict.fromkeys(("eq-diagonal", "eq-top-k"), "04_diagonal"),
+    **dict.fromkeys(("eq-distance", "eq-craig"), "05_facility_location"),
+    "eq-facility-location": "05b_greedy",
+}
 MAX_LINES, MAX_CODE, LATEST_FIGURE = 450, 0.30, 0.40
 
 LETTERS = "alpha beta gamma delta epsilon zeta eta theta kappa lambda mu nu xi pi rho sigma tau psi chi omega ell"
@@ -47,12 +58,19 @@ def listed():
     return set().union(*(symbols(" ".join(re.findall(r"\$(.*?)\$", row))) for row in rows))
 
 
+def symbols_of(chapter):
+    text = "\n".join(cell.source for cell in cells(chapter) if cell.cell_type == "markdown")
+    return set().union(*(symbols("".join(formula)) for formula in displayed(text)))
+
+
 @pytest.mark.parametrize("chapter", HELD)
 def test_each_symbol_of_a_displayed_equation_is_on_the_notation_page(chapter):
-    text = "\n".join(cell.source for cell in cells(chapter) if cell.cell_type == "markdown")
-    used = set().union(*(symbols("".join(formula)) for formula in displayed(text)))
-    assert len(used) > 10
-    assert used - listed() - STANDARD == set()
+    assert symbols_of(chapter) - listed() - STANDARD == set()
+
+
+def test_most_symbols_of_the_notation_page_are_displayed_somewhere():
+    used = set().union(*map(symbols_of, HELD))
+    assert len(used & listed()) > len(listed()) / 2
 
 
 def test_a_symbol_that_is_not_on_the_notation_page_is_noticed():

@@ -16,7 +16,14 @@ from tests.test_curvature import random_samples
 
 ROOT = Path(__file__).parents[1]
 CHAPTERS = ROOT / "notebooks/derivation"
-SOURCE = CHAPTERS / "08_errata.py"
+SOURCES = [CHAPTERS / "08_errata.py", CHAPTERS / "08b_numbers.py"]
+ITEMS = [
+    *(f"Eq. {number}" for number in range(4, 16)),
+    *("Remark 3.1", "Prop. 3.2", "Definition 3.3", "Theorem 3.4", "Corollary 3.5", "Algorithm 1"),
+    *("A, Prop. 3.2", "A.2", "A.3", "A, Theorem 3.4"),
+    *("B.1, selection", "B.1, condensation", "B.2", "C.1", "D.1", "D.2"),
+]
+"""The theorems, remarks, equations and appendix items of the paper that are not background."""
 
 
 def table(name):
@@ -25,15 +32,15 @@ def table(name):
         return list(csv.reader(file))[1:]
 
 
-ENTRIES, CHECKS = [row[1:] for row in table("errata")], table("checks")
-TEXT = SOURCE.read_text() + " ".join(" ".join(entry) for entry in ENTRIES)
+ENTRIES, CHECKS, PLACES = [row[1:] for row in table("errata")], table("checks"), table("paper-items")
+TEXT = "".join(source.read_text() for source in SOURCES) + " ".join(map(" ".join, ENTRIES + PLACES))
 
 
 def test_every_error_and_every_check_has_its_row():
     numbers = {entry[0] for entry in ENTRIES}
     assert len(numbers) == len(ENTRIES)
     assert numbers >= {f"E{i}" for i in range(1, 15)} | {"V12"}
-    assert [check[0] for check in CHECKS] == [f"V{i}" for i in range(1, 15)]
+    assert [check[0] for check in CHECKS] == [f"V{i}" for i in range(1, 16)]
     assert {check[2] for check in CHECKS} == {"always", "may fail"}
 
 
@@ -42,10 +49,22 @@ def test_a_check_names_a_chapter_with_that_check_and_a_test_that_exists(check):
     chapter, place, file, function = check[3:]
     source = (CHAPTERS / f"{chapter}.py").read_text()
     kind, _, name = place.partition(" ")
-    pattern = rf"\b{place}\b" if kind == "check" else rf"^# ## {re.escape(name)}$"
-    assert re.search(pattern, source, re.IGNORECASE | re.MULTILINE), f"{chapter} has no {place}"
+    pattern = rf"^# ## Checks$[\s\S]*?^# {name}\. " if kind == "check" else rf"^# ## {re.escape(name)}$"
+    assert re.search(pattern, source, re.MULTILINE), f"{chapter} has no {place}"
     tree = ast.parse((ROOT / "tests" / file).read_text())
     assert function in {node.name for node in tree.body if isinstance(node, ast.FunctionDef)}
+
+
+def test_every_item_of_the_paper_has_its_place_and_a_verdict():
+    assert sorted(item for item, *_ in PLACES) == sorted(ITEMS)
+    for item, _, places, verdict, _ in PLACES:
+        assert verdict in {"true", "repaired", "false", "not treated"}, item
+        for place in places.split(", "):
+            assert (CHAPTERS / f"{place}.py").resolve().is_file(), (item, place)
+
+
+def test_what_is_not_true_as_printed_says_why():
+    assert all(note for *_, verdict, note in PLACES if verdict != "true")
 
 
 def test_every_link_has_its_target():
@@ -54,8 +73,8 @@ def test_every_link_has_its_target():
         assert any(path.resolve().is_file() for path in candidates), target
     everything = "".join(path.read_text() for path in (ROOT / "notebooks").rglob("*.py"))
     labels = set(re.findall(r":label: (\S+)|^# \$\$ \((\S+)\)", everything, re.M))
-    for name in set(re.findall(r"\{eq\}`([^`]+)`", TEXT)):
-        assert any(name in pair for pair in labels), name
+    wanted = set(re.findall(r"\{eq\}`([^`]+)`", TEXT))
+    assert wanted <= {label for pair in labels for label in pair}
 
 
 def official_distances(vectors):

@@ -96,7 +96,7 @@ ARROWS = (
         "05_facility_location",
         "each sample to its nearest",
     ),
-    Arrow("=", "F(S), Eq. 12", r"$d_0-\frac{1}{n}F(S)$", "05_facility_location", "facility location"),
+    Arrow("=", "F(S), Eq. 12", r"$d_0-\frac{1}{n}F(S)$", "05b_greedy", "facility location"),
 )
 ASIDE = {
     "06_gradient_variance": "Eq. 7 ~ gradient variance, Eq. 14",

@@ -31,12 +31,12 @@
 # ```{math}
 # :label: eq-cg-objective
 # \min_X \; \mathbb E_{\theta_0, \omega} \sum_t \sum_y \mathcal D\Bigl(
-#   \Phi_{\theta_t}\bigl(A_\omega T_y\bigr),\; \Phi_{\theta_t}\bigl(A_\omega\, \operatorname{dec}(X_y)\bigr) \Bigr)
+#   \Phi_{\theta_t}\bigl(\omega T_y\bigr),\; \Phi_{\theta_t}\bigl(\omega\, \operatorname{dec}(X_y)\bigr) \Bigr)
 #   \qquad \text{with} \quad \theta_{t+1} = \theta_t - \eta\, \nabla L(U; \theta_t) .
 # ```
 #
 # $X_y$ are the stored images of class $y$ and $T_y$ the real ones. The choices: *what* $\Phi$ of a network is compared, by which
-# *distance* $\mathcal D$, under which *view* $A_\omega$, how images are *stored* ($\operatorname{dec}$), and the set $U$ on
+# *distance* $\mathcal D$, under which *view* $\omega$, how images are *stored* ($\operatorname{dec}$), and the set $U$ on
 # which the network is *trained* meanwhile.
 #
 # **What would count as failing**, and is checked on this page:
@@ -137,16 +137,16 @@ GT(settings, id="choices", rowname_col="at ten images per class").tab_options(
 # %% [markdown]
 # ## What is compared, and by which distance
 #
-# DC, DSA and IDC compare the gradients of the mean loss: $\Phi_\theta(B) = \nabla_\theta L(B; \theta)$. Write $a$ and $b$ for
-# the gradients of the real and of the synthetic batch, $a_\ell$ for those of layer $\ell$, and $a_{\ell o}$ for the weights
+# DC, DSA and IDC compare the gradients of the mean loss: $\Phi_\theta(U) = \nabla_\theta L(U; \theta)$. Write $\chi$ and $\xi$ for
+# the gradients of the real and of the synthetic batch, $\chi_v$ for those of layer $v$, and $\chi_{vo}$ for the weights
 # that lead to its output channel $o$. Three distances:
 #
 # ```{math}
 # :label: eq-cg-distances
-# \mathcal D_{\text{layerwise}} = \sum_\ell \sum_o \Bigl( 1 - \frac{a_{\ell o} \cdot b_{\ell o}}
-#   {\lVert a_{\ell o}\rVert \lVert b_{\ell o}\rVert} \Bigr), \qquad
-# \mathcal D_{\text{squared}} = \sum_\ell \lVert a_\ell - b_\ell\rVert^2, \qquad
-# \mathcal D_{\text{cosine}} = 1 - \frac{a \cdot b}{\lVert a\rVert \lVert b\rVert} .
+# \mathcal D_{\text{layerwise}} = \sum_v \sum_o \Bigl( 1 - \frac{\chi_{vo} \cdot \xi_{vo}}
+#   {\lVert \chi_{vo}\rVert \lVert \xi_{vo}\rVert} \Bigr), \qquad
+# \mathcal D_{\text{squared}} = \sum_v \lVert \chi_v - \xi_v\rVert^2, \qquad
+# \mathcal D_{\text{cosine}} = 1 - \frac{\chi \cdot \xi}{\lVert \chi\rVert \lVert \xi\rVert} .
 # ```
 #
 # The first is DC's. The second is the "mse" of IDC's code, which is a sum and no mean. The third puts all layers into one vector.
@@ -308,7 +308,7 @@ Markdown(
 #   \frac{\partial \mathcal D}{\partial b} .
 # ```
 #
-# No such matrix is built. The gradient $b$ is computed with its graph kept, and a second backward pass goes through it.
+# No such matrix is built. The gradient $\xi$ is computed with its graph kept, and a second backward pass goes through it.
 # *Assumption:* the second derivative exists, which at the kinks of ReLU and max-pooling it does not; a step meets them with
 # probability zero.
 
@@ -418,15 +418,16 @@ show_source(loop.advance, loop.train_network)
 # ## DSA: one draw, replayed
 #
 # Augmentation of the two batches by independent draws would compare a shifted digit with an unshifted one. DSA draws $\omega$
-# once for each class and step and applies the *same* $A_\omega$ to both batches, whatever their sizes. The derivative goes
-# through it: $\partial \mathcal D / \partial x = J_{A_\omega}^\top\, \partial \mathcal D / \partial (A_\omega x)$.
+# once for each class and step and applies the *same* $\omega$ to both batches, whatever their sizes. The derivative goes
+# through it: $\partial \mathcal D / \partial x = J_\omega^\top\, \partial \mathcal D / \partial (\omega x)$.
 
 # %% tags=["hide-input"]
 show_source(siamese.draw_transformation, siamese.apply_transformation)
 
 # %% [markdown]
 # **Check 3.** (a) Five images, alone and among thirty-two, come out alike under one draw. (b) Each operation lets the derivative
-# through, by finite differences. (c) A batch has no distance to itself under one draw; under two it has.
+# through, by finite differences. (c) Under two draws a batch has a distance to itself; that it has none
+# under one is an identity, as a test of the code that replays the draw.
 
 # %%
 operations = siamese.DSA_STRATEGY.split("_")
@@ -506,7 +507,7 @@ plt.show()
 # %% [markdown]
 # ## DM: means of features
 #
-# DM takes $\Phi_\theta(B) = \tfrac1{|B|} \sum_{x \in B} h_\theta(x)$, the mean of the last layer's inputs at an untrained network, and the
+# DM takes $\Phi_\theta(U) = \tfrac1{|U|} \sum_{x \in U} h_\theta(x)$, the mean of the last layer's inputs at an untrained network, and the
 # squared distance. No second derivative is needed, and no inner loop. Labels enter only by which images are compared.
 
 # %% tags=["hide-input"]

@@ -31,8 +31,8 @@
 # ```{math}
 # :label: eq-vp-objective
 # \mathcal L(X) = \sum_y \mathcal D\bigl(\bar g^{T_y}, \bar g^{S_y}\bigr)
-#   + \frac\rho2 \sum_y P_y, \qquad
-# P_y = \bigl\lVert \operatorname{Var}(G^{T_y}) - \operatorname{Var}(G^{S_y}) \bigr\rVert .
+#   + \frac\rho2 \sum_y \mathcal V_y, \qquad
+# \mathcal V_y = \bigl\lVert \operatorname{Var}(G^{T_y}) - \operatorname{Var}(G^{S_y}) \bigr\rVert .
 # ```
 #
 # The paper prints no $\rho$. So the size of $P$ beside $\mathcal D$ is the first thing to know, and what else could stand in its
@@ -40,7 +40,7 @@
 #
 # **What would count as failing**, and is checked on this page:
 #
-# 1. mean, second moment or variance of a class differ from those of gradients taken one image at a time, or the derivative of $P_y$ does;
+# 1. mean, second moment or variance of a class differ from those of gradients taken one image at a time, or the derivative of $\mathcal V_y$ does;
 # 2. the loss is not the sum of its terms, or its gradient in the pixels not affine in $\rho$;
 # 3. one $\rho$ balances the terms at all networks and images, so that it would not matter where it is tuned (reported);
 # 4. a control that is called equally strong is not, by another computation;
@@ -248,8 +248,8 @@ GT(table, id="terms", rowname_col="class").fmt_number(
 #
 # ```{math}
 # :label: eq-vp-balance
-# \rho_{\text{value}} = \frac{2 \sum_y \mathcal D_y}{\sum_y P_y}, \qquad
-# \rho_{\text{pull}} = \frac{2\, \lVert \nabla_X \sum_y \mathcal D_y\rVert}{\lVert \nabla_X \sum_y P_y\rVert} .
+# \rho_{\text{value}} = \frac{2 \sum_y \mathcal D_y}{\sum_y \mathcal V_y}, \qquad
+# \rho_{\text{pull}} = \frac{2\, \lVert \nabla_X \sum_y \mathcal D_y\rVert}{\lVert \nabla_X \sum_y \mathcal V_y\rVert} .
 # ```
 #
 # A short run from noise first, then both strengths at six places: three sets of images, at untrained networks and at trained ones. The latter have seen $T$ for five epochs
@@ -362,8 +362,9 @@ Markdown(
 )
 
 # %% [markdown]
-# **How to read this.** The balance is one of this network, this batch and these digits. The distance counts channels and has no unit; the penalty is a
-# sum over $c (d + 1)$ entries, each a squared gradient. With another network the numbers are others, as exercise 1 shows. The default of the package, like any $\rho$, is
+# **How to read this.** The balance is one of this network, this batch and these digits. The distance counts channels and has no unit; the penalty is by
+# default the Euclidean norm of $c (d + 1)$ entries, each a squared gradient. That is neither the maximum of Eq. 7 nor the sum of Eq. 9, and lies between them; the paper names no norm. It was chosen
+# because it has a derivative wherever it is not zero, unlike the maximum, and is not ruled by many small entries, unlike the sum ({doc}`../report/gradient-variance` compares the three). With another network the numbers are others, as exercise 1 shows. The default of the package, like any $\rho$, is
 # tied to its setting. In the benchmark it is chosen on held-out images for each data set.
 #
 # ## What else could stand in the variance's place
@@ -433,7 +434,7 @@ Markdown(
 #
 # ```{math}
 # :label: eq-vp-equal
-# \rho_{\text{control}} = \rho\, \frac{\lVert \nabla_X \sum_y P_y\rVert}{\lVert \nabla_X P^{\text{control}}\rVert} .
+# \rho_{\text{control}} = \rho\, \frac{\lVert \nabla_X \sum_y \mathcal V_y\rVert}{\lVert \nabla_X \mathcal V^{\text{control}}\rVert} .
 # ```
 
 # %% tags=["hide-input"]

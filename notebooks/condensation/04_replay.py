@@ -85,21 +85,21 @@ splits = train_set, test_set = data.load("digits")
 # %% [markdown]
 # ## The protocol
 #
-# The $c$ classes, in random order, are cut into $t$ stages of equal size; $T_k$ holds the training images of stage $k$. What is
-# kept of it, a few images of each class, is found by looking at $T_k$ alone and never changed afterwards:
+# The $c$ classes, in random order, are cut into $r_{\max}$ stages of equal size; $T_r$ holds the training images of stage $r$. What is
+# kept of it, a few images of each class, is found by looking at $T_r$ alone and never changed afterwards:
 #
 # ```{math}
 # :label: eq-rp-memory
-# S_k = \operatorname{keep}(T_k), \qquad M_k = S_1 \cup \dots \cup S_k, \qquad
-#   \theta_k = \text{a new network, trained on } M_k .
+# S_r = \operatorname{keep}(T_r), \qquad \mathcal M_r = S_1 \cup \dots \cup S_r, \qquad
+#   \theta_r = \text{a new network, trained on } \mathcal M_r .
 # ```
 #
 # Training a new network at each stage is the protocol of GDumb {cite:p}`prabhu2020gdumb`. **Nothing is ever forgotten by the
 # weights**: no weight outlives its stage. What a later network can no longer do, the memory did not keep, or more rivals
 # have made it harder. So the experiment measures memories, and not a way of learning.
 #
-# The paper does not say with which network the images of a stage are selected or condensed. Here it is one that has seen $T_k$ alone,
-# with one output for each class of the stage: whoever arrives at stage $k$ has nothing else.
+# The paper does not say with which network the images of a stage are selected or condensed. Here it is one that has seen $T_r$ alone,
+# with one output for each class of the stage: whoever arrives at stage $r$ has nothing else.
 
 # %%
 stages = class_stages(train_set.num_classes, 5, torch.Generator().manual_seed(seed))
@@ -140,12 +140,12 @@ counts = torch.stack([torch.isin(test_set.labels, part).sum() for part in stages
 # %% [markdown]
 # ## Measures
 #
-# Let $a_{kj}$ be the accuracy of $\theta_k$ on the test images of stage $j \le k$, and $n_j$ their number. The curve of the
+# Let $\operatorname{acc}_{rr'}$ be the accuracy of $\theta_r$ on the test images of stage $r' \le r$, and $n_{r'}$ their number. The curve of the
 # paper's figure is the accuracy over all classes seen,
 #
 # ```{math}
 # :label: eq-rp-seen
-# A_k = \frac{\sum_{j \le k} n_j\, a_{kj}}{\sum_{j \le k} n_j} .
+# \operatorname{acc}_r = \frac{\sum_{r' \le r} n_{r'}\, \operatorname{acc}_{rr'}}{\sum_{r' \le r} n_{r'}} .
 # ```
 #
 # *Forgetting* {cite:p}`chaudhry2018walk` compares with the best that was ever reached, *backward transfer*
@@ -153,8 +153,8 @@ counts = torch.stack([torch.isin(test_set.labels, part).sum() for part in stages
 #
 # ```{math}
 # :label: eq-rp-forgetting
-# F_k = \frac{1}{k - 1} \sum_{j < k} \Bigl( \max_{j \le l < k} a_{lj} - a_{kj} \Bigr), \qquad
-#   \operatorname{BWT} = \frac{1}{t - 1} \sum_{j < t} \bigl( a_{tj} - a_{jj} \bigr) .
+# \operatorname{forgetting}_r = \frac{1}{r - 1} \sum_{r' < r} \Bigl( \max_{r' \le r'' < r} \operatorname{acc}_{r''r'} - \operatorname{acc}_{rr'} \Bigr), \qquad
+#   \operatorname{BWT} = \frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} \bigl( \operatorname{acc}_{r_{\max} r'} - \operatorname{acc}_{r'r'} \bigr) .
 # ```
 
 # %% tags=["hide-input"]
@@ -190,19 +190,19 @@ shown.insert(0, "network", [f"after stage {k + 1}" for k in range(size)])
 # %% [markdown]
 # ## Whose fault is it?
 #
-# A network at stage $k$ chooses among all classes seen. Let $o_{kj} \ge a_{kj}$ be its accuracy if the stage of the image were told, so
+# A network at stage $r$ chooses among all classes seen. Let $\operatorname{own}_{rr'} \ge \operatorname{acc}_{rr'}$ be its accuracy if the stage of the image were told, so
 # that only the logits of the image's own stage compete. Then backward transfer falls into two parts:
 #
 # ```{math}
 # :label: eq-rp-parts
-# \operatorname{BWT} = \underbrace{\frac{1}{t-1} \sum_{j<t} (o_{tj} - o_{jj})}_{\text{own classes}}
-#   \; - \; \underbrace{\frac{1}{t-1} \sum_{j<t} \bigl[ (o_{tj} - a_{tj}) - (o_{jj} - a_{jj}) \bigr]}_{\text{rivals}} .
+# \operatorname{BWT} = \underbrace{\frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} (\operatorname{own}_{r_{\max} r'} - \operatorname{own}_{r'r'})}_{\text{own classes}}
+#   \; - \; \underbrace{\frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} \bigl[ (\operatorname{own}_{r_{\max} r'} - \operatorname{acc}_{r_{\max} r'}) - (\operatorname{own}_{r'r'} - \operatorname{acc}_{r'r'}) \bigr]}_{\text{rivals}} .
 # ```
 #
 # The first part is what the network can no longer tell apart among classes that it once told apart. The second is what is newly
-# confused with other stages. Of the first stage $a_{11} = o_{11}$, for there was no rival.
+# confused with other stages. Of the first stage $\operatorname{acc}_{11} = \operatorname{own}_{11}$, for there was no rival.
 #
-# **Check 2.** To be told the stage never hurts, and the parts add up.
+# **Check 2.** To be told the stage never hurts. That the parts add up is an identity, as a test of the code.
 
 # %%
 seen_part = np.tril(np.ones_like(a, dtype=bool))
@@ -576,7 +576,7 @@ else:
 # **2.** Show that forgetting is at least minus backward transfer, and when the two are equal.
 
 # %% tags=["hide-cell"]
-# The maximum over l >= j includes l = j, so each drop is at least a_jj - a_tj. Equality: no stage got better after its own.
+# The maximum over r'' >= r' includes r'' = r', so each drop is at least acc_r'r' minus the last accuracy. Equality: no stage got better after its own.
 for run in runs.itertuples():
     assert run.forgetting_points >= -run.backward_transfer_points - 1e-9
 print(
@@ -587,7 +587,7 @@ print(
 # **3.** Take the memory away: train each network on the images of its own stage alone. Which accuracies can it have?
 
 # %% tags=["hide-cell"]
-# It has outputs for the new classes alone and cannot even be asked about the others: every a_kj with j < k is zero,
+# It has outputs for the new classes alone and cannot even be asked about the others: every accuracy of an earlier stage is zero,
 # forgetting is all that was there, and the page's code notices that classes are missing.
 try:
     by_hand(lambda kept: kept[-1:])

@@ -100,11 +100,11 @@ num_classes = train_set.num_classes
 #
 # ```{math}
 # :label: eq-lc-distance
-# \mathcal D(a, b) = \sum_{\text{layers } \ell} \; \sum_{\text{outputs } o}
-#   \Bigl( 1 - \frac{a_{\ell o} \cdot b_{\ell o}}{\lVert a_{\ell o}\rVert\, \lVert b_{\ell o}\rVert} \Bigr) ,
+# \mathcal D(\chi, \xi) = \sum_{\text{layers } v} \; \sum_{\text{outputs } o}
+#   \Bigl( 1 - \frac{\chi_{vo} \cdot \xi_{vo}}{\lVert \chi_{vo}\rVert\, \lVert \xi_{vo}\rVert} \Bigr) ,
 # ```
 #
-# where $a_{\ell o}$ holds the weights that lead to one output channel; biases are left out. **It sees angles only.** A set whose
+# where $\chi_{vo}$ holds the weights that lead to one output channel; biases are left out. **It sees angles only.** A set whose
 # gradients have the right directions, but are ten times too long, has distance zero. Keep this in mind for the comparison below.
 # {doc}`01_gradient_matching` checks what each distance does not see, and has DC, DSA, DM and IDC in one notation.
 #
@@ -112,8 +112,8 @@ num_classes = train_set.num_classes
 #
 # ```{math}
 # :label: eq-lc-objective
-# \min_S \; \mathbb E_{\theta_0} \Bigl[ \sum_k \mathcal D\bigl( \bar g^T_{\theta_k}, \bar g^S_{\theta_k} \bigr)
-#   + \frac\rho2\, \bigl| \operatorname{Var}(G^T_{\theta_k}) - \operatorname{Var}(G^S_{\theta_k}) \bigr| \Bigr]
+# \min_S \; \mathbb E_{\theta_0} \sum_t \Bigl[ \mathcal D\bigl( \bar g^T_{\theta_t}, \bar g^S_{\theta_t} \bigr)
+#   + \frac\rho2\, \bigl| \operatorname{Var}(G^T_{\theta_t}) - \operatorname{Var}(G^S_{\theta_t}) \bigr| \Bigr]
 #   \qquad \text{with} \quad \theta_{t+1} = \theta_t - \eta\, \bar g^{T}_{\theta_t} .
 # ```
 #
@@ -121,7 +121,7 @@ num_classes = train_set.num_classes
 # | --- | --- | --- |
 # | $S$ | the condensed set: images whose pixels are the unknowns, labels fixed | `SyntheticSet.images`, $(c \cdot \text{ipc}, \text{channels}, \text{height}, \text{width})$ |
 # | $\theta_0$, $\mathbb E_{\theta_0}$ | a new, untrained network; the mean over many | one for each *outer* iteration |
-# | $k$, $t$ | steps of one network's life (the paper uses both letters) | *inner* steps |
+# | $t$ | steps of one network's life; the paper writes $k$ in the sum, and its sum does not hold the second term, in which $k$ then has no meaning | *inner* steps |
 # | $\bar g^T$, $\bar g^S$ | gradients of the mean loss, of real and condensed images | a batch of one class at a time |
 # | $\mathcal D$ | distance of gradients; the paper names none, we take DC's | {eq}`eq-lc-distance` |
 # | $G$ | the gradients of the single images in a batch, last layer only | never stored: {eq}`eq-gv-closed` |

@@ -25,7 +25,7 @@
 # ## Claim
 #
 # Algorithm 1 turns the last layer's view of a class into a ranking of its images. Why it minimises a bound is the subject
-# of {doc}`../derivation/05_facility_location`; here it is *executed*, one step at a time, and every step of the package
+# of {doc}`../derivation/05b_greedy`; here it is *executed*, one step at a time, and every step of the package
 # is compared with the plainest code for the same step. Then we look at the images.
 #
 # **What would count as failing**, and is checked on this page:
@@ -251,7 +251,7 @@ def lazy_greedy(distances, budget):
 # %% [markdown]
 # **Incremental**, the package's way: when $n_i$ falls from $n_i$ to $n_i'$, the gain of every $j$ loses $(n_i -
 # \max(d_{ij}, n_i'))_+$. Rows whose $n_i$ stays are not read. The compiled code is shown in
-# {doc}`../derivation/05_facility_location`. **Check 2**, every class:
+# {doc}`../derivation/05b_greedy`. **Check 2**, every class:
 
 # %%
 rankings = [facility_location(d, budget) for d in distances]

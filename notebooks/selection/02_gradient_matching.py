@@ -183,7 +183,7 @@ GT(family_table, rowname_col="method", id="gm-family").tab_header(
 # %% [markdown]
 # ## The few lines of each
 #
-# Craig and AdaCore end in the facility location of {doc}`../derivation/05_facility_location`; the distance is what differs.
+# Craig and AdaCore end in the facility location of {doc}`../derivation/05b_greedy`; the distance is what differs.
 
 # %% tags=["hide-input"]
 show_source(craig, preconditioned_distance_blocks)

@@ -366,7 +366,7 @@ show_source(farthest_first, moderate)
 # C(S) = \sum_{i} \sum_{j \in S} s_{ij} - \sum_{i, j \in S} s_{ij} ,
 # ```
 #
-# coverage, or likeness to all minus likeness within. $F$ is monotone ({doc}`../derivation/05_facility_location`); $C$ is
+# coverage, or likeness to all minus likeness within. $F$ is monotone ({doc}`../derivation/05b_greedy`); $C$ is
 # not: it counts the cut between $S$ and the rest, which is zero for $S = T$. The paper's tables contain neither, although
 # its code has both.
 

@@ -120,7 +120,7 @@ found = {}
 #   \qquad\text{in place of}\qquad g_i, \; \hat\lambda_i .
 # ```
 #
-# A common factor would change nothing but the auxiliary element ({doc}`../derivation/05_facility_location`). But
+# A common factor would change nothing but the auxiliary element ({doc}`../derivation/05b_greedy`). But
 # the last batch of a class is smaller, and its samples count $128 / (n_c \bmod 128)$ times as much as the others.
 #
 # **Check 1.** The option against automatic differentiation of the mean loss of one class, batch by batch.
