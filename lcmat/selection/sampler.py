@@ -58,7 +58,7 @@ class CoresetSampler(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         self.seed = seed
         self.options = options
 
-    def fit(self, X: Any, y: Any) -> "CoresetSampler":  # noqa: N803
+    def fit(self, X: Any, y: Any) -> "CoresetSampler":
         """Choose rows.
 
         Args:
@@ -90,7 +90,7 @@ class CoresetSampler(BaseEstimator):  # type: ignore[misc]  # scikit-learn has n
         self.sample_weights_ = coreset.weights.numpy()
         return self
 
-    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:  # noqa: N803
+    def fit_resample(self, X: Any, y: Any) -> tuple[Any, Any]:
         """Choose rows, see `fit`, and return them.
 
         Returns:
