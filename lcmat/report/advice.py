@@ -1,0 +1,189 @@
+"""What to use in which situation: the decision table of the book, computed from records by its paired tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+import pandas as pd
+
+from lcmat.config.condensation_defaults import METHOD_DEFAULTS
+from lcmat.config.datasets import DATASETS
+from lcmat.report.condensation import CONDENSATION, condensation_label
+from lcmat.report.ledger import DEFINED
+from lcmat.report.markup import plain_rows, table
+from lcmat.report.paired import SIGNIFICANCE, paired_to, paired_to_baseline, setting_key, testable
+from lcmat.report.runs import as_defined, as_rows, with_default_selector
+from lcmat.report.schemes import SELECTION, Scheme
+from lcmat.report.statistics import Interval
+from lcmat.report.studies import study_runs
+
+NOT_RUN = "not run"
+CONDENSED = condensation_label({"method": "lcmat-c", "rho": METHOD_DEFAULTS["lcmat-c"]["rho"]})
+_HEADS = ("Situation", "Data and network", "Use", "Its gain (points)", "LCMat", "Its gain (points)", "n")
+
+
+class Situation(NamedTuple):
+    """A question of a reader, and the comparisons that answer it.
+
+    Attributes:
+        title: the situation in words.
+        page: under `report/`, with the evidence.
+        baseline: what everything is compared with, in words.
+        own: label of the paper's method there, at its default radius.
+        scheme: of the experiment.
+        differences: to the baseline, as `lcmat.report.paired_to_baseline` gives them.
+    """
+
+    title: str
+    page: str
+    baseline: str
+    own: str
+    scheme: Scheme
+    differences: pd.DataFrame
+
+
+class Advice(NamedTuple):
+    """What the records of one situation say on one data set.
+
+    Attributes:
+        use: label of the configuration to use, or the baseline.
+        gain: of that configuration over the baseline; None for the baseline.
+        own: difference of the paper's method to the baseline; None if it has not been run.
+        word: "better", "worse" or "undecided", of the paper's method; `NOT_RUN`.
+        setting: data and network, in words.
+    """
+
+    use: str
+    gain: Interval | None
+    own: Interval | None
+    word: str
+    setting: str
+
+
+def situations(selection: pd.DataFrame, condensation: pd.DataFrame) -> list[Situation]:
+    """The rows of the decision table.
+
+    Args:
+        selection: runs of the selection benchmark, as `lcmat.report.runs_frame` gives it; stale ones do not count.
+        condensation: likewise.
+    """
+    runs = selection[~selection["stale"].astype(bool)]
+    clean = runs[runs["label_noise"].isna() & runs["imbalance"].isna() & runs["learner"].isna()]
+    unequal = study_runs(runs, "class-imbalance")
+    within = unequal["across_classes"].isna() & (unequal["method"] == "uniform")
+    learnt = study_runs(condensation[~condensation["stale"].astype(bool)], "condensation")
+    chosen = ("uniform selection", DEFINED, SELECTION)
+    random = ("random images", CONDENSED, CONDENSATION)
+    return [
+        *_by_level(
+            "Images to keep",
+            "fraction",
+            ("selection", *chosen, paired_to_baseline(as_defined(with_default_selector(clean)))),
+        ),
+        *_by_level(
+            "Wrong labels",
+            "label_noise",
+            ("hard-conditions", *chosen, paired_to_baseline(study_runs(runs, "label-noise"))),
+        ),
+        Situation("Unequal classes", "hard-conditions", *chosen, paired_to(unequal, within)),
+        Situation(
+            "A few images per class, chosen or learnt",
+            "condensation",
+            *random,
+            paired_to_baseline(learnt, "random", scheme=CONDENSATION),
+        ),
+    ]
+
+
+def _by_level(title: str, column: str, rest: tuple[str, str, str, Scheme, pd.DataFrame]) -> Iterator[Situation]:
+    """A situation for each share that a column holds; one without a number where there is none."""
+    *described, differences = rest
+    levels = sorted(set(differences[column].dropna())) if len(differences) else []
+    for level in levels:
+        yield Situation(f"{title}: {100 * level:.3g} %", *described, differences[differences[column] == level])
+    if not levels:
+        yield Situation(title, *described, differences)
+
+
+def advise(situation: Situation, dataset: str) -> Advice:
+    """Recommend the configuration with the largest mean among those significantly above the baseline, or the baseline.
+
+    Where a data set has several settings (networks, schedules), the one with most comparisons speaks.
+
+    Args:
+        situation: one of `situations`.
+        dataset: whose records are asked.
+
+    Returns:
+        The advice, `NOT_RUN` where no configuration shares two seeds with the baseline.
+    """
+    own = situation.differences[situation.differences["dataset"] == dataset]
+    rows = testable(own)
+    if rows.empty:
+        return Advice(NOT_RUN, None, None, NOT_RUN, dataset)
+    keys = setting_key(rows, situation.scheme.setting)
+    rows = rows[keys == keys.value_counts(sort=False).idxmax()]
+    listed = as_rows(rows)
+    better = [row for row in listed if row["adjusted_p"] < SIGNIFICANCE and row["interval"].mean > 0]
+    best = max(better, key=lambda row: row["interval"].mean, default=None)
+    ours = next((row for row in listed if row["label"] == situation.own), None)
+    setting = situation.scheme.describe(listed[0])
+    use, gain = (situation.baseline, None) if best is None else (best["label"], best["interval"])
+    if ours is None:
+        return Advice(use, gain, None, NOT_RUN, setting)
+    return Advice(use, gain, ours["interval"], _word(ours["interval"], ours["adjusted_p"]), setting)
+
+
+def decision_table(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
+    """A table in Markdown: a line for each situation, a column for each data set, a link to the evidence."""
+    heads = ["Your situation", *datasets, "Evidence"]
+    lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
+    for row in rows:
+        words = [advise(row, dataset).use for dataset in datasets]
+        lines.append("| " + " | ".join([row.title, *words, f"[page](../report/{row.page}.ipynb)"]) + " |")
+    return "\n".join(lines)
+
+
+def answer_in_counts(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
+    """Say for each data set in how many situations the paper's methods were better and worse than the baseline."""
+    sentences = []
+    for dataset in datasets:
+        words = [advise(row, dataset).word for row in rows]
+        tested = len(words) - words.count(NOT_RUN)
+        counts = (
+            f"in {words.count('better')} of {tested} situations better than choosing at random, in "
+            f"{words.count('worse')} worse, and in {words.count('undecided')} the seeds cannot tell"
+        )
+        sentences.append(f"- **{dataset}**: {counts if tested else NOT_RUN}.")
+    return "\n".join(sentences)
+
+
+def advice_html(rows: Sequence[Situation], datasets: Sequence[str], name: str) -> str:
+    """Show what stands behind each cell of the decision table that is not empty."""
+    advices = [(row, advise(row, dataset)) for row in rows for dataset in datasets]
+    bodies = plain_rows(
+        (row.title, each.setting, each.use, _text(each.gain), each.word, _text(each.own), _count(each))
+        for row, each in advices
+        if each.use != NOT_RUN
+    )
+    return table(name, _HEADS, bodies, "Mean difference to choosing at random with its 95 % paired interval.")
+
+
+def datasets_of(rows: Sequence[Situation]) -> list[str]:
+    """The digits, the paper's data sets and whatever has been compared, in the order of the catalogue."""
+    seen = {"digits", "cifar10", "cifar100"}.union(*(row.differences["dataset"] for row in rows))
+    return [name for name in DATASETS if name in seen]
+
+
+def _word(interval: Interval, p_value: float) -> str:
+    return ("better" if interval.mean > 0 else "worse") if p_value < SIGNIFICANCE else "undecided"
+
+
+def _text(interval: Interval | None) -> str:
+    return "–" if interval is None else f"{interval.mean:+.1f} ({interval.low:+.1f} to {interval.high:+.1f})"
+
+
+def _count(advice: Advice) -> str:
+    interval = advice.gain or advice.own
+    return "" if interval is None else str(interval.n)

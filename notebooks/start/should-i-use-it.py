@@ -1,0 +1,96 @@
+# ---
+# jupyter:
+#   jupytext:
+#     text_representation:
+#       extension: .py
+#       format_name: percent
+#   kernelspec:
+#     display_name: Python 3
+#     language: python
+#     name: python3
+# ---
+
+# %% [markdown]
+# # Should I use LCMat?
+#
+# Find your situation in the table: each cell names what the records of one data set say to use. Each was computed when this page
+# was built. Images chosen or taken *at random* are what everything is compared with, because they cost nothing.
+#
+# ```{admonition} How the cells are computed
+# :class: note dropdown
+# - **Rule:** of the methods that were significantly more accurate than random images, the one with the largest mean gain; random
+#   images if there is none. Differences are paired by seed, and "significant" means $p < 0.05$ after the correction of
+#   {cite:t}`holm1979` for all methods compared in one setting. The rule favours whatever happened to come out largest, so read the
+#   intervals below, too.
+# - **Cost of the page:** seconds, because it only reads records.
+# - **Rerun:** `lcmat sweep --profile smoke` for the digits, `lcmat sweep --profile cpu` for real images, then `lcmat chapters`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
+# ```
+
+# %% tags=["hide-cell"]
+from IPython.display import HTML, Markdown
+from scipy import stats
+
+from lcmat import report
+from lcmat.config import CondensationParameters
+from lcmat.records.record import load_all
+from lcmat.report import advice
+from lcmat.report.runs import ACCURACY
+
+selection = report.runs_frame(load_all(experiment="selection")[0])
+learnt = load_all(experiment="condensation")[0]
+rows = advice.situations(selection, report.runs_frame(learnt, CondensationParameters))
+datasets = advice.datasets_of(rows)
+
+# %% tags=["remove-input"]
+Markdown(advice.decision_table(rows, datasets))
+
+# %% [markdown]
+# **Your own images** are in no column. Random choice is the safe beginning; {doc}`your-data` shows how to compare it with the
+# other methods on a folder of yours.
+#
+# The digits are pictures of 8 x 8 pixels and a network that a processor trains in a second. They say how a method works, not
+# whether it works on photographs. A cell that says "not run" is not a recommendation.
+#
+# ## LCMat itself
+
+# %% tags=["remove-input"]
+Markdown(advice.answer_in_counts(rows, datasets))
+
+# %% [markdown]
+# This counts the paper's own methods at their default radius: LCMat-S where images are chosen, LCMat-C where they are learnt.
+# {doc}`../report/why-the-numbers-differ` says why the paper found more.
+#
+# ## What stands behind each cell
+
+# %% tags=["remove-input"]
+HTML(advice.advice_html(rows, datasets, "advice"))
+
+# %% [markdown]
+# Under wrong labels and unequal classes, random images are drawn from the same damaged training set. The number of seeds, n,
+# is that of the method to use, or of LCMat where random images are to be used.
+#
+# **Check.** The differences of LCMat-S to uniform selection where labels are wrong, computed once more from the single runs with
+# SciPy.
+
+# %%
+for row in (row for row in rows if row.title.startswith("Wrong labels")):
+    level = row.differences["label_noise"].iloc[0] if len(row.differences) else None
+    noisy = selection[(selection["label_noise"] == level) & (selection["dataset"] == "digits")]  # fmt: skip
+    values = {
+        method: noisy[(noisy["method"] == method) & noisy["rho"].isin([rho, None])]
+        .sort_values("seed")[ACCURACY]
+        .astype(float)
+        for method, rho in (("uniform", None), ("lcmat-s", 0.1))
+    }
+    found = advice.advise(row, "digits").own
+    if found is not None:
+        again = stats.ttest_rel(values["lcmat-s"], values["uniform"])
+        assert abs(again.confidence_interval().low - found.low) < 1e-9
+
+# %% [markdown]
+# ## Take-away
+#
+# - **Shown:** what the records recommend, situation by situation, on the data sets named.
+# - **Not shown:** anything about data sets without records, and about images of yours.
+# - **Differs from the paper:** it recommends LCMat-S throughout, and chooses $\rho$ without saying on which data.

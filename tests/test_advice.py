@@ -1,0 +1,75 @@
+"""The decision table against records made up so that the answer is known, and against SciPy."""
+
+import pytest
+from scipy import stats
+
+from lcmat import report
+from lcmat.config import CondensationParameters
+from lcmat.report.advice import CONDENSED, NOT_RUN, advise, answer_in_counts, datasets_of, decision_table, situations
+from lcmat.report.condensation import condensation_label
+from tests.synthetic_records import make_record, make_sweep
+
+NO_CONDENSATION = report.runs_frame([], CondensationParameters)
+
+
+def rows_of(records):
+    return situations(report.runs_frame(records), NO_CONDENSATION)
+
+
+@pytest.mark.parametrize(
+    ("gain", "use", "word"), [(5.0, "LCMat-S, ρ = 0.1", "better"), (-5.0, "uniform selection", "worse")]
+)
+def test_what_is_clearly_better_is_recommended_and_what_is_worse_is_not(gain, use, word):
+    records = make_sweep(fractions=(0.05,), rhos=(0.1,), gain=gain)
+    (row, *others) = rows_of(records)
+    found = advise(row, "digits")
+    assert (row.title, found.use, found.word) == ("Images to keep: 5 %", use, word)
+    values = {
+        method: [r.metrics["test_accuracy_percent"] for r in records if r.parameters["method"] == method]
+        for method in ("lcmat-s", "uniform")
+    }
+    expected = stats.ttest_rel(values["lcmat-s"], values["uniform"]).confidence_interval()
+    assert (found.own.low, found.own.high) == pytest.approx(tuple(expected))
+    assert [advise(other, "digits").use for other in others] == [NOT_RUN] * len(others)
+
+
+def test_a_difference_that_the_seeds_cannot_tell_recommends_uniform_selection():
+    noise = (3.0, -3.0, 2.0, -2.0)
+    shared = {"fraction": 0.05, "dataset": "digits"}
+    records = [make_record(50, method="uniform", seed=seed, **shared) for seed in range(4)]
+    records += [make_record(50.5 + noise[seed], method="lcmat-s", seed=seed, **shared) for seed in range(4)]
+    found = advise(rows_of(records)[0], "digits")
+    assert (found.use, found.gain, found.word) == ("uniform selection", None, "undecided")
+    assert found.own.mean == pytest.approx(0.5)
+
+
+@pytest.mark.parametrize("records", [[], make_sweep(seeds=1), [make_record(fingerprint="0" * 16)]])
+def test_one_seed_or_none_or_another_codes_says_not_run(records):
+    rows = rows_of(records)
+    assert {advise(row, "digits").use for row in rows} == {NOT_RUN}
+    assert "- **digits**: not run." in answer_in_counts(rows, ["digits"])
+    assert "| not run | [page](../report/hard-conditions.ipynb) |" in decision_table(rows, datasets_of(rows))
+
+
+def test_records_of_other_code_do_not_count():
+    old = [
+        record.model_copy(update={"fingerprint": "0" * 16})
+        for record in make_sweep(fractions=(0.05,), rhos=(0.1,), gain=5.0)
+    ]
+    assert advise(rows_of(old)[0], "digits").use == NOT_RUN
+
+
+def test_the_setting_with_most_comparisons_speaks():
+    wide = make_sweep(fractions=(0.05,), rhos=(0.0, 0.1), gain=5.0)
+    narrow = [
+        make_record(50 - 9 * (method == "lcmat-s"), method=method, seed=seed, fraction=0.05, network="resnet18")
+        for method in ("uniform", "lcmat-s")
+        for seed in range(5)
+    ]
+    found = advise(rows_of(narrow + wide)[0], "digits")
+    assert found.word == "better" and "digits-net" in found.setting
+
+
+def test_the_condensed_methods_label_is_that_of_a_run_with_its_defaults():
+    run = CondensationParameters(dataset="digits", method="lcmat-c").canonical()
+    assert condensation_label(run) == CONDENSED
