@@ -7,6 +7,7 @@ zeros. Nothing is ever pickled.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -118,7 +119,7 @@ def resume_from(path: Path | None, restore: Callable[[Path], None], save: Callab
     if path is None:
         return lambda: None
     with optional():
-        if path.exists():
+        if os.path.exists(path):
             restore(path)
     return optional()(partial(save, path))
 

@@ -14,7 +14,7 @@ from itertools import groupby
 from pathlib import Path
 from typing import Any
 
-from lcmat.files.paths import atomic_write, repository_folder
+from lcmat.files.paths import atomic_write, read_file, repository_folder
 from lcmat.records.adoptions import lineage
 from lcmat.records.circumstances import UNKNOWN, Machine
 from lcmat.records.record import Record
@@ -112,7 +112,7 @@ def read(path: Path) -> dict[str, Entry]:
         ValueError: the file is no reference.
     """
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_file(path))
         if content["schema_version"] != _VERSION:
             raise ValueError(f"its schema_version is {content['schema_version']}, not {_VERSION}")
         platforms = [Platform(**facts) for facts in content["platforms"]]

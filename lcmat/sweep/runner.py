@@ -17,7 +17,7 @@ from lcmat.config import Experiment, ParameterError
 from lcmat.config.datasets import DATASETS
 from lcmat.config.registry import ZOO_PREFIX
 from lcmat.files.extras import require
-from lcmat.files.paths import atomic_write, repository_folder, runs_folder
+from lcmat.files.paths import atomic_write, check_writable, pin_folders, repository_folder, runs_folder
 from lcmat.records import record as records
 
 if TYPE_CHECKING:
@@ -53,6 +53,7 @@ def execute_notebook(
     import papermill
     from papermill.exceptions import PapermillException
 
+    pin_folders()  # the kernel works elsewhere
     output.parent.mkdir(parents=True, exist_ok=True)
     partial, failed, log = (output.with_suffix(suffix) for suffix in (".partial.ipynb", ".failed.ipynb", ".log"))
     for path in (output, failed, log):
@@ -162,6 +163,7 @@ def _once(parameters: Experiment, act: Callable[[], Any]) -> Path:
     with FileLock(lock):
         if not records.is_done(parameters):
             check_built_networks(parameters)
+            check_writable(records.path_of(parameters).parent, lock.parent)
             act()
         if not records.is_done(parameters):
             log = notebook_of(parameters)
