@@ -61,9 +61,10 @@ def execute_notebook(
     try:
         executed = papermill.execute_notebook(
             read_source(source, metadata),
-            str(partial),
+            str(partial).replace("{", "{{").replace("}", "}}"),  # papermill fills in parameters
             dict(parameters or {}),
             kernel_name=KERNEL,
+            kernel_manager_class=_own_kernel_manager(),
             progress_bar=sys.stderr.isatty(),
             cwd=str(repository_folder()),
         )
@@ -169,6 +170,18 @@ def _once(parameters: Experiment, act: Callable[[], Any]) -> Path:
             log = notebook_of(parameters)
             raise RunError(f"the run ended but left no record at {records.path_of(parameters)}; its notebook: {log}")
     return records.path_of(parameters)
+
+
+def _own_kernel_manager() -> type:
+    """What starts this interpreter, whatever kernel of the same name is on Jupyter's paths."""
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernelManager(AsyncKernelManager):
+        kernel_spec = KernelSpec(**get_kernel_dict())
+
+    return OwnKernelManager
 
 
 def _check_executed(notebook: "NotebookNode") -> None:
