@@ -9,7 +9,6 @@ from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
 
-
 _MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {
         "random": ("uniform",),

@@ -102,7 +102,9 @@ def _commit() -> tuple[str | None, bool | None]:
 def _git(*arguments: str) -> str:
     """Output of a git command, empty where there is no git or no repository."""
     try:
-        done = subprocess.run(["git", "-C", _ROOT, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "-C", _ROOT, *arguments], capture_output=True, encoding="utf-8", errors="surrogateescape"
+        )
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

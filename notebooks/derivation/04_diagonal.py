@@ -185,7 +185,9 @@ Markdown(
 )
 
 # %% tags=["hide-input"]
-benchmark = json.loads((project_folder() / spectral_norm.RESULT).read_text())
+benchmark = json.loads(
+    (project_folder() / spectral_norm.RESULT).read_text(encoding="utf-8")
+)
 speed, where = benchmark["result"], benchmark["environment"]
 assert speed["relative_difference"] < 1e-8 and speed["ratio"] >= 10
 Markdown(
