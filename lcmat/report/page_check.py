@@ -1,4 +1,4 @@
-"""Whether a page of the report shows what the paper prints and what the records say: files read again by other means."""
+"""Whether a page shows what the paper prints and what the records say: the files read again by other means."""
 
 from __future__ import annotations
 
@@ -46,9 +46,9 @@ def plain_means(experiment: str, keys: Collection[str]) -> list[float]:
         experiment: whose records.
         keys: of the records that count, which are also the names of their files; no other file is opened.
     """
-    values = defaultdict(list)
-    for path in records_folder().glob(f"{experiment}/*/*.json"):
-        content = json.loads(path.read_text(encoding="utf-8")) if path.stem in keys else {"status": "left out"}
+    values: dict[str, list[float]] = defaultdict(list)
+    named = (path for path in records_folder().glob(f"{experiment}/*/*.json") if path.stem in keys)
+    for content in (json.loads(path.read_text(encoding="utf-8")) for path in named):
         if content["status"] == "done":
             configuration = json.dumps({**content["parameters"], "seed": None}, sort_keys=True)
             values[configuration].append(content["metrics"][ACCURACY])

@@ -54,6 +54,7 @@ from lcmat.report.defects import (
     recommendations,
     recommendations_html,
 )
+from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
 
 # %% tags=["hide-input"]
@@ -90,7 +91,7 @@ else:
     )
 
 # %% tags=["hide-input"]
-copies = sorted({data_name(record) for record in records})
+copies = sorted({prose(data_name(record)) for record in records})
 Markdown("Data: " + ("; ".join(copies) if copies else "none, nothing has been run"))
 
 # %% [markdown]

@@ -90,6 +90,7 @@ from lcmat.report.chances import (
 from lcmat.report.claims_table import assess_claims, claims_html, describe_published
 from lcmat.report.cost import BUDGET_HOURS, describe_cost
 from lcmat.report.export import BADGE, REPORT
+from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES, sharing_cells
 from lcmat.report.tables import adoptions_table
@@ -192,7 +193,7 @@ HTML(claims_html(tested, "claims"))
 # %% tags=["hide-input"]
 copies = sorted(
     {
-        data_name(record)
+        prose(data_name(record))
         for record in accounts.records
         if record.key not in accounts.stale
     }
