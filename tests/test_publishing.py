@@ -66,11 +66,8 @@ def packed(path):
 def test_the_published_branch_gets_notebooks_and_nothing_else(checkout, tmp_path):
     (tmp_path / "temp").mkdir()
     packed(tmp_path / "temp" / "notebooks.tar.gz")
-    (step,) = (
-        s["run"]
-        for s in yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["notebooks"]["steps"]
-        if "run" in s
-    )
+    steps = yaml.safe_load(WORKFLOW.read_text(encoding="utf-8"))["jobs"]["notebooks"]["steps"]
+    (step,) = (each["run"] for each in steps if "run" in each)
     environment = {**os.environ, "RUNNER_TEMP": str(tmp_path / "temp")}
     subprocess.run(["bash", "-e", "-o", "pipefail", "-c", step], cwd=checkout, env=environment, check=True)
     files = git(tmp_path / "origin.git", "ls-tree", "-r", "-z", "--name-only", "notebooks").split("\0")
@@ -85,7 +82,7 @@ def test_a_changed_table_of_published_numbers_is_refused(tmp_path, monkeypatch):
     content = (ROOT / "book" / "published.csv").read_bytes()
     (tmp_path / "book").mkdir()
     monkeypatch.setattr(published, "repository_folder", lambda: tmp_path)
-    for same in (content, content.replace(b"\n", b"\r\n")):
+    for same in (content, content.replace(b"\r\n", b"\n")):
         (tmp_path / "book" / "published.csv").write_bytes(same)
         assert len(published.read_published()) > 500
     for changed in (content.replace(b"1", b"2", 1), content + b"\n", content[:-9]):
