@@ -99,7 +99,7 @@ def check_writable(*found: Path) -> None:
             atomic_write(probe := folder / f".{uuid.uuid4().hex}", bytes(_PROBE))
             probe.unlink()
         except OSError as error:
-            remedy = "make room or give yourself access to it, or name another by LCMAT_RECORDS, LCMAT_RUNS"
+            remedy = "make room or give yourself access; LCMAT_RECORDS and LCMAT_RUNS name other folders for runs"
             raise OSError(error.errno, f"nothing can be written to {folder} ({error.strerror}): {remedy}") from None
 
 
