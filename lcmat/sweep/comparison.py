@@ -8,6 +8,7 @@ or accuracies that are too far off on the average.
 What is unknown of an environment equals nothing.
 """
 
+import math
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from statistics import mean
@@ -20,8 +21,11 @@ LARGEST_POINTS = 30.0
 MEAN_POINTS = 2.0
 """Elsewhere, an accuracy may differ by so many points, and accuracies of one experiment on the average by so many.
 
-Measured over the smoke profile on one processor, with the arithmetic of AVX-512 and with that of AVX2: LARGEST and MEAN
+One processor with the arithmetic of AVX-512 and with that of AVX2, smoke profile: the accuracies of 942 selections
+differ by 19.7 points at most, one in a hundred by more than 8.9, on the average by 0.44; of 71 condensations by 1.3 and
+0.16. Sizes and states are the same.
 """
+_RELATIVE = {"penalty_rho": 1e-3}  # of a ratio of gradients; measured: below 1e-5
 _MEASURED = ("_percent", "_points")
 _CHOSEN = ("best_epoch", "chosen_rho")  # the largest of accuracies that may tie
 
@@ -91,7 +95,7 @@ def _unexplained(expected: Entry, found: Entry) -> Iterable[str]:
     if expected.status != found.status:
         yield f"the status moved from {expected.status} to {found.status}"
     for name, old, new in _moved(expected, found):
-        if name not in _CHOSEN and not (name.endswith(_MEASURED) and _near(old, new)):
+        if name not in _CHOSEN and not _near(name, old, new):
             yield f"{name} moved from {_or_nothing(old)} to {_or_nothing(new)}"
 
 
@@ -102,8 +106,11 @@ def _moved(expected: Entry, found: Entry) -> Iterable[tuple[str, float | None, f
             yield name, old, new
 
 
-def _near(old: float | None, new: float | None) -> bool:
-    return old is not None and new is not None and abs(new - old) <= LARGEST_POINTS
+def _near(name: str, old: float | None, new: float | None) -> bool:
+    if old is None or new is None:
+        return False
+    absolute = LARGEST_POINTS if name.endswith(_MEASURED) else 0.0
+    return math.isclose(old, new, rel_tol=_RELATIVE.get(name, 0.0), abs_tol=absolute)
 
 
 def _far_on_average(compared: Sequence[tuple[Entry, Entry]]) -> Iterable[str]:
