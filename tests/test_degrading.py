@@ -14,7 +14,7 @@ import pytest
 from lcmat.cli import main as cli
 from lcmat.config import SelectionParameters, parse
 from lcmat.experiments import condensation, continual, selection
-from lcmat.files import degrading, paths
+from lcmat.files import paths
 from lcmat.files.paths import atomic_write_all, check_writable, read_file
 from lcmat.numerics import compiling
 from lcmat.records import record as records
@@ -33,9 +33,8 @@ def full(*_):
 
 
 @pytest.fixture
-def one_warning(monkeypatch):
+def one_warning():
     """Whatever is done in the test warns once of the cache."""
-    monkeypatch.setattr(degrading, "_WARNED", set())
     with warnings.catch_warnings(record=True) as caught:
         warnings.simplefilter("always")
         yield
