@@ -248,11 +248,13 @@ def test_divergence_is_recorded_as_a_result(monkeypatch):
 CHOOSING = [{}, {"method": "el2n"}, {"method": "forgetting"}, {"method": "deepfool"}, {"method": "glister-val"}]
 
 
-@pytest.mark.parametrize("options", [*CHOOSING, {"rho_choice": "held-out", "selection_learning_rate": 0.1}])
+@pytest.mark.parametrize(
+    "options", [*CHOOSING, {"rho_choice": "held-out", "selection_learning_rate": 0.1, "epochs": 3}]
+)
 def test_a_network_that_chooses_and_diverges_leaves_a_record_and_is_not_trained_again(options, monkeypatch):
     run = SelectionParameters(**{"learning_rate": 1e30, "selection_epochs": 1, "epochs": 1, **options})
     record = selection.run(run)
-    assert record.status == "diverged" and "loss is nan in epoch 1" in record.error
+    assert record.status == "diverged" and "loss is nan in epoch" in record.error
     assert records.is_done(run) and record.metrics == {} and record.indices is None
     records.path_of(run).unlink()
     monkeypatch.setattr(selecting, "train", None)  # calling it would fail otherwise
