@@ -114,8 +114,8 @@ class TestCompiling:
         assert list((tmp_path / "numba").rglob("*.nbi"))
         assert not compiling.numba.config.CACHE_DIR
 
-    def test_without_any_folder_it_compiles(self, monkeypatch, tmp_path, one_warning):
-        monkeypatch.setenv("LCMAT_CACHE", str(no_folder(tmp_path)))
+    def test_without_any_folder_it_compiles(self, monkeypatch, one_warning):
+        monkeypatch.setattr(compiling.FunctionCache, "__init__", lambda *_: full())
         for _ in range(2):
             assert compiling.njit(cache=True)(doubled)(np.float64(1.5)) == 3.0
 
