@@ -22,7 +22,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test test-lowest test-wheel check-site check-links notebooks lock format clean
+.PHONY: help install book test test-lowest test-wheel audit check-site check-links notebooks lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -62,6 +62,11 @@ test-wheel: $(INSTALLED) ## Install the wheel with the newest dependencies, and 
 	$(BIN)/uv venv --quiet --python $(BIN)/python _build/bare
 	$(BIN)/uv pip install --quiet --python _build/bare/bin/python _build/dist/*.whl
 	cd _build/bare && bin/lcmat run selection --no-notebook -p method=lcmat-s -p fraction=0.05 -p epochs=2
+
+audit: | $(BIN)/uv ## List the locked packages (_build/sbom.json) and those with known faults (needs the internet)
+	mkdir -p _build
+	$(BIN)/uv tool run pip-audit==2.10.1 --disable-pip --require-hashes --requirement requirements.lock \
+		--format cyclonedx-json --output _build/sbom.json
 
 check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)
 	$(BIN)/python -m pytest -m site tests

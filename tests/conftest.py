@@ -30,6 +30,7 @@ def session_cache(tmp_path_factory):
 
 @pytest.fixture(autouse=True)
 def own_records(tmp_path, monkeypatch):
-    """Records and executed notebooks of one test, which no other test sees."""
+    """Records and executed notebooks of one test, which no other test sees, and nothing said of the cache yet."""
+    monkeypatch.setattr("lcmat.files.degrading._WARNED", set())
     monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "records"))
     monkeypatch.setenv("LCMAT_RUNS", str(tmp_path / "runs"))

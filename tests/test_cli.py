@@ -270,7 +270,7 @@ def test_notebooks_are_exported_unexecuted(project, tmp_path, capsys):
         ["start", "bad.ipynb"],
         ["start", "good.ipynb"],
     ]
-    assert all('"execution_count": null' in Path(path).read_text() for path in written)
+    assert all('"execution_count": null' in Path(path).read_text(encoding="utf-8") for path in written)
 
 
 def test_a_fraction_too_small_for_the_data_is_named_without_a_traceback(capsys):

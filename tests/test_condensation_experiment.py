@@ -305,7 +305,7 @@ def test_tables_agree_with_the_library():
 
 def test_published_settings_are_a_literal():
     """The fingerprint of code that imports a value from the configuration can see it only so."""
-    tree = ast.parse(Path(condensation_defaults.__file__).read_text())
+    tree = ast.parse(Path(condensation_defaults.__file__).read_text(encoding="utf-8"))
     (value,) = [node.value for node in tree.body if getattr(getattr(node, "target", None), "id", "") == "PUBLISHED"]
     assert ast.literal_eval(value) == PUBLISHED
 

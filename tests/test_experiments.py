@@ -245,6 +245,37 @@ def test_divergence_is_recorded_as_a_result(monkeypatch):
     assert "test_accuracy_percent" not in record.metrics
 
 
+CHOOSING = [{}, {"method": "el2n"}, {"method": "forgetting"}, {"method": "deepfool"}, {"method": "glister-val"}]
+
+
+@pytest.mark.parametrize(
+    "options", [*CHOOSING, {"rho_choice": "held-out", "selection_learning_rate": 0.1, "epochs": 3}]
+)
+def test_a_network_that_chooses_and_diverges_leaves_a_record_and_is_not_trained_again(options, monkeypatch):
+    run = SelectionParameters(**{"learning_rate": 1e30, "selection_epochs": 1, "epochs": 1, **options})
+    record = selection.run(run)
+    assert record.status == "diverged" and "loss is nan in epoch" in record.error
+    assert records.is_done(run) and record.metrics == {} and record.indices is None
+    records.path_of(run).unlink()
+    monkeypatch.setattr(selecting, "train", None)  # calling it would fail otherwise
+    assert selection.run(run).error == record.error
+
+
+@pytest.mark.parametrize(("module", "name"), [(selecting, "train"), (embedding, "embed")])
+def test_a_network_whose_last_step_overflows_diverged_too(module, name, monkeypatch, tmp_path):
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path))
+    real = getattr(module, name)
+
+    def overflowing(network, *arguments, **options):
+        result = real(network, *arguments, **options)
+        (result.logits if name == "embed" else next(network.parameters()).data).fill_(torch.inf)
+        return result
+
+    monkeypatch.setattr(module, name, overflowing)
+    run = SelectionParameters(selection_epochs=1, epochs=1)
+    assert "not finite: lower its learning rate" in selection.run(run).error
+
+
 def test_weights_reach_the_training_of_the_learner_alone(splits, monkeypatch):
     given, real = [], selecting.train
     monkeypatch.setattr(selecting, "train", lambda *a, **o: given.append(o.get("weights")) or real(*a, **o))

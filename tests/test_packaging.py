@@ -1,5 +1,6 @@
 """The files that describe the package to pip, conda, make, GitHub and readers agree with each other."""
 
+import ast
 import json
 import re
 import subprocess
@@ -201,6 +202,27 @@ def test_one_repository_address_everywhere():
 
 def test_no_products_or_pickles_are_tracked():
     assert [path for path in tracked_files() if path.suffix in PICKLES_AND_PRODUCTS] == []
+
+
+def test_text_files_are_utf_8_on_every_platform():
+    """Beyond what ruff finds, for it must know that a variable is a path."""
+    found = []
+    shipped = [path for path in tracked_files() if path.suffix in (".py", ".smk") and "tests" not in path.parts]
+    for path in (path for path in shipped if path.suffix == ".py"):
+        calls = [node for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))) if isinstance(node, ast.Call)]
+        found += [f"{path}:{call.lineno}" for call in calls if reads_as_the_platform_does(call)]
+    snakefiles = [path.read_text(encoding="utf-8") for path in shipped if path.suffix == ".smk"]
+    assert found == [] and all(text.count("open(") == text.count("encoding=") for text in snakefiles)
+
+
+def reads_as_the_platform_does(call):
+    name = call.func.attr if isinstance(call.func, ast.Attribute) else getattr(call.func, "id", "")
+    words = {word.arg for word in call.keywords}
+    modes = [node.value for node in call.args if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    module = getattr(getattr(call.func, "value", None), "id", "")
+    if "encoding" in words or module in ("os", "tarfile", "Image") or any("b" in mode for mode in modes[-1:]):
+        return False
+    return name in ("read_text", "write_text", "open") or bool(words & {"text", "universal_newlines"})
 
 
 def test_no_large_file_is_tracked():

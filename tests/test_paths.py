@@ -28,6 +28,18 @@ def test_relative_folders_become_absolute(monkeypatch, tmp_path):
     assert paths.records_folder() == tmp_path / "here"
 
 
+@pytest.mark.parametrize("variable", paths._VARIABLES)
+def test_a_relative_folder_stays_where_it_was_first_asked_for(variable, monkeypatch, tmp_path):
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv(variable, "a/../here")
+    paths.pin_folders()
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    told = paths.folders()
+    assert os.path.normpath(told[variable]) == str(tmp_path / "here") and os.environ[variable] == told[variable]
+    assert all(os.path.isabs(folder) for folder in told.values())
+
+
 def test_records_lie_in_the_repository_or_else_in_the_working_directory(monkeypatch, tmp_path):
     for variable in ("LCMAT_RECORDS", "LCMAT_RUNS"):
         monkeypatch.delenv(variable, raising=False)

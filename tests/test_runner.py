@@ -26,8 +26,14 @@ def write_source(folder, code):
     return source
 
 
-def test_executed_notebook_holds_parameters_metadata_and_outputs(tmp_path):
-    output = tmp_path / "deep" / "chapter.ipynb"
+def test_executed_notebook_holds_parameters_metadata_and_outputs(tmp_path, monkeypatch):
+    """The kernel is this interpreter's, whatever another installation calls python3, and folders have any name."""
+    foreign = tmp_path / "jupyter" / "kernels" / "python3"
+    foreign.mkdir(parents=True)
+    content = {"argv": ["/bin/false", "{connection_file}"], "display_name": "Python 3", "language": "python"}
+    (foreign / "kernel.json").write_text(json.dumps(content), encoding="utf-8")
+    monkeypatch.setenv("JUPYTER_PATH", str(tmp_path / "jupyter"))
+    output = tmp_path / "deep {x}: {}" / "chapter.ipynb"
     execute_notebook(write_source(tmp_path, "1 + 1"), output, {"seed": 7}, {"fingerprint": "abc"})
     notebook = json.loads(output.read_text())
     assert notebook["metadata"]["lcmat"] == {"fingerprint": "abc"}

@@ -13,6 +13,7 @@ import pytest
 
 from lcmat.config import SelectionParameters, parse_assignments
 from lcmat.experiments import code_fingerprint
+from lcmat.files.extras import MissingExtraError
 from lcmat.records import record as records
 from lcmat.sweep import Engine, batches, discard_outdated, sweep
 from lcmat.sweep.batches import Task, perform, perform_file, split, tasks_of
@@ -20,10 +21,12 @@ from lcmat.sweep.costs import Estimate, network_of
 from lcmat.sweep.engine import first_of_each
 from lcmat.sweep.outcome import log_of
 from lcmat.sweep.profiles import PROFILES
+from lcmat.sweep.runner import RunError
 from tests.test_records import make_record, signed
 
 TINY = {"selection_epochs": 1, "epochs": 1}
 GOOD = SelectionParameters(method="uniform", **TINY)
+ODD = "a {seed}: b, *c#d [e] 'f' $g"
 IMPOSSIBLE = SelectionParameters(method="uniform", learner="vgg16", learner_width=4, **TINY)
 
 
@@ -38,8 +41,13 @@ def reproducible(record):
 def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monkeypatch):
     """Two batches at once and a notebook; then all in this process; equal bit for bit. A record that was there stays.
 
-    One run asks for a network that cannot take images so small.
+    One run asks for a network that cannot take images so small. The folders are relative, of names that Snakemake,
+    papermill and shells read as their own, and lie elsewhere than the repository.
     """
+    (tmp_path / ODD).mkdir()
+    monkeypatch.chdir(tmp_path / ODD)
+    for variable, name in (("LCMAT_RECORDS", "records"), ("LCMAT_RUNS", ODD), ("LCMAT_CACHE", "cache {x}")):
+        monkeypatch.setenv(variable, name)
     present = SelectionParameters(seed=5)
     runs = [SelectionParameters(method=m, seed=s, **TINY) for s in (0, 1) for m in ("uniform", "lcmat-s", "el2n")]
     kept = records.write(make_record(present)).read_bytes()
@@ -48,7 +56,7 @@ def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monk
     assert [failure.run for failure in outcome.failures] == [IMPOSSIBLE]
     assert "cannot take 8x8 images" in outcome.failures[0].log.read_text()
     assert records.path_of(present).read_bytes() == kept
-    assert [path.stem for path in (tmp_path / "runs").rglob("*.ipynb")] == [runs[0].key]
+    assert [path.stem for path in (tmp_path / ODD / ODD).rglob("*.ipynb")] == [runs[0].key]
     parallel = [reproducible(records.read(records.path_of(run))) for run in runs]
     monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "elsewhere"))
     monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))  # nothing is taken over from the other sweep
@@ -211,6 +219,20 @@ def test_one_process_needs_neither_snakemake_nor_jupyter(tmp_path):
     assert done.returncode == 0, done.stderr
     assert "0 failed" in done.stdout
     assert "over budget" in done.stdout
+
+
+@pytest.mark.parametrize(
+    "engine", [Engine(1, "slurm"), Engine(1, None, ("--executor", "slurm")), Engine(1, None, ("--executor=slurm",))]
+)
+def test_a_missing_plugin_is_named_before_anything_starts(engine, monkeypatch):
+    monkeypatch.setattr("subprocess.Popen", None)
+    with pytest.raises(MissingExtraError, match=r"no executor 'slurm' here: pip install snakemake-\w+-plugin-slurm"):
+        sweep([GOOD], engine, notebooks="none")
+
+
+def test_what_snakemake_refuses_is_said_and_no_run_has_failed():
+    with pytest.raises(RunError, match=r"Snakemake has started no run: .*--no-such-word.*snakemake\.log"):
+        sweep([GOOD], Engine(1, None, ("--no-such-word",)), notebooks="none")
 
 
 def test_a_cluster_is_left_to_snakemake():

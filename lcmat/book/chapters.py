@@ -63,7 +63,9 @@ def execute_chapter(source: Path) -> None:
     # Half a notebook must not lie in the book's folder, hence elsewhere first.
     executed = runs_folder() / "chapters" / part / output.name
     execute_notebook(source, executed, metadata={"fingerprint": chapter_fingerprint(source)})
-    atomic_write(output, with_stable_output(executed.read_text(), source.read_text()).encode())
+    atomic_write(
+        output, with_stable_output(executed.read_text(encoding="utf-8"), source.read_text(encoding="utf-8")).encode()
+    )
 
 
 def with_stable_output(executed: str, source: str) -> str:

@@ -9,7 +9,7 @@ from lcmat.cli.arguments import listed
 from lcmat.sweep.profiles import PROFILES
 
 if TYPE_CHECKING:
-    from lcmat.sweep.comparison import Entry
+    from lcmat.sweep.references import Entry, Reference
 
 
 def add(commands: Any) -> None:
@@ -25,9 +25,9 @@ def add(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Print what differs; status 1 if something does that another environment does not explain."""
-    from lcmat.sweep import comparison
+    from lcmat.sweep import comparison, references
 
-    path = options.reference or comparison.reference_path(options.profile)
+    path = options.reference or references.reference_path(options.profile)
     if options.update:
         return _update(path, options.profile)
     if not path.exists():
@@ -35,7 +35,7 @@ def execute(options: argparse.Namespace) -> int:
         return 0
     found, problems = _entries(options.profile)
     keys = [run.key for run in PROFILES[options.profile].runs()]
-    result = comparison.compare(comparison.read(path), found, keys)
+    result = comparison.compare(references.read(path), found, keys)
     failures = problems + result.failures + (result.warnings if options.strict else [])
     warnings = [] if options.strict else result.warnings
     if warnings:
@@ -48,9 +48,9 @@ def execute(options: argparse.Namespace) -> int:
 
 
 def _update(path: Path, profile: str) -> int:
-    """Write the reference, if there is a current record of every run."""
+    """Write this machine's part of the reference, if there is a current record of every run."""
     from lcmat.records.record import path_of
-    from lcmat.sweep import comparison
+    from lcmat.sweep import references
     from lcmat.sweep.states import statuses
 
     runs = PROFILES[profile].runs()
@@ -61,8 +61,10 @@ def _update(path: Path, profile: str) -> int:
         print(f"no reference was written: lcmat sweep --profile {profile} completes the records", file=sys.stderr)
         return 1
     entries = _entries(profile)[0]
-    comparison.write(path, entries)
-    print(f"{len(runs)} runs written to {path}")
+    written = references.renewed(_older(path), entries)
+    references.write(path, written)
+    others = {entry.platform for each in written.values() for entry in each} - {e.platform for e in entries.values()}
+    print(f"{len(runs)} runs written to {path}, beside those of {len(others)} other machines")
     unknown = sum(not entry.platform.known for entry in entries.values())
     if unknown:
         print(
@@ -71,10 +73,21 @@ def _update(path: Path, profile: str) -> int:
     return 0
 
 
+def _older(path: Path) -> "Reference":
+    """What the reference says so far; nothing, with a warning, where it cannot be read."""
+    from lcmat.sweep import references
+
+    try:
+        return references.read(path) if path.exists() else {}
+    except ValueError as error:
+        print(f"lcmat: warning: {error}", file=sys.stderr)
+        return {}
+
+
 def _entries(profile: str) -> tuple[dict[str, "Entry"], list[str]]:
     """What is compared of the profile's records, by key, and which files are no records."""
     from lcmat.records import record as records
-    from lcmat.sweep import comparison
+    from lcmat.sweep import references
 
     entries, problems = {}, []
     for path in filter(Path.exists, map(records.path_of, PROFILES[profile].runs())):
@@ -83,5 +96,5 @@ def _entries(profile: str) -> tuple[dict[str, "Entry"], list[str]]:
         except records.RecordError as error:
             problems.append(str(error))
         else:
-            entries[record.key] = comparison.entry_of(record)
+            entries[record.key] = references.entry_of(record)
     return entries, problems

@@ -11,12 +11,14 @@ from lcmat import __version__
 from lcmat.cli import adopt, compare, lists, measure, merge, notebooks, plan, run, sweep
 from lcmat.config import ParameterError
 from lcmat.files.extras import MissingExtraError
+from lcmat.files.paths import pin_folders
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
     """Execute a command line and return the exit status."""
     options = _parser().parse_args(arguments)
     try:
+        pin_folders()
         status: int = options.command(options)
         return status
     except ParameterError as error:

@@ -25,8 +25,9 @@ def add(commands: Any) -> None:
 
 def execute(options: argparse.Namespace) -> int:
     """Do the run, unless its record exists."""
+    from lcmat.experiments.session import check_built_networks
     from lcmat.records import record as records
-    from lcmat.sweep.runner import check_built_networks, run_directly, run_notebook
+    from lcmat.sweep.runner import run_directly, run_notebook
 
     parameters = parse_assignments(options.experiment, options.assignments)
     if records.is_done(parameters):

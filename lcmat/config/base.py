@@ -4,9 +4,36 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
+from types import MappingProxyType
 from typing import Any, ClassVar
 
 from pydantic import BaseModel, ConfigDict, field_validator
+
+_MEANT: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {
+        "random": ("uniform",),
+        "uniform": ("random",),
+        "submodular": ("facility-location",),
+        "uncertainty": ("least-confidence", "entropy"),
+        "confidence": ("least-confidence",),
+        "kcentergreedy": ("k-center",),
+        "coreset": ("k-center",),
+        "cdal": ("contextual-diversity",),
+        "lcmat": ("lcmat-s", "lcmat-c"),
+        "idc": ("idc-i",),
+        "fmnist": ("fashion-mnist",),
+        "tiny": ("tiny-imagenet",),
+        "wideresnet": ("wrn16-8",),
+        "lr": ("learning_rate",),
+        "bs": ("batch_size",),
+        "arch": ("network",),
+        "model": ("network",),
+        "architecture": ("network",),
+        "budget": ("fraction", "ipc"),
+        "wd": ("selection_weight_decay",),
+    }
+)
+"""What other projects, or another experiment, call something -> what it may be called here, in letters and digits."""
 
 
 class ParameterError(ValueError):
@@ -42,7 +69,9 @@ class Experiment(BaseModel):
 
 
 def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
-    """A hint for the message of an error: the known name most like `name`, or all of them where none is like it.
+    """A hint for the message of an error: the known name that is meant, or all of them where none is like it.
+
+    Letters count, whatever their case and what stands between them, and what other projects call the same.
 
     Args:
         name: what was written.
@@ -51,20 +80,24 @@ def nearest(name: str, known: Iterable[str], *, cutoff: float = 0.5) -> str:
 
     >>> nearest("lcmatt", ["lcmat-s", "craig"])
     "did you mean 'lcmat-s'?"
+    >>> nearest("Random", ["grand", "uniform"])
+    "did you mean 'uniform'?"
     """
-    names = list(known)
-    near = get_close_matches(name, names, n=1, cutoff=cutoff)
-    return f"did you mean {near[0]!r}?" if near else f"known: {', '.join(names) or 'none'}"
+    names = {_letters(each): each for each in known}
+    written = _letters(name)
+    meant = [_letters(each) for each in _MEANT.get(written, ())]
+    near = [*filter(names.__contains__, meant), *get_close_matches(written, names, n=1, cutoff=cutoff)]
+    return f"did you mean {names[near[0]]!r}?" if near else f"known: {', '.join(names.values()) or 'none'}"
 
 
 def recognised(name: str, kind: str, known: Mapping[str, Any], prefix: str | None = None) -> str:
-    """The name, if it is known or begins with the prefix.
+    """The name, if it is known or the prefix and an identifier.
 
     Args:
         name: what was written.
         kind: what such a name stands for, in the message.
         known: the names to choose from.
-        prefix: of further names that are taken as they are.
+        prefix: of further names, which the run looks up.
 
     Raises:
         ValueError: the name is neither; the message has a hint.
@@ -73,9 +106,18 @@ def recognised(name: str, kind: str, known: Mapping[str, Any], prefix: str | Non
     Traceback (most recent call last):
     ValueError: 'roh' is no option; did you mean 'rho'?
     """
-    if name in known or (prefix is not None and name.startswith(prefix)):
+    if name in known or (prefix is not None and name.startswith(prefix) and _is_plain(name.removeprefix(prefix))):
         return name
     raise ValueError(f"{name!r} is no {kind}; {nearest(name, known)}")
+
+
+def _letters(name: str) -> str:
+    """A name in small letters and digits alone."""
+    return "".join(filter(str.isalnum, name.lower()))
+
+
+def _is_plain(name: str) -> bool:
+    return name.isascii() and name.isidentifier()
 
 
 def without_repetition(resolved: Mapping[str, Any], network: str, width: str) -> dict[str, Any]:

@@ -135,6 +135,8 @@ class CondensationParameters(Experiment):
         if self.ipc < fewest and self.rho:
             instead = "strength_at=nowhere" if compared else "rho=0"
             raise ValueError(f"ipc: the variance of one image per class is undefined; take {fewest}, or {instead}")
+        if (self.real_batch or fewest) < fewest and self.rho:
+            raise ValueError(f"real_batch: the variance of one image is undefined; take {fewest} or more, or rho=0")
         return self
 
     @model_validator(mode="after")

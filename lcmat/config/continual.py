@@ -117,6 +117,8 @@ class ContinualParameters(Experiment):
         for name in (*(("selection_epochs",) if self.condenses else _OF_CONDENSATION), *without_rho):
             if getattr(self, name) is not None:
                 raise ValueError(f"{name}: method {self.method!r} has none; leave it out")
+        if self.condenses and self.rho and self.real_batch == 1:
+            raise ValueError("real_batch: the variance of one image is undefined; take 2 or more, or rho=0")
         if self.condenses and self.rho and self.ipc < 2:
             raise ValueError(f"ipc: {self.method!r} compares variances, for which it takes two images of each class")
         return self

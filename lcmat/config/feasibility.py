@@ -1,6 +1,6 @@
 """Parameters that are valid one by one and cannot work together, found before anything is trained.
 
-Whatever needs torch to be seen is found by `lcmat.sweep.runner.check_built_networks`.
+Whatever needs torch to be seen is found by `lcmat.experiments.session.check_built_networks`.
 """
 
 from collections.abc import Iterable

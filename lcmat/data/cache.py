@@ -1,13 +1,14 @@
 """Decoded splits on disk, so that only the first load takes time."""
 
+import os
 import warnings
-from functools import cache
 from pathlib import Path
 
 from lcmat.config.datasets import DatasetSpec
 from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
 from lcmat.data.source import Source
 from lcmat.files import checkpoints
+from lcmat.files.degrading import optional
 
 # Part of every file name: a change in how splits are decoded needs a new number.
 _FORMAT = 2
@@ -33,16 +34,14 @@ def cached(source: Source, spec: DatasetSpec, split: str, folder: Path) -> Image
     name = f"{spec.name}-{split}-{source.key}-{_FORMAT}"
     path = folder / f"{name}.safetensors"
     try:
-        return _read(path, name, spec, split, source.provenance)
+        with optional():
+            if os.path.exists(path):
+                return _read(path, name, spec, split, source.provenance)
     except checkpoints.CorruptArtifactError as error:
         warnings.warn(f"{error} It is being made again now.", RuntimeWarning, stacklevel=2)
-    except OSError:
-        pass  # most often there is no such file; otherwise writing says what is wrong
     dataset = _decode(spec, split, source)
-    try:
+    with optional():
         _write(path, name, dataset)
-    except OSError as error:
-        _warn_once(f"The cache folder {folder} cannot be written ({error.strerror}).")
     return dataset
 
 
@@ -66,9 +65,3 @@ def _decode(spec: DatasetSpec, split: str, source: Source) -> ImageDataset:
     mean, std = channel_statistics(images)
     digest = content_hash(images, labels)
     return ImageDataset(spec.name, split, images, labels, class_names, mean, std, digest, source.provenance)
-
-
-@cache
-def _warn_once(problem: str) -> None:
-    remedy = "Each load decodes anew; set LCMAT_CACHE to a folder with room where you may write."
-    warnings.warn(f"{problem} {remedy}", RuntimeWarning, stacklevel=3)

@@ -68,17 +68,16 @@ def condense(
     goes on where it stopped when the same run is started again; one that diverged leaves its last finite state there.
     """
     parameters = session.parameters
-    if parameters.method in REAL_METHODS:
-        synthetic, seconds = chosen_set(parameters, splits, session.device, progress)
-        return Condensed(synthetic, torch.empty(0, 2), 0.0, seconds)
 
     def compute(checkpoint: Path) -> Stored:
         learnt = learn(parameters, splits.train, session.device, checkpoint, progress)
         tensors = {"images": learnt.synthetic.images, "labels": learnt.synthetic.labels, "losses": learnt.losses}
-        checkpoint.unlink(missing_ok=True)
         return Stored(tensors, {"rho": learnt.rho, "seconds": learnt.seconds, **description(learnt.synthetic)})
 
     try:
+        if parameters.method in REAL_METHODS:
+            synthetic, seconds = chosen_set(parameters, splits, session.device, progress)
+            return Condensed(synthetic, torch.empty(0, 2), 0.0, seconds)
         tensors, details = cached("condensed", parameters.dataset, _identity(session, splits.train), compute)
     except DivergedError as error:
         return error

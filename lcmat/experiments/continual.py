@@ -5,6 +5,7 @@ training images alone, and a new network is trained on the whole memory. The not
 the other; `run` composes them, and the results agree bit for bit.
 """
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -31,8 +32,9 @@ from lcmat.experiments.replay_metrics import (
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
 from lcmat.files import checkpoints
+from lcmat.files.degrading import optional
 from lcmat.records import record as records
-from lcmat.records.caching import resumable, unfinished
+from lcmat.records.caching import forget, resumable, unfinished
 from lcmat.records.record import Record
 from lcmat.training.evaluation import predict
 from lcmat.training.loop import DivergedError, Progress
@@ -142,7 +144,7 @@ def finish(session: Session[ContinualParameters], splits: Splits, outcome: Repla
 def save(session: Session[ContinualParameters], record: Record) -> Path:
     """Write the record, a run's last act; what was kept for going on after an interruption is no longer needed."""
     path = records.write(record)
-    _checkpoint(session).unlink(missing_ok=True)
+    forget(_checkpoint(session))
     return path
 
 
@@ -177,7 +179,8 @@ class _Done:
     def save(self, path: Path) -> None:
         """Write the state to a verified file."""
         tensors = {"accuracies": self.accuracies, "own_accuracies": self.own_accuracies}
-        checkpoints.save(path, tensors, {"count": self.count, "seconds": self.seconds})
+        with optional():
+            checkpoints.save(path, tensors, {"count": self.count, "seconds": self.seconds})
 
 
 def _go_through(
@@ -221,7 +224,7 @@ def _restore(session: Session[ContinualParameters]) -> _Done:
     path, size = _checkpoint(session), session.parameters.num_stages
 
     def attempt() -> _Done:
-        if path.exists():
+        if os.path.exists(path):
             tensors, details = checkpoints.load(path)
             return _Done(tensors["accuracies"], tensors["own_accuracies"], details["count"], details["seconds"])
         empty = torch.full((size, size), torch.nan, dtype=torch.float64)

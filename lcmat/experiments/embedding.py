@@ -11,7 +11,7 @@ from lcmat.config import SelectionParameters
 from lcmat.data import Splits
 from lcmat.experiments import training_fingerprint
 from lcmat.experiments.batch_statistics import embed_with_batch_statistics
-from lcmat.experiments.selecting import selecting_network, selector_identity
+from lcmat.experiments.selecting import check_finite, selecting_network, selector_identity
 from lcmat.models.last_layer import last_linear
 from lcmat.records.caching import Stored, cached
 from lcmat.training import embed
@@ -55,6 +55,7 @@ def selector_view(
         started = time.perf_counter()
         see = embed_with_batch_statistics if parameters.batch_norm else embed
         embedding = see(selecting.network, splits.train, device=device)
+        check_finite(*embedding)
         seconds = selecting.seconds + time.perf_counter() - started
         bias = last_linear(selecting.network).bias is not None
         details = {"test_accuracy_percent": selecting.test_accuracy_percent, "seconds": seconds, "bias": bias}

@@ -14,7 +14,7 @@ from lcmat.experiments import training_fingerprint
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import Network, build
 from lcmat.records.caching import Stored, cached, identity_on, resumable
-from lcmat.training import Recipe, TrainingResult, train
+from lcmat.training import DivergedError, Recipe, TrainingResult, train
 from lcmat.training.loop import Progress
 
 PURPOSE = "selector"
@@ -53,6 +53,9 @@ def selecting_network(
         progress: called as by `lcmat.training.train`, also within an epoch.
         held_out: rows of the training images that the network is not trained on; None: it is trained on all.
         purpose: another name gives a network of another seed, trained likewise.
+
+    Raises:
+        DivergedError: its loss or its weights are not finite.
     """
 
     def compute(checkpoint: Path) -> Stored:
@@ -67,14 +70,26 @@ def selecting_network(
             device=device,
             progress=progress,
         )
+        weights = network.state_dict()
+        check_finite(*weights.values())
         details = {"test_accuracy_percent": result.last_accuracy_percent, "seconds": result.wall_seconds}
-        return Stored(network.state_dict(), details)
+        return Stored(weights, details)
 
     identity = selector_identity(parameters, splits, device, held_out, purpose)
     weights, details = cached("selecting-networks", parameters.dataset, identity, compute)
     network = make_network(parameters, splits.train, purpose)
     network.load_state_dict(weights)
     return SelectingNetwork(network, **details)
+
+
+def check_finite(*tensors: Tensor) -> None:
+    """Refuse weights of a network that chooses, or what it makes of the images, if nothing can be chosen by them.
+
+    Raises:
+        DivergedError: a number is not finite; the last step may make it so when every loss was finite.
+    """
+    if not all(bool(tensor.isfinite().all()) for tensor in tensors):
+        raise DivergedError("the selecting network's weights or outputs are not finite: lower its learning rate")
 
 
 def selector_recipe(parameters: SelectionParameters) -> Recipe:

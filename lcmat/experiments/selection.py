@@ -5,6 +5,7 @@ The notebook calls these functions one after the other; `run` composes them, and
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any, TypeVar
 
 import torch
 
@@ -22,13 +23,15 @@ from lcmat.experiments.learner import train_learner
 from lcmat.experiments.seeds import derived_seed
 from lcmat.experiments.session import Session, begin
 from lcmat.records import record as records
-from lcmat.records.caching import unfinished
+from lcmat.records.caching import forget, unfinished
 from lcmat.records.record import Record
 from lcmat.selection import Coreset
 from lcmat.training import DivergedError, TrainingResult
 from lcmat.training.loop import Progress
 
-__all__ = ["choose", "finish", "gather", "load_data", "run", "save", "selector_view", "train_on_coreset"]
+__all__ = ["attempt", "choose", "finish", "gather", "load_data", "run", "save", "selector_view", "train_on_coreset"]
+
+T = TypeVar("T")
 
 
 def load_data(parameters: SelectionParameters) -> Splits:
@@ -42,6 +45,22 @@ def load_data(parameters: SelectionParameters) -> Splits:
     if parameters.label_noise is not None:
         train = with_label_noise(train, parameters.label_noise, _stream(parameters, "label noise"))
     return Splits(train, test)
+
+
+def attempt(step: Callable[..., T], *arguments: Any) -> T | DivergedError:
+    """Take a step of a run; that a training in it diverges is a result too, also for the steps that build on it.
+
+    Args:
+        step: `selector_view`, `gather` or `choose`.
+        arguments: of the step. If one is a `DivergedError`, nothing is done and it is returned.
+    """
+    for argument in arguments:
+        if isinstance(argument, DivergedError):
+            return argument
+    try:
+        return step(*arguments)
+    except DivergedError as error:
+        return error
 
 
 def selector_view(
@@ -82,12 +101,14 @@ def train_on_coreset(
 def finish(
     session: Session[SelectionParameters],
     splits: Splits,
-    view: SelectorView,
-    evidence: Evidence,
-    choice: Choice,
+    view: SelectorView | DivergedError,
+    evidence: Evidence | DivergedError,
+    choice: Choice | DivergedError,
     result: TrainingResult | DivergedError,
 ) -> Record:
-    """The record of the run."""
+    """The record of the run; where nothing could be chosen, it says only why."""
+    if isinstance(view, DivergedError) or isinstance(evidence, DivergedError) or isinstance(choice, DivergedError):
+        return session.record(splits, metrics={}, series={}, seconds={}, error=str(choice))
     metrics = _metrics_of_coreset(session.parameters, splits, view, choice)
     seconds = {"selection": choice.seconds, **({"evidence": evidence.seconds} if evidence else {})}
     if view.test_accuracy_percent is not None:
@@ -112,7 +133,7 @@ def finish(
 def save(session: Session[SelectionParameters], record: Record) -> Path:
     """Write the record, a run's last act; what was kept for going on after an interruption is no longer needed."""
     path = records.write(record)
-    _checkpoint(session).unlink(missing_ok=True)
+    forget(_checkpoint(session))
     return path
 
 
@@ -125,10 +146,14 @@ def run(parameters: SelectionParameters, progress: Callable[[str], Progress] | N
     """
     session = begin(parameters)
     splits = load_data(parameters)
-    view = selector_view(parameters, splits, session.device, progress and progress("selector"))
-    evidence = gather(parameters, splits, session.device, progress)
-    choice = choose(parameters, view, splits, evidence, session.device)
-    result = train_on_coreset(session, choice.coreset, splits, progress and progress("learner"))
+    view = attempt(selector_view, parameters, splits, session.device, progress and progress("selector"))
+    evidence = attempt(gather, parameters, splits, session.device, progress)
+    choice = attempt(choose, parameters, view, splits, evidence, session.device)
+    result: TrainingResult | DivergedError
+    if isinstance(choice, DivergedError):
+        result = choice
+    else:
+        result = train_on_coreset(session, choice.coreset, splits, progress and progress("learner"))
     record = finish(session, splits, view, evidence, choice, result)
     save(session, record)
     return record

@@ -6,12 +6,15 @@ import time
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import Any, Generic, TypeVar
 
 import torch
 
-from lcmat.config import Experiment
+from lcmat.config import Experiment, ParameterError
+from lcmat.config.datasets import DATASETS
+from lcmat.config.registry import ZOO_PREFIX
 from lcmat.data import Splits
 from lcmat.experiments import code_fingerprint
 from lcmat.files.paths import PACKAGE
@@ -84,9 +87,46 @@ def begin(parameters: P) -> Session[P]:
     """Start a run: fix the number of threads, which the bits of a result depend on, and start the clock.
 
     The environment may choose `LCMAT_THREADS` (1) and `LCMAT_DEVICE` (CUDA where there is any, else the CPU).
+
+    Raises:
+        ParameterError: a network does not exist or cannot take the images.
     """
+    check_built_networks(parameters)
     torch.set_num_threads(int(os.environ.get("LCMAT_THREADS") or 1))
     return Session(parameters, code_fingerprint(parameters), *_commit(), chosen_device())
+
+
+def check_built_networks(parameters: Experiment) -> None:
+    """Refuse networks that would be found not to fit after another one has been trained.
+
+    Raises:
+        ParameterError: a network does not exist, cannot take the images, or has no batch norm whose statistics count.
+    """
+    values = parameters.canonical()
+    named = {name: values[name] for name in ("network", "learner", "test_network") if name in values}
+    if len(named) < 2 and not any(name.startswith(ZOO_PREFIX) for name in named.values()):
+        return
+    widths = {"network": "width", "learner": "learner_width", "test_network": "test_width"}
+    for parameter, name in named.items():
+        normalised = _has_batch_norm(name, values.get(widths[parameter]), values["dataset"])
+        if parameter == "network" and values.get("batch_norm") and not normalised:
+            raise ParameterError(f"batch_norm: the network {name!r} has no batch norm; leave it out")
+
+
+@cache
+def _has_batch_norm(network: str, width: int | None, dataset: str) -> bool:
+    """Build the network for these images, and look."""
+    from torch.nn.modules.batchnorm import _BatchNorm
+
+    from lcmat.models import build
+
+    try:
+        spec = DATASETS[dataset]
+        shape = {"in_channels": spec.channels, "image_size": spec.image_size}
+        built = build(network, num_classes=spec.num_classes, width=width, **shape)
+    except ValueError as error:
+        raise ParameterError(str(error)) from None
+    return any(isinstance(module, _BatchNorm) for module in built.modules())
 
 
 def _commit() -> tuple[str | None, bool | None]:
@@ -102,7 +142,9 @@ def _commit() -> tuple[str | None, bool | None]:
 def _git(*arguments: str) -> str:
     """Output of a git command, empty where there is no git or no repository."""
     try:
-        done = subprocess.run(["git", "-C", _ROOT, *arguments], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["git", "-C", _ROOT, *arguments], capture_output=True, encoding="utf-8", errors="surrogateescape"
+        )
     except OSError:
         return ""
     return done.stdout.strip() if done.returncode == 0 else ""

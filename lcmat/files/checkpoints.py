@@ -7,12 +7,14 @@ zeros. Nothing is ever pickled.
 
 import hashlib
 import json
+import os
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcmat.files.paths import atomic_write
+from lcmat.files.degrading import optional
+from lcmat.files.paths import atomic_write, read_file
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -78,7 +80,7 @@ def load(path: Path) -> tuple[dict[str, "Tensor"], dict[str, Any]]:
     """
     from safetensors import torch as safetensors
 
-    content = Path(path).read_bytes()
+    content = read_file(Path(path))
     _verify(Path(path), content)
     return safetensors.load(content), json.loads(_header(content)["__metadata__"][_ENTRY])["metadata"]
 
@@ -107,6 +109,8 @@ def load_run(path: Path, run: Mapping[str, Any]) -> tuple[dict[str, "Tensor"], d
 def resume_from(path: Path | None, restore: Callable[[Path], None], save: Callable[[Path], None]) -> Callable[[], None]:
     """Go on from the checkpoint of an interrupted run, if there is one, and return what saves the state there.
 
+    A checkpoint that cannot be read or written, for instance on a full disk, costs a warning and not the run.
+
     Args:
         path: the file; None: nothing is read or written.
         restore: puts what the file holds into the state; called at once if the file exists.
@@ -114,9 +118,10 @@ def resume_from(path: Path | None, restore: Callable[[Path], None], save: Callab
     """
     if path is None:
         return lambda: None
-    if path.exists():
-        restore(path)
-    return partial(save, path)
+    with optional():
+        if os.path.exists(path):
+            restore(path)
+    return optional()(partial(save, path))
 
 
 def with_prefix(tensors: Mapping[str, "Tensor"], prefix: str) -> dict[str, "Tensor"]:

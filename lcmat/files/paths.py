@@ -2,7 +2,9 @@
 
 import contextlib
 import os
+import stat
 import uuid
+from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
@@ -10,6 +12,8 @@ PACKAGE = Path(__file__).resolve().parent.parent
 
 REPOSITORY = "https://github.com/lcmat-reproduction/lcmat"
 _CONTENTS = "_toc.yml"  # only the repository has it
+_VARIABLES = ("LCMAT_CACHE", "LCMAT_DATA", "LCMAT_RECORDS", "LCMAT_RUNS")
+_PROBE = 2**16  # bytes; an empty file may fit on a full disk
 
 
 class NoRepositoryError(RuntimeError):
@@ -30,7 +34,8 @@ def cache_folder() -> Path:
     if given is None:
         import platformdirs  # not needed where the folder is named
 
-        return Path(platformdirs.user_cache_dir("lcmat"))
+        folder = Path(platformdirs.user_cache_dir("lcmat"))
+        return folder if folder.is_absolute() else Path(os.devnull, "lcmat")  # without a home there is none
     return given
 
 
@@ -67,24 +72,99 @@ def runs_folder() -> Path:
     return _from_environment("LCMAT_RUNS") or _folder("_build/runs", "lcmat-runs")
 
 
+def folders() -> dict[str, str]:
+    """The four folders as they are now, by their variables: what a process that works elsewhere must be told."""
+    found = (cache_folder(), data_folder(), records_folder(), runs_folder())
+    return dict(zip(_VARIABLES, map(str, found), strict=True))
+
+
+def pin_folders() -> None:
+    """Make the folders that the environment names absolute, once, before this or another process works elsewhere.
+
+    Raises:
+        ValueError: one of them begins with `~`, and there is no home.
+    """
+    for variable in _VARIABLES:
+        _from_environment(variable)
+
+
+def check_writable(*found: Path) -> None:
+    """Notice before the work that its result could not be kept; a folder that is missing is created.
+
+    Raises:
+        OSError: a folder cannot be created or written, or its disk is full; the message names it and the remedy.
+    """
+    for folder in found:
+        try:
+            atomic_write(probe := folder / f".{uuid.uuid4().hex}", bytes(_PROBE))
+            probe.unlink()
+        except OSError as error:
+            remedy = "make room or give yourself access; LCMAT_RECORDS and LCMAT_RUNS name other folders for runs"
+            raise OSError(error.errno, f"nothing can be written to {folder} ({error.strerror}): {remedy}") from None
+
+
 def atomic_write(path: Path, content: bytes) -> None:
     """Write a file so that a crash at any moment leaves the old file or the new one, never a part.
 
     Raises:
         OSError: the folder cannot be created or written.
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp")  # the same folder: renaming stays atomic
+    atomic_write_all({path: content})
+
+
+def atomic_write_all(contents: Mapping[Path, bytes]) -> None:
+    """Write files, none of them if one cannot be: first all beside their places, then each under its name.
+
+    Args:
+        contents: path -> content. Where there is an older file, it is replaced, and stays so after a failure.
+
+    Raises:
+        OSError: a folder cannot be created or written.
+    """
+    # In the same folder, so that renaming is one step.
+    temporaries = {path: path.with_name(f".{path.name}.{uuid.uuid4().hex}.tmp") for path in contents}
+    added: list[Path] = []
     try:
-        with temporary.open("xb") as file:
-            file.write(content)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, path)
+        for path, temporary in temporaries.items():
+            _write_durably(temporary, contents[path])
+        for path, temporary in temporaries.items():
+            new = not os.path.lexists(path)
+            os.replace(temporary, path)
+            added += [path] * new
     except BaseException:
-        with contextlib.suppress(OSError):
-            temporary.unlink()
+        for path in (*temporaries.values(), *added):
+            with contextlib.suppress(OSError):
+                path.unlink()
         raise
+
+
+def read_file(path: Path, largest: int | None = None) -> bytes:
+    """Read a regular file; a pipe or a device, which might never end, is refused at once.
+
+    Args:
+        path: the file, or a link to it.
+        largest: bytes that it may have; None: any number.
+
+    Raises:
+        FileNotFoundError: there is none.
+        OSError: it is something else, too large, or cannot be read.
+    """
+    descriptor = os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0) | getattr(os, "O_BINARY", 0))
+    with open(descriptor, "rb") as file:
+        if not stat.S_ISREG(os.fstat(descriptor).st_mode):
+            raise OSError(f"{path} is no regular file: remove it")
+        content = file.read(-1 if largest is None else largest + 1)
+    if largest is not None and len(content) > largest:
+        raise OSError(f"{path} has more than {largest} bytes: remove it")
+    return content
+
+
+def _write_durably(path: Path, content: bytes) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("xb") as file:
+        file.write(content)
+        file.flush()
+        os.fsync(file.fileno())
 
 
 def _folder(in_repository: str, elsewhere: str) -> Path:
@@ -93,5 +173,14 @@ def _folder(in_repository: str, elsewhere: str) -> Path:
 
 
 def _from_environment(variable: str) -> Path | None:
+    """The folder that a variable names. A relative one is relative to where it is first asked for, here and below."""
     value = os.environ.get(variable)
-    return Path(value).expanduser().absolute() if value else None
+    if not value:
+        return None
+    try:
+        folder = Path(value).expanduser().absolute()
+    except RuntimeError:
+        raise ValueError(f"{variable}={value}: there is no such home; write the folder in full") from None
+    if value != str(folder):
+        os.environ[variable] = str(folder)
+    return folder

@@ -12,6 +12,7 @@ from typing import Any, NamedTuple, cast
 
 from lcmat.config import ParameterError, nearest
 from lcmat.experiments import measurement_fingerprint
+from lcmat.files.paths import check_writable
 from lcmat.records import measurements
 
 Measure = Callable[..., tuple[dict[str, Any], list[measurements.Row]]]
@@ -114,8 +115,10 @@ def make(name: str, dataset: str, options: Mapping[str, Any]) -> Path:
 
     Raises:
         ParameterError: there is no such kind, or it cannot measure this data set.
+        OSError: the result could not be written.
     """
     function, kind = _function(name), KINDS[name]
+    check_writable(measurements.path_of(name, dataset).parent)
     import torch
 
     torch.set_num_threads(1)

@@ -3,7 +3,8 @@
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
+
+from lcmat.numerics.compiling import njit
 
 
 class Bounds(NamedTuple):

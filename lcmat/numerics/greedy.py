@@ -15,9 +15,9 @@ times as long to compile.
 from typing import Any, NamedTuple
 
 import numpy as np
-from numba import njit
 
 from lcmat.numerics.bounds import Bounds
+from lcmat.numerics.compiling import njit
 from lcmat.numerics.entries import Entries, grouped_by_column, pairs_left
 
 TIE_TOLERANCE = 1e-10  # gains within this relative distance of the best are ties, and ties go to the lowest index

@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 import torch
-from numba import njit
 from torch import Tensor
+
+from lcmat.numerics.compiling import njit
 
 
 def l1_distances(left: Tensor, right: Tensor) -> Tensor:

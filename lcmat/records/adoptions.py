@@ -8,7 +8,7 @@ from typing import Annotated, Any
 
 from pydantic import BaseModel, ConfigDict, Field, TypeAdapter, ValidationError
 
-from lcmat.files.paths import atomic_write, records_folder
+from lcmat.files.paths import atomic_write, read_file, records_folder
 
 _Hex = Annotated[str, Field(pattern=r"^[0-9a-f]{16}$")]
 
@@ -49,7 +49,7 @@ def read() -> list[Adoption]:
         ValueError: the file is damaged.
     """
     try:
-        return TypeAdapter(list[Adoption]).validate_json(path().read_bytes())
+        return TypeAdapter(list[Adoption]).validate_json(read_file(path()))
     except FileNotFoundError:
         return []
     except ValidationError as error:

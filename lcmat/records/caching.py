@@ -1,7 +1,9 @@
 """Tensors computed once, kept in a verified file, and shared by every process that needs them."""
 
+import contextlib
 import hashlib
 import json
+import os
 import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
@@ -15,10 +17,13 @@ from torch import Tensor
 
 from lcmat.files import checkpoints
 from lcmat.files.checkpoints import CheckpointMismatchError, CorruptArtifactError
+from lcmat.files.degrading import optional
 from lcmat.files.paths import cache_folder
 from lcmat.records import adoptions
+from lcmat.training.loop import DivergedError
 
 T = TypeVar("T")
+_DIVERGED = "diverged"
 
 
 class Stored(NamedTuple):
@@ -32,7 +37,8 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
     """Take tensors from the cache, or compute and keep them.
 
     Of several processes that need the same tensors at once, one computes them while the others wait. A damaged file
-    is made again, with a warning. What older code has made or begun is taken up if it was adopted.
+    is made again, with a warning. What older code has made or begun is taken up if it was adopted. A cache that cannot
+    be used costs time and a warning. That a training diverged is kept too.
 
     Args:
         kind: of the tensors, the folder's name.
@@ -41,19 +47,25 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
             that end in "code".
         compute: makes them; its argument is where to keep the state of an unfinished computation, which is removed
             afterwards.
+
+    Raises:
+        DivergedError: a training in `compute` diverged, now or before.
     """
     folder = cache_folder() / kind / dataset
-    folder.mkdir(parents=True, exist_ok=True)
     paths = {folder / f"{_digest(each)}.safetensors": each for each in _alternatives(identity)}
     path = next(iter(paths))
-    with FileLock(path.with_suffix(".lock")):
-        if (stored := _first_good(paths)) is not None:
-            return stored
-        state = _first_existing([known.with_suffix(".training") for known in paths])
-        computed = compute(state)
-        checkpoints.save(path, computed.tensors, {"identity": identity, **computed.details})
-        state.unlink(missing_ok=True)
-    return computed
+    with _locked(path.with_suffix(".lock")):
+        stored = _first_good(paths)
+        if stored is None:
+            state = _first_existing([known.with_suffix(".training") for known in paths])
+            stored = _outcome(compute, state)
+            with optional():
+                checkpoints.save(path, stored.tensors, {"identity": identity, **stored.details})
+            if _DIVERGED not in stored.details:
+                forget(state)
+    if _DIVERGED in stored.details:
+        raise DivergedError(stored.details[_DIVERGED])
+    return stored
 
 
 def identity_on(device: str, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -85,8 +97,14 @@ def resumable(attempt: Callable[[], T], checkpoint: Path | None, unit: str) -> T
         if checkpoint is None:
             raise
         warnings.warn(f"{error} Starting again from the first {unit}.", stacklevel=3)
-        checkpoint.unlink(missing_ok=True)
+        forget(checkpoint)
     return attempt()
+
+
+@optional()
+def forget(state: Path) -> None:
+    """Remove the state of a computation that is done, or that is of no use."""
+    state.unlink(missing_ok=True)
 
 
 def unfinished(key: str, code: str) -> Path:
@@ -102,7 +120,28 @@ def unfinished(key: str, code: str) -> Path:
 
 def _first_existing(paths: Sequence[Path]) -> Path:
     """The first of the paths where there is a file, the very first if there is none."""
-    return next(filter(Path.exists, paths), paths[0])
+    return next(filter(os.path.exists, paths), paths[0])
+
+
+@contextlib.contextmanager
+def _locked(path: Path) -> Iterator[None]:
+    """Let one process at a time go on; where nothing can be locked, each computes for itself."""
+    lock = FileLock(path)
+    with optional():
+        path.parent.mkdir(parents=True, exist_ok=True)
+        lock.acquire()
+    try:
+        yield
+    finally:
+        lock.release()
+
+
+def _outcome(compute: Callable[[Path], Stored], state: Path) -> Stored:
+    """What is computed, or that it diverged."""
+    try:
+        return compute(state)
+    except DivergedError as error:
+        return Stored({}, {_DIVERGED: str(error)})
 
 
 def _alternatives(identity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:
@@ -127,13 +166,18 @@ def _first_good(paths: Mapping[Path, Mapping[str, Any]]) -> Stored | None:
 
 def _load(path: Path, identity: Mapping[str, Any]) -> Stored | None:
     try:
-        tensors, metadata = checkpoints.load(path)
-    except FileNotFoundError:
-        return None
+        found = _read(path) if os.path.exists(path) else None
     except CorruptArtifactError as error:
         warnings.warn(f"{error} It is being made again now.", stacklevel=5)
         return None
-    if metadata.pop("identity") != identity:
+    if found is not None and found.details.pop("identity") != identity:
         warnings.warn(f"{path} belongs to another run; it is being made again now", stacklevel=5)
         return None
-    return Stored(tensors, metadata)
+    return found
+
+
+def _read(path: Path) -> Stored | None:
+    found = None
+    with optional():
+        found = Stored(*checkpoints.load(path))
+    return found

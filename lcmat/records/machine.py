@@ -71,7 +71,7 @@ def describe(device: str) -> str:
 def _facts(cpuinfo: Path) -> dict[str, str]:
     """Of the first processor; all are taken to be alike."""
     try:
-        first = cpuinfo.read_text().strip().partition("\n\n")[0]
+        first = cpuinfo.read_text(encoding="utf-8").strip().partition("\n\n")[0]
     except OSError:
         return {}
     pairs = (line.partition(":") for line in first.splitlines())

@@ -30,7 +30,7 @@ def read(kind: str, dataset: str) -> dict[str, Any]:
     path = path_of(kind, dataset)
     if not path.exists():
         raise FileNotFoundError(f"{path} is missing; make it: lcmat measure {kind} {dataset}")
-    content: dict[str, Any] = json.loads(path.read_text())
+    content: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     if "columns" in content:
         columns = content.pop("columns")
         content["rows"] = [dict(zip(columns, values, strict=True)) for values in zip(*columns.values(), strict=True)]

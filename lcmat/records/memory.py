@@ -25,9 +25,9 @@ def resident_megabytes() -> float:
 def reset_peak() -> None:
     """Forget the peak so far, where the system can (Linux)."""
     with contextlib.suppress(OSError):
-        Path("/proc/self/clear_refs").write_text("5")
+        Path("/proc/self/clear_refs").write_text("5", encoding="utf-8")
 
 
 def _status(field: str) -> float:
-    kibibytes = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(), flags=re.MULTILINE)
+    kibibytes = re.search(rf"^{field}:\s+(\d+) kB", _STATUS.read_text(encoding="utf-8"), flags=re.MULTILINE)
     return int(kibibytes.group(1)) * 2**10 / 1e6 if kibibytes else 0.0

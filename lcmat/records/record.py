@@ -6,6 +6,7 @@ result and leaves one, whose status says so and which has no accuracy.
 
 import hashlib
 import json
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
@@ -13,13 +14,14 @@ from typing import Annotated, Any, Literal, Self
 from pydantic import AwareDatetime, Field, ValidationError, model_validator
 
 from lcmat.config import Experiment, parse
-from lcmat.files.paths import atomic_write, records_folder
+from lcmat.files.paths import atomic_write_all, read_file, records_folder
 from lcmat.records.circumstances import Determinism, Environment, Hex, Machine, Part
 
 # What differs between two runs that give the same numbers.
 _CIRCUMSTANCES = {"seconds", "started", "wall_seconds", "peak_memory_mb", "commit", "dirty"}
 _SCHEMA: Literal[2] = 2
 _HASH = "content_sha256"
+_LARGEST = 2**26  # bytes
 
 
 class RecordError(ValueError):
@@ -135,14 +137,19 @@ def path_of(parameters: Experiment, folder: Path | None = None) -> Path:
 
 def write(record: Record, folder: Path | None = None) -> Path:
     """Write a record in one step and return where it lies; one that says the same stays as it is, with its times."""
-    path = path_of(parse(record.experiment, record.parameters), folder)
-    if _is_there(record, path):
-        return path
-    content = record.model_dump(mode="json")
-    content[_HASH] = _sha256(content)
-    lines = (f'"{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in content.items())
-    atomic_write(path, "{{\n{}\n}}\n".format(",\n".join(lines)).encode())
-    return path
+    return write_all([record], folder)[0]
+
+
+def write_all(records: Sequence[Record], folder: Path | None = None) -> list[Path]:
+    """Write records as `write` does: all of them, or none if one cannot be written.
+
+    Raises:
+        OSError: the folder cannot be written, or there is no room.
+    """
+    paths = [path_of(parse(record.experiment, record.parameters), folder) for record in records]
+    missing = {p: record for p, record in zip(paths, records, strict=True) if not _is_there(record, p)}
+    atomic_write_all({path: _as_text(record).encode() for path, record in missing.items()})
+    return paths
 
 
 def read(path: Path) -> Record:
@@ -150,8 +157,8 @@ def read(path: Path) -> Record:
 
     Raises:
         FileNotFoundError: there is none.
-        RecordError: the file is damaged, was changed by hand, is of another schema version, or lies elsewhere than a
-            record of its run does.
+        RecordError: the file is damaged, was changed by hand, is of another schema version, lies elsewhere than a
+            record of its run does, or cannot be read.
     """
     try:
         record = Record.model_validate_json(json.dumps(_content(path)), strict=True)
@@ -180,7 +187,7 @@ def load_all(folder: Path | None = None, experiment: str | None = None) -> tuple
     for path in sorted((folder or records_folder()).glob(f"{experiment or '*'}/*/*.json")):
         try:
             records.append(read(path))
-        except (RecordError, OSError) as error:
+        except (RecordError, FileNotFoundError) as error:  # the second of a link that leads nowhere
             problems.append(Problem(path, str(error)))
     return records, problems
 
@@ -206,12 +213,21 @@ def _place(parameters: Experiment) -> Path:
     return Path(parameters.experiment, parameters.canonical()["dataset"], f"{parameters.key}.json")
 
 
+def _as_text(record: Record) -> str:
+    content = record.model_dump(mode="json")
+    content[_HASH] = _sha256(content)
+    lines = (f'"{name}": {json.dumps(value, ensure_ascii=False, allow_nan=False)}' for name, value in content.items())
+    return "{{\n{}\n}}\n".format(",\n".join(lines))
+
+
 def _content(path: Path) -> dict[str, Any]:
     """What a file of this schema says, as it was written."""
     try:
-        content = json.loads(path.read_bytes())
+        content = json.loads(read_file(path, _LARGEST))
         version = content["schema_version"]
-    except (ValueError, TypeError, KeyError) as error:
+    except FileNotFoundError:
+        raise
+    except (ValueError, TypeError, KeyError, RecursionError, OSError) as error:
         raise _invalid(path, f"{type(error).__name__}: {error}") from None
     if version != _SCHEMA:
         made = ", made by the first edition" if version == 1 else ""

@@ -9,7 +9,8 @@ import pandas as pd
 from lcmat.config import Experiment
 from lcmat.config.registry import title_of
 from lcmat.experiments import stale_keys
-from lcmat.records.record import Record, path_of, read
+from lcmat.records.record import Record, load_all
+from lcmat.report.markup import prose
 from lcmat.report.runs import ACCURACY
 from lcmat.report.statistics import holm, paired_difference
 from lcmat.sweep.profiles import PROFILES
@@ -30,7 +31,8 @@ def replay_title(method: str) -> str:
 def study_records(profile: str) -> tuple[list[Record], tuple[Experiment, ...]]:
     """Records of a profile's study of class-incremental learning that today's code has made, and all its runs."""
     (study,) = (study for study in PROFILES[profile].studies if study.name == "continual-learning")
-    found = [read(path) for run in study.runs if (path := path_of(run)).exists()]
+    planned = {run.key for run in study.runs}
+    found = [record for record in load_all(experiment="continual")[0] if record.key in planned]
     stale = stale_keys(found)
     return [record for record in found if record.key not in stale], study.runs
 
@@ -49,14 +51,14 @@ def replay_runs(records: Iterable[Record]) -> pd.DataFrame:
         own = _transfer(record, OWN)
         rows.append(
             {
-                **record.parameters,
                 **record.metrics,
+                **record.parameters,
                 "title": replay_title(record.parameters["method"]),
                 "own_transfer_points": own,
                 "rivals_points": _transfer(record, "accuracy_percent") - own,
                 "key": record.key,
                 "stale": record.key in stale,
-                "provenance": record.data["train"].provenance,
+                "provenance": prose(record.data["train"].provenance),
             }
         )
     return pd.DataFrame(rows)

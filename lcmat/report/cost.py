@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import html
 from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
@@ -10,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.config import Experiment, parse
+from lcmat.report.markup import prose
 from lcmat.report.schemes import method_label
 from lcmat.sweep.costs import network_of
 from lcmat.sweep.work import work_of
@@ -56,7 +56,7 @@ def describe_cost(records: Iterable[Record]) -> str:
     for record in records:
         spent[record.experiment, record.device].append(record.wall_seconds)
     parts = [
-        f"- {experiment}: {len(seconds)} runs, {sum(seconds) / 3600:.1f} hours on {html.escape(device)}"
+        f"- {experiment}: {len(seconds)} runs, {sum(seconds) / 3600:.1f} hours on {prose(device)}"
         for (experiment, device), seconds in sorted(spent.items())
     ]
     return "\n".join(parts) if parts else "No run has been recorded, so nothing was spent."

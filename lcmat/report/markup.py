@@ -1,4 +1,4 @@
-"""Small pieces of HTML whose text cannot act as markup: everything that comes from a record is escaped here."""
+"""Small pieces of HTML and Markdown whose text cannot act as markup: all that comes from a record is escaped here."""
 
 from __future__ import annotations
 
@@ -13,6 +13,16 @@ def text(value: object) -> str:
     '&lt;b&gt;'
     """
     return html.escape(str(value))
+
+
+def prose(value: object) -> str:
+    """Escape a text for a sentence of Markdown, in which dollars, braces, brackets or an empty line act as well.
+
+    >>> prose("<b> in $x$")
+    '&#60;b&#62; in &#36;x&#36;'
+    """
+    words = " ".join(str(value).split())
+    return "".join(each if each.isalnum() or each in " ,.;%()/-" else f"&#{ord(each)};" for each in words)
 
 
 def element(name: str, content: str, **attributes: object) -> str:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import math
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
@@ -21,6 +22,9 @@ from lcmat.report.verdicts import VERDICTS, Published, accuracy_margin, verdict
 if TYPE_CHECKING:
     from lcmat.records.record import Record
 
+PUBLISHED_SHA256 = "c20dea8268db4930f07922ee0e91ff6ac065118e27de444a87a2e20b0b8cf394"
+"""Of `book/published.csv` with Unix line ends; verdicts are judged against its numbers, so a change shows here too."""
+
 STATES = (*VERDICTS, "diverged", "not comparable", "over budget", "not run")
 """What can be said of a published number; every one has exactly one of these."""
 
@@ -33,10 +37,21 @@ def read_published(path: Path | None = None) -> pd.DataFrame:
 
     Raises:
         NoRepositoryError: there is none here.
+        ValueError: the repository's table was changed.
     """
-    path = path or repository_folder() / "book" / "published.csv"
+    path = path or _checked(repository_folder() / "book" / "published.csv")
     table = pd.read_csv(path, dtype={"table": str, "budget": str})
     return table.rename_axis("cell").reset_index()
+
+
+def _checked(path: Path) -> Path:
+    digest = hashlib.sha256(path.read_bytes().replace(b"\r\n", b"\n")).hexdigest()
+    if digest != PUBLISHED_SHA256:
+        remedy = (
+            "take it from version control, or after a deliberate change state its hash in lcmat/report/published.py"
+        )
+        raise ValueError(f"{path} was changed (SHA-256 {digest}): {remedy}")
+    return path
 
 
 def compare(published: pd.DataFrame, records: Iterable[Record], stale: set[str] | None = None) -> pd.DataFrame:

@@ -111,9 +111,9 @@ def _row(record: Record) -> dict[str, Any]:
     provenance = {name: getattr(record, name) for name in RECORDED}
     origins = {origin for split in record.data.values() if (origin := _origin(split))}
     return {
+        **record.metrics,
         **record.parameters,
         "seed": record.seed,
-        **record.metrics,
         **provenance,
         "data": "; ".join(sorted(origins)),
     }

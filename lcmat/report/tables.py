@@ -1,12 +1,11 @@
 """Tables of the report in HTML.
 
 A record may come from anywhere, so no text of it may act as markup: great_tables escapes cells, headings and groups,
-and what is written here without it is escaped by hand.
+and what is written here without it by `lcmat.report.markup`.
 """
 
 from __future__ import annotations
 
-import html
 import math
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
@@ -16,6 +15,7 @@ from great_tables import GT
 from IPython.display import HTML
 
 from lcmat.records import adoptions
+from lcmat.report.markup import text as escaped
 from lcmat.report.paired import SIGNIFICANCE, setting_key, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
 from lcmat.report.schemes import SELECTION, Scheme, missing, network_text
@@ -30,13 +30,13 @@ KEY_LETTERS = 8
 
 def not_run(what: str) -> HTML:
     """Say visibly that something has no records, in place of a table or a figure that would be blank."""
-    return _admonition("warning", "not run", f"<p>{html.escape(what)}</p>")
+    return _admonition("warning", "not run", f"<p>{escaped(what)}</p>")
 
 
 def problems_notice(problems: Sequence[Problem]) -> HTML:
     """Name the records that could not be read."""
     texts = (problem.message.replace(str(problem.path), problem.path.name) for problem in problems)
-    items = "".join(f"<li>{html.escape(text)}</li>" for text in texts)
+    items = "".join(f"<li>{escaped(text)}</li>" for text in texts)
     return _admonition("danger", f"{len(problems)} damaged record(s) left out", f"<ul>{items}</ul>")
 
 
@@ -178,4 +178,4 @@ def _text(value: Any) -> str:
 
 
 def _admonition(kind: str, title: str, body: str) -> HTML:
-    return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{html.escape(title)}</p>{body}</div>')
+    return HTML(f'<div class="admonition {kind}"><p class="admonition-title">{escaped(title)}</p>{body}</div>')

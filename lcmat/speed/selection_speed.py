@@ -196,7 +196,7 @@ def store(name: str, measure: Callable[[], Any]) -> None:
     """Measure one section and write it to the file, beside those it holds already."""
     path = project_folder() / RESULT
     section = measured(measure, "numba", *peers.PACKAGES)
-    old = json.loads(path.read_text()) if path.exists() else {}
+    old = json.loads(path.read_text(encoding="utf-8")) if path.exists() else {}
     save(path, {other: old[other] for other in sections(0) if other in old} | {name: section})
     json.dump(section, sys.stdout, indent=1)
 

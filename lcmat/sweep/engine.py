@@ -16,6 +16,8 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from functools import partial
+from importlib.util import find_spec
+from itertools import pairwise
 from math import inf
 from pathlib import Path
 from typing import Any, Literal
@@ -24,17 +26,20 @@ from filelock import FileLock
 from tqdm import tqdm
 
 from lcmat.config import Experiment
-from lcmat.files.extras import require
-from lcmat.files.paths import atomic_write, records_folder, repository_folder, runs_folder
+from lcmat.files.extras import MissingExtraError, require
+from lcmat.files.paths import atomic_write, check_writable, folders, records_folder, repository_folder, runs_folder
 from lcmat.records.record import path_of
 from lcmat.sweep import batches
 from lcmat.sweep.batches import Task
 from lcmat.sweep.costs import estimates, within
 from lcmat.sweep.outcome import Outcome, log_of, outcome_of, reason_of
 from lcmat.sweep.plan import measurements
+from lcmat.sweep.runner import RunError
 
 Notebooks = Literal["all", "first", "none"]
 SNAKEFILE = Path(__file__).with_name("sweep.smk")
+_PLAN, _LOG = "plan.json", "snakemake.log"
+_BUILT_IN = ("local", "dryrun", "touch")
 
 
 @dataclass(frozen=True)
@@ -73,14 +78,19 @@ def sweep(
 
     Raises:
         NoRepositoryError: there are no notebooks here.
-        MissingExtraError: there is no Snakemake.
+        MissingExtraError: there is no Snakemake, or no such executor.
+        OSError: no record or no log could be written.
+        RunError: Snakemake has started no run.
     """
     if engine is not None:
         if notebooks != "none":
             repository_folder()
         require("run", "snakemake")
+        check_plugin(engine)
     deadline = time.time() + (inf if budget is None else budget)
     missing = [run for run in runs if not path_of(run).exists()]
+    if missing:
+        check_writable(records_folder(), runs_folder())
     costs = [None] * len(missing) if budget is None else estimates(missing, measurements(), device)
     tasks = batches.tasks_of(missing, costs)
     if engine is None:
@@ -121,40 +131,60 @@ def _prepare(folder: Path, tasks: Sequence[Task], executed: set[str], jobs: int,
             shutil.rmtree(older, ignore_errors=True)
     _remove_logs(tasks)
     parts = batches.split([task for task in tasks if task.run.key not in executed], jobs)
-    named = {f"batch-{number}": part for number, part in enumerate(parts, start=1)}
-    for name, part in named.items():
+    plan = {task.run.key: _notebook(task.run) for task in tasks if task.run.key in executed}
+    for number, part in enumerate(parts, start=1):
+        name = f"batch-{number}"
         batches.write(folder / f"{name}.json", part, deadline)
-    plan = {
-        "folder": str(folder),
-        "records": str(records_folder()),
-        "runs": str(runs_folder()),
-        "notebooks": {str(path_of(t.run)): assignments(t.run) for t in tasks if t.run.key in executed},
-        "batches": {name: [task.run.key for task in part] for name, part in named.items()},
-    }
-    atomic_write(folder / "plan.json", json.dumps(plan, indent=1).encode())
+        plan[name] = {
+            "arguments": ["batch", str(folder / f"{name}.json")],
+            "log": str(folder / f"{name}.out"),
+            "keys": [task.run.key for task in part],
+        }
+    atomic_write(folder / _PLAN, json.dumps(plan, indent=1).encode())
+
+
+def _notebook(run: Experiment) -> dict[str, Any]:
+    """The job that executes the notebook of a run."""
+    log = log_of(run)
+    log.parent.mkdir(parents=True, exist_ok=True)
+    return {"arguments": ["run", run.experiment, *assignments(run)], "log": str(log), "keys": [run.key]}
 
 
 def _snakemake(folder: Path, engine: Engine, deadline: float) -> None:
     """Run Snakemake on the plan and draw a progress bar; its own output goes to a log."""
-    plan = json.loads((folder / "plan.json").read_bytes())
-    keys = {key for part in plan["batches"].values() for key in part}
-    targets = [Path(path) for path in plan["notebooks"]]
-    with (
-        (folder / "snakemake.log").open("wb") as log,
-        tqdm(total=len(keys) + len(targets), desc="runs", file=sys.stderr, mininterval=5) as bar,
-    ):
-        process = subprocess.Popen(_command(folder, engine), stdout=log, stderr=log, env=_environment())
+    plan = json.loads((folder / _PLAN).read_bytes())
+    keys, log = {key for job in plan.values() for key in job["keys"]}, folder / _LOG
+    with log.open("wb") as output, tqdm(total=len(keys), desc="runs", file=sys.stderr, mininterval=5) as bar:
+        process = subprocess.Popen(_command(folder, engine), stdout=output, stderr=output, env=_environment())
         try:
-            _follow(process, bar, lambda: _count(keys) + sum(map(Path.exists, targets)), deadline)
+            _follow(process, bar, lambda: _count(keys), deadline)
         finally:
             _stop(process)
+    begun = any(os.path.exists(job["log"]) for job in plan.values())
+    if process.returncode and not begun and time.time() < deadline:
+        said = log.read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        raise RunError(f"Snakemake has started no run: {said[-1] if said else 'it says nothing'}; its output: {log}")
+
+
+def check_plugin(engine: Engine) -> None:
+    """Refuse an executor that Snakemake does not have, before anything is planned.
+
+    Raises:
+        MissingExtraError: its plugin is not installed; the message says what to install.
+    """
+    words = [engine.executor or "", *(word for argument in engine.arguments for word in argument.split("=", 1))]
+    named = [engine.executor, *(after for word, after in pairwise(words) if word in ("--executor", "-e"))]
+    for name in filter(None, named):
+        if name not in _BUILT_IN and find_spec(f"snakemake_executor_plugin_{name.replace('-', '_')}") is None:
+            remedy = f"pip install snakemake-executor-plugin-{name}"
+            raise MissingExtraError(f"Snakemake has no executor {name!r} here: {remedy}", name=name)
 
 
 def _command(folder: Path, engine: Engine) -> list[str]:
     # nolock: its lock outlives a killed process, ours does not. mtime: no other trigger can apply to what is missing.
     return [
         *(sys.executable, "-m", "snakemake", "--snakefile", str(SNAKEFILE), "--directory", str(folder)),
-        *("--config", f"plan={folder / 'plan.json'}", "--jobs", str(engine.jobs), "--keep-going", "--retries", "1"),
+        *("--jobs", str(engine.jobs), "--keep-going", "--retries", "1"),
         *("--rerun-triggers", "mtime", "--nolock", "--scheduler", "greedy", "--nocolor"),
         *(("--executor", engine.executor) if engine.executor else ()),
         *engine.arguments,
@@ -162,8 +192,7 @@ def _command(folder: Path, engine: Engine) -> list[str]:
 
 
 def _environment() -> Mapping[str, str]:
-    folders = {"LCMAT_RECORDS": str(records_folder()), "LCMAT_RUNS": str(runs_folder())}  # jobs work in another one
-    return {**os.environ, **folders, "LCMAT_THREADS": "1", "OMP_NUM_THREADS": "1", "LCMAT_FIGURES": "0"}
+    return {**os.environ, **folders(), "LCMAT_THREADS": "1", "OMP_NUM_THREADS": "1", "LCMAT_FIGURES": "0"}
 
 
 def _count(keys: set[str]) -> int:
@@ -194,15 +223,19 @@ def assignments(run: Experiment) -> list[str]:
 
 
 def _reason(run: Experiment, folder: Path, *, limited: bool) -> Path | None:
-    """Why a run has no record: what it left itself, else the output of its batch, else, if it had time, Snakemake's."""
-    return reason_of(run) or _broken_batch(run, folder) or (None if limited else folder / "snakemake.log")
+    """Why a run has no record: what it left itself, else the output of its job, else, if it had time, Snakemake's."""
+    return reason_of(run) or _broken_job(run, folder) or (None if limited else folder / _LOG)
 
 
-def _broken_batch(run: Experiment, folder: Path) -> Path | None:
-    """The output of the batch that the run belongs to, if it was broken off."""
+def _broken_job(run: Experiment, folder: Path) -> Path | None:
+    """The output of the job that the run belongs to, if it was broken off."""
     try:
-        planned = json.loads((folder / "plan.json").read_bytes())["batches"]
+        plan = json.loads((folder / _PLAN).read_bytes())
     except FileNotFoundError:
         return None
-    outputs = (folder / f"{name}.out" for name, keys in planned.items() if run.key in keys)
-    return next((path for path in outputs if path.exists() and not path.with_suffix(".done").exists()), None)
+    logs = (Path(job["log"]) for name, job in plan.items() if run.key in job["keys"] and not _is_done(folder, name))
+    return next(filter(Path.exists, logs), None)
+
+
+def _is_done(folder: Path, job: str) -> bool:
+    return (folder / f"{job}.done").exists()

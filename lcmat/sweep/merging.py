@@ -51,8 +51,8 @@ def merge(folders: Sequence[Path], *, stale: bool = False) -> Merged:
         else:
             new.append(record)
         seen.setdefault(record.key, (path, record))
-    for record in [] if refused else new:
-        records.write(record)
+    if not refused:
+        records.write_all(new)
     return Merged(new, known, refused)
 
 

@@ -8,16 +8,13 @@ record exists.
 import re
 import sys
 from collections.abc import Callable, Mapping
-from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from lcmat.config import Experiment, ParameterError
-from lcmat.config.datasets import DATASETS
-from lcmat.config.registry import ZOO_PREFIX
+from lcmat.config import Experiment
 from lcmat.files.extras import require
-from lcmat.files.paths import atomic_write, repository_folder, runs_folder
+from lcmat.files.paths import atomic_write, check_writable, pin_folders, repository_folder, runs_folder
 from lcmat.records import record as records
 
 if TYPE_CHECKING:
@@ -53,6 +50,7 @@ def execute_notebook(
     import papermill
     from papermill.exceptions import PapermillException
 
+    pin_folders()  # the kernel works elsewhere
     output.parent.mkdir(parents=True, exist_ok=True)
     partial, failed, log = (output.with_suffix(suffix) for suffix in (".partial.ipynb", ".failed.ipynb", ".log"))
     for path in (output, failed, log):
@@ -60,9 +58,10 @@ def execute_notebook(
     try:
         executed = papermill.execute_notebook(
             read_source(source, metadata),
-            str(partial),
+            str(partial).replace("{", "{{").replace("}", "}}"),  # papermill fills in parameters
             dict(parameters or {}),
             kernel_name=KERNEL,
+            kernel_manager_class=_own_kernel_manager(),
             progress_bar=sys.stderr.isatty(),
             cwd=str(repository_folder()),
         )
@@ -120,53 +119,35 @@ def notebook_of(parameters: Experiment) -> Path:
     return records.path_of(parameters, runs_folder()).with_suffix(".ipynb")
 
 
-def check_built_networks(parameters: Experiment) -> None:
-    """Refuse networks that would be found not to fit after another one has been trained.
-
-    Raises:
-        ParameterError: a network does not exist, cannot take the images, or has no batch norm whose statistics count.
-    """
-    values = parameters.canonical()
-    named = {name: values[name] for name in ("network", "learner", "test_network") if name in values}
-    if len(named) < 2 and not any(name.startswith(ZOO_PREFIX) for name in named.values()):
-        return
-    widths = {"network": "width", "learner": "learner_width", "test_network": "test_width"}
-    for parameter, name in named.items():
-        normalised = _has_batch_norm(name, values.get(widths[parameter]), values["dataset"])
-        if parameter == "network" and values.get("batch_norm") and not normalised:
-            raise ParameterError(f"batch_norm: the network {name!r} has no batch norm; leave it out")
-
-
-@cache
-def _has_batch_norm(network: str, width: int | None, dataset: str) -> bool:
-    """Build the network for these images, and look."""
-    from torch.nn.modules.batchnorm import _BatchNorm
-
-    from lcmat.models import build
-
-    try:
-        spec = DATASETS[dataset]
-        shape = {"in_channels": spec.channels, "image_size": spec.image_size}
-        built = build(network, num_classes=spec.num_classes, width=width, **shape)
-    except ValueError as error:
-        raise ParameterError(str(error)) from None
-    return any(isinstance(module, _BatchNorm) for module in built.modules())
-
-
 def _once(parameters: Experiment, act: Callable[[], Any]) -> Path:
     """Let one process at a time do a run; whoever waited finds the record and has nothing to do."""
     from filelock import FileLock
+
+    from lcmat.experiments.session import check_built_networks  # imports torch
 
     lock = notebook_of(parameters).with_suffix(".lock")
     lock.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(lock):
         if not records.is_done(parameters):
             check_built_networks(parameters)
+            check_writable(records.path_of(parameters).parent, lock.parent)
             act()
         if not records.is_done(parameters):
             log = notebook_of(parameters)
             raise RunError(f"the run ended but left no record at {records.path_of(parameters)}; its notebook: {log}")
     return records.path_of(parameters)
+
+
+def _own_kernel_manager() -> type:
+    """What starts this interpreter, whatever kernel of the same name is on Jupyter's paths."""
+    from ipykernel.kernelspec import get_kernel_dict
+    from jupyter_client.kernelspec import KernelSpec
+    from jupyter_client.manager import AsyncKernelManager
+
+    class OwnKernelManager(AsyncKernelManager):
+        kernel_spec = KernelSpec(**get_kernel_dict())
+
+    return OwnKernelManager
 
 
 def _check_executed(notebook: "NotebookNode") -> None:

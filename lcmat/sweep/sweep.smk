@@ -1,10 +1,12 @@
-# Notebooks, whose output is the record, and batches, which write records of their own and leave a mark when they are
-# through. The plan, a JSON file written by `lcmat sweep`, supplies the targets.
+# Jobs of a sweep: notebooks, and batches of runs without Jupyter. Each calls lcmat, which writes records of its own, and
+# leaves a mark when it is through: Snakemake removes what a failed job made, and a batch that was killed made good records.
+# The plan, a JSON file that `lcmat sweep` wrote where the marks go, supplies them. No folder is named here, because
+# Snakemake reads braces, colons and asterisks in a path as its own.
 import json
 import sys
 
-with open(config["plan"]) as file:
-    PLAN = json.load(file)
+with open("plan.json", encoding="utf-8") as file:
+    JOBS = json.load(file)
 
 
 localrules:
@@ -13,31 +15,15 @@ localrules:
 
 rule all:
     input:
-        list(PLAN["notebooks"]),
-        [f"{PLAN['folder']}/{name}.done" for name in PLAN["batches"]],
+        [f"{name}.done" for name in JOBS],
 
 
-rule notebook:
+rule job:
     output:
-        # update: a record that another process has completed meanwhile must not be removed before the job looks for it.
-        update(PLAN["records"] + "/{experiment}/{dataset}/{key}.json"),
-    log:
-        PLAN["runs"] + "/{experiment}/{dataset}/{key}.out",
+        touch("{name}.done"),
     params:
         python=sys.executable,
-        arguments=lambda wildcards, output: PLAN["notebooks"][output[0]],
+        arguments=lambda wildcards: JOBS[wildcards.name]["arguments"],
+        log=lambda wildcards: JOBS[wildcards.name]["log"],
     shell:
-        "{params.python:q} -m lcmat.cli run {wildcards.experiment} {params.arguments:q} > {log:q} 2>&1"
-
-
-rule batch:
-    output:
-        # Not the records: Snakemake removes what a failed job made, and a batch that was killed made good records.
-        touch(PLAN["folder"] + "/{name}.done"),
-    log:
-        PLAN["folder"] + "/{name}.out",
-    params:
-        python=sys.executable,
-        batch=PLAN["folder"] + "/{name}.json",
-    shell:
-        "{params.python:q} -m lcmat.cli batch {params.batch:q} > {log:q} 2>&1"
+        "{params.python:q} -m lcmat.cli {params.arguments:q} > {params.log:q} 2>&1"

@@ -106,8 +106,10 @@ print(
 # and they cannot be selected.
 
 # %%
-view = selection.selector_view(parameters, splits, session.device)
-if view.test_accuracy_percent is not None:
+view = selection.attempt(selection.selector_view, parameters, splits, session.device)
+if isinstance(view, Exception):
+    print(f"diverged: {view}")
+elif view.test_accuracy_percent is not None:
     print(
         f"features {tuple(view.features.shape)}, test accuracy {view.test_accuracy_percent:.2f} %"
     )
@@ -123,12 +125,17 @@ if view.test_accuracy_percent is not None:
 # order in which the method chose them.
 
 # %%
-evidence = selection.gather(parameters, splits, session.device)
-choice = selection.choose(parameters, view, splits, evidence, session.device)
-print(f"{len(choice.coreset)} images chosen in {choice.seconds:.2f} s")
+evidence = selection.attempt(selection.gather, parameters, splits, session.device)
+choice = selection.attempt(
+    selection.choose, parameters, view, splits, evidence, session.device
+)
+if isinstance(choice, Exception):
+    print(f"nothing can be chosen: {choice}")
+else:
+    print(f"{len(choice.coreset)} images chosen in {choice.seconds:.2f} s")
 
 # %%
-if display.figures_wanted():
+if display.figures_wanted() and not isinstance(choice, Exception):
     display.picks_figure(choice.coreset, splits.train)
 
 # %% [markdown]
@@ -138,7 +145,11 @@ if display.figures_wanted():
 # epochs, which the official code reports, is chosen on the test set and stands beside it.
 
 # %%
-result = selection.train_on_coreset(session, choice.coreset, splits)
+result = (
+    choice
+    if isinstance(choice, Exception)
+    else selection.train_on_coreset(session, choice.coreset, splits)
+)
 
 # %%
 if display.figures_wanted() and not isinstance(result, Exception):

@@ -39,7 +39,7 @@ from pandas import DataFrame
 
 from lcmat.speed.matching_step import path_of
 
-stored = json.loads(path_of("cpu").read_text())
+stored = json.loads(path_of("cpu").read_text(encoding="utf-8"))
 result, environment = stored["result"], stored["environment"]
 ways = {entry["way"]: entry for entry in result["ways"]}
 fastest, without = "bfloat16, compiled", "bfloat16, compiled, rho = 0"
@@ -99,7 +99,7 @@ Markdown(
 # %% tags=["hide-input"]
 gpu = path_of("cuda")
 if gpu.exists():
-    other = json.loads(gpu.read_text())
+    other = json.loads(gpu.read_text(encoding="utf-8"))
     shown = side_by_side(other["result"]["ways"], "seconds on the clock", decimals=3)
     display(Markdown(f"On an {other['environment']['machine']['device']}."), shown)
 else:

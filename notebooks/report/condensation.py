@@ -39,7 +39,6 @@
 #    nothing of curvature.
 
 # %% tags=["hide-cell"]
-import json
 from functools import partial
 
 import matplotlib.pyplot as plt
@@ -49,13 +48,13 @@ from IPython.display import Markdown, display
 
 from lcmat import report
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, TUNED
-from lcmat.files.paths import records_folder
 from lcmat.measurements import condensation_evaluation as evaluation
 from lcmat.measurements import condensation_tuning as tuning
 from lcmat.measurements import kinds
 from lcmat.records.record import load_all
 from lcmat.report import condensation as page
 from lcmat.report import figures
+from lcmat.report.page_check import plain_means
 from lcmat.report.runs import ACCURACY
 from lcmat.report.studies import study_runs
 
@@ -412,13 +411,7 @@ report.accuracy_table(page.with_published(means), "means", page.CONDENSATION) if
 # The table above is recomputed from the record files by another path: the plain mean of the JSON values.
 
 # %%
-keys, read_again = set(main["key"]), {}
-for path in records_folder().glob("condensation/*/*.json"):
-    content = json.loads(path.read_text())
-    if content["status"] == "done" and content["key"] in keys:
-        same = json.dumps({**content["parameters"], "seed": None}, sort_keys=True)
-        read_again.setdefault(same, []).append(content["metrics"][ACCURACY])
-expected = sorted(sum(values) / len(values) for values in read_again.values())
+expected = plain_means("condensation", set(main["key"]))
 tabulated = sorted(sum(values) / len(values) for values in means[ACCURACY])
 assert len(expected) == len(tabulated)
 assert all(abs(a - b) < 1e-9 for a, b in zip(expected, tabulated, strict=True))

@@ -65,7 +65,9 @@ probabilities = sample.logits.softmax(dim=1)
 shape = (sample.logits.shape[1], inputs.shape[1])
 
 # %% tags=["hide-input"]
-benchmark = json.loads((project_folder() / spectral_norm.RESULT).read_text())
+benchmark = json.loads(
+    (project_folder() / spectral_norm.RESULT).read_text(encoding="utf-8")
+)
 speed, where = benchmark["result"], benchmark["environment"]
 assert speed["relative_difference"] < 1e-8 and speed["ratio"] >= 10
 Markdown(

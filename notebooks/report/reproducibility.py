@@ -33,6 +33,7 @@ from lcmat.report.cost import (
     seconds_per_image,
 )
 from lcmat.report.export import BADGE, REPORT
+from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES, sharing_cells
 from lcmat.report.tables import adoptions_table
@@ -89,7 +90,7 @@ pace = 1 / seconds_per_image(accounts.records).get(
     "cifar10 resnet18 64 None None", float("inf")
 )
 processors = {
-    record.machine.processor
+    prose(record.machine.processor)
     for counted in comparison["counted"]
     for record in counted
     if record.parameters.get("network") == "resnet18"
@@ -135,7 +136,7 @@ HTML(claims_html(tested, "claims"))
 # %% tags=["remove-input"]
 copies = sorted(
     {
-        data_name(record)
+        prose(data_name(record))
         for record in accounts.records
         if record.key not in accounts.stale
     }

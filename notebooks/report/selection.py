@@ -160,20 +160,9 @@ report.accuracy_table(grouped, "means") if len(grouped) else report.not_run(
 # The table above is recomputed from the record files by another path: the plain mean of the JSON values.
 
 # %%
-import json
+from lcmat.report.page_check import plain_means
 
-from lcmat.files.paths import records_folder
-
-shown_keys = set(runs["key"])
-read_again = {}
-for path in records_folder().glob("selection/*/*.json"):
-    content = json.loads(path.read_text())
-    if content["status"] == "done" and content["key"] in shown_keys:
-        configuration = json.dumps(
-            {**content["parameters"], "seed": None}, sort_keys=True
-        )
-        read_again.setdefault(configuration, []).append(content["metrics"][ACCURACY])
-means = sorted(sum(values) / len(values) for values in read_again.values())
+means = plain_means("selection", set(runs["key"]))
 tabulated = sorted(sum(values) / len(values) for values in grouped[ACCURACY])
 assert len(means) == len(tabulated)
 assert all(abs(a - b) < 1e-9 for a, b in zip(means, tabulated, strict=True))

@@ -44,7 +44,7 @@ from lcmat.report import figures
 from lcmat.speed.selection_speed import RESULT
 
 figures.use_style()
-stored = json.loads((project_folder() / RESULT).read_text())
+stored = json.loads((project_folder() / RESULT).read_text(encoding="utf-8"))
 results = {name: section["result"] for name, section in stored.items()}
 
 

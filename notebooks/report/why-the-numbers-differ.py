@@ -39,6 +39,7 @@ from lcmat.report.ledger import (
     ledger_html,
     setting_text,
 )
+from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
 
 figures.use_style()
@@ -162,7 +163,7 @@ lines = [
     + f", n = {gain.n}"
     for dataset, gain in gains.items()
 ]
-copies = sorted({data_name(record) for record in records})
+copies = sorted({prose(data_name(record)) for record in records})
 Markdown(
     "\n".join([*lines, "", f"Data of this page: {'; '.join(copies)}."])
     if lines

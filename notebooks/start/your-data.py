@@ -282,7 +282,7 @@ Markdown(
 # environment.
 
 # %% tags=["hide-input"]
-stored = json.loads((project_folder() / RESULT).read_text())
+stored = json.loads((project_folder() / RESULT).read_text(encoding="utf-8"))
 whole = stored["whole_data_set"]["result"]
 cost = [
     {

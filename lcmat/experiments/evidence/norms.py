@@ -7,7 +7,7 @@ from lcmat.config import SelectionParameters
 from lcmat.curvature.last_layer import LastLayer, augmented_features, residuals
 from lcmat.data import Splits
 from lcmat.experiments.evidence.networks import Gathered, Progresses, cached_evidence
-from lcmat.experiments.selecting import selecting_network
+from lcmat.experiments.selecting import check_finite, selecting_network
 from lcmat.models.last_layer import last_linear
 from lcmat.training import embed
 
@@ -53,6 +53,7 @@ def _mean_norms(
             report = progress and progress(purpose)
             network = selecting_network(parameters, splits, device, report, purpose=purpose).network
             view = embed(network, splits.train, device=device)
+            check_finite(*view)
             sample = LastLayer(view.features.double(), view.logits.double(), splits.train.labels)
             found.append(norms(sample, bias=last_linear(network).bias is not None))
         return {key: torch.stack([one[key] for one in found]).mean(dim=0) for key in found[0]}

@@ -46,7 +46,6 @@ def condensed_memory(
 
     def compute(checkpoint: Path) -> Stored:
         result = _condense(parameters, data, stage, device, checkpoint, progress)
-        checkpoint.unlink(missing_ok=True)
         tensors = {"images": result.synthetic.images, "labels": result.synthetic.labels}
         return Stored(tensors, {"seconds": result.wall_seconds})
 

@@ -13,6 +13,7 @@ from lcmat.data import ImageDataset
 from lcmat.experiments import training_fingerprint
 from lcmat.experiments.memory.stage import Filled, identity, stream
 from lcmat.experiments.seeds import derived_seed
+from lcmat.experiments.selecting import check_finite
 from lcmat.models import build
 from lcmat.models.last_layer import last_linear
 from lcmat.records.caching import Stored, cached
@@ -73,6 +74,7 @@ def stage_view(
         )
         train(network, data, recipe=recipe, generator=generator, device=device, progress=progress)
         embedding = embed(network, data, device=device)
+        check_finite(*embedding)
         bias = last_linear(network).bias is not None
         return Stored(embedding._asdict(), {"seconds": time.perf_counter() - started, "bias": bias})
 

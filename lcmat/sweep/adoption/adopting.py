@@ -12,6 +12,7 @@ from typing import Any, NamedTuple
 
 from lcmat.config import Experiment, parse
 from lcmat.experiments import code_of, has_other_images
+from lcmat.files.paths import check_writable
 from lcmat.records import adoptions
 from lcmat.records import record as records
 from lcmat.records.fingerprint import ROOT
@@ -72,6 +73,7 @@ def adopt(
     """
     if changes := git(repository, "status", "--porcelain", "--", "lcmat").decode():
         raise ValueError(f"the package differs from the last commit; commit first:\n{changes}")
+    check_writable(adoptions.path().parent)
     with tempfile.TemporaryDirectory() as folder:
         new = check_out(repository, "HEAD", Path(folder, "new"))
         stale = _stale(new)

@@ -51,7 +51,7 @@ def run(tree: Path, tasks: Iterable[Task], tools: Path) -> Results:
         RuntimeError: the process died.
     """
     written, results = tree.with_name(f"{tree.name}-tasks.json"), tree.with_name(f"{tree.name}-results.json")
-    written.write_text(json.dumps([task.as_json() for task in tasks]))
+    written.write_text(json.dumps([task.as_json() for task in tasks]), encoding="utf-8")
     command = [
         sys.executable,
         "-P",

@@ -36,7 +36,7 @@ def main(tree: str, tasks: str, results: str) -> None:
         if task["stage"] != "fingerprints":
             print(task["name"], file=sys.stderr, flush=True)
         found[task["name"]] = _attempt(task)
-    Path(results).write_text(json.dumps(found))
+    Path(results).write_text(json.dumps(found), encoding="utf-8")
 
 
 def _attempt(task: Mapping[str, Any]) -> dict[str, Any]:
