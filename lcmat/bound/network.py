@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from lcmat.bound.spectrum import Product
+from lcmat.config.arguments import checked
 
 
+@checked(loss="any")
 def network_hessian_product(loss: Tensor, parameters: Sequence[Tensor]) -> Product:
     r"""Product :math:`v \mapsto \nabla^2 L\, v` by differentiating :math:`\nabla L^\top v`: reverse over reverse.
 

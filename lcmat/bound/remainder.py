@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, hessian_product
 from lcmat.bound.spectrum import Product
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import bernoulli_variances
 
 THIRD_MOMENT_CONSTANT = 1 / (6 * math.sqrt(3))
@@ -22,6 +23,7 @@ SMALLEST_TRACE = 1e-6  # a smaller one would let the growth factor amplify round
 SERIES_RADIUS = 1e-5  # both forms are accurate to about 1e-10 there
 
 
+@checked()
 def third_derivative_constant(difference: LossDifference) -> float:
     r"""Lipschitz constant :math:`\kappa` of the Hessian difference along any unit direction.
 
@@ -40,6 +42,7 @@ def third_derivative_constant(difference: LossDifference) -> float:
     return THIRD_MOMENT_CONSTANT * RANGE_CONSTANT**3 * float(moments)
 
 
+@checked(rho="(0, inf)")
 def dominating_product(difference: LossDifference, rho: float, sign: int) -> Product:
     r"""Hessian product of a quadratic that dominates D (or -D) in the whole ball.
 
@@ -84,6 +87,7 @@ def _switching_times(difference: LossDifference, ranges: Tensor) -> Tensor:
     return ((difference.shape[0] - 1) / (2 * traces)).log().div(ranges.abs()).clamp(0, 1)
 
 
+@checked(ranges="...", until="...")
 def growth_factor(ranges: Tensor, until: Tensor) -> Tensor:
     r""":math:`\psi(r, \alpha) = \int_0^\alpha (1 - t)\, e^{rt}\, dt`, elementwise: 1/2 for :math:`r = 0, \alpha = 1`.
 

@@ -11,6 +11,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, hessian_product
+from lcmat.config.arguments import checked
 
 Product = Callable[[Tensor], Tensor]
 
@@ -47,16 +48,19 @@ class Extremes:
         return max(self.largest, -self.smallest)
 
 
+@checked()
 def flat_hessian_product(difference: LossDifference) -> Product:
     """The Hessian-difference product as a map of flat vectors, (c (d+1),) -> (c (d+1),)."""
     return lambda vector: hessian_product(difference, vector.view(difference.shape)).flatten()
 
 
+@checked()
 def hessian_extremes(difference: LossDifference) -> Extremes:
     """Both extreme eigenpairs of the Hessian difference of the last layer."""
     return extremes(flat_hessian_product(difference), difference.shape[0] * difference.shape[1])
 
 
+@checked(size="[1, inf)")
 def extremes(product: Product, size: int) -> Extremes:
     r"""Both extreme eigenpairs of a symmetric operator.
 
@@ -82,6 +86,7 @@ def extremes(product: Product, size: int) -> Extremes:
     return Extremes(largest, smallest, top, bottom, residual)
 
 
+@checked(size="[1, inf)")
 def largest_pair(product: Product, size: int) -> tuple[float, Tensor]:
     """The largest signed eigenvalue with its unit eigenvector, (m,); arguments and errors as in :func:`extremes`."""
     first = _farthest_pair(product, size)

@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
+
 Layers = Literal["weights", "convolutions", "all"]
 Norm = Literal["l2", "l1", "squared"]
 
@@ -21,6 +23,7 @@ _EPSILON = 1e-6  # DC's, added to products of norms
 _FEWEST_DIMENSIONS: Mapping[Layers, int] = MappingProxyType({"all": 1, "weights": 2, "convolutions": 3})
 
 
+@checked()
 def layerwise_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
     """DC's distance: one minus the cosine for each output channel, summed over channels and layers.
 
@@ -40,6 +43,7 @@ def layerwise_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> T
     return _total(1 - _cosines(r.flatten(2), s.flatten(2)) for r, s in _pairs(real, synthetic))
 
 
+@checked()
 def squared_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
     """Sum of squared differences over all entries of all layers ("mse" in the code of DC and IDC).
 
@@ -56,6 +60,7 @@ def squared_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Ten
     return _total((r - s).square() for r, s in _pairs(real, synthetic))
 
 
+@checked()
 def cosine_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
     """One minus the cosine of the whole gradients, all layers in one vector.
 
@@ -78,6 +83,7 @@ DISTANCES: Mapping[str, Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]] 
 )
 
 
+@checked()
 def choose_layers(gradients: Sequence[Tensor], layers: Layers) -> list[Tensor]:
     """The gradients that count: all, those of weights (no biases, no normalisation), or of convolutions alone.
 
@@ -92,6 +98,7 @@ def choose_layers(gradients: Sequence[Tensor], layers: Layers) -> list[Tensor]:
     return [gradient for gradient in gradients if gradient.ndim > _FEWEST_DIMENSIONS[layers]]
 
 
+@checked(real="any ...", synthetic="any ...")
 def gap(real: Tensor, synthetic: Tensor, norm: Norm) -> Tensor:
     """Size of the difference of two tensors for each class, the |.| of paper Eq. 15.
 

@@ -6,6 +6,7 @@ import torch
 
 from lcmat.condensation.network_training import Variation, shuffled_batches, train_on_batches
 from lcmat.condensation.synthetic import SyntheticSet
+from lcmat.config.arguments import checked
 from lcmat.data.augmentation.siamese import Combine
 from lcmat.models import Network, build
 from lcmat.training.draws import dropout_from
@@ -52,6 +53,7 @@ class EvaluationRecipe:
         return self.learning_rate * 0.2**drops
 
 
+@checked(device="device")
 def train_on_set(
     synthetic: SyntheticSet, recipe: EvaluationRecipe, *, generator: torch.Generator, device: str = "cpu"
 ) -> Network:

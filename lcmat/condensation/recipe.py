@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
 from lcmat.condensation.matching import find_objective
 from lcmat.condensation.synthetic import Init
+from lcmat.config.arguments import checked
 from lcmat.config.condensation_defaults import PUBLISHED
 from lcmat.config.registry import OBJECTIVES, Objective
 from lcmat.data.augmentation.siamese import DSA_STRATEGY, Combine, operations
@@ -134,6 +135,7 @@ class CondensationRecipe:
         return self.inner_steps * self.network_lifetime
 
 
+@checked()
 def published(objective: str, ipc: int, **changes: Any) -> CondensationRecipe:
     """The settings that a method was published with, for 32x32 images.
 

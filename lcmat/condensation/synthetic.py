@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
 from lcmat.files import checkpoints
 
@@ -60,6 +61,7 @@ class SyntheticSet:
         return (unit * 255).round().clamp(0, 255).to(torch.uint8)
 
 
+@checked(ipc="[1, inf)", factor="[1, inf)")
 def initial_set(
     data: ImageDataset, ipc: int, init: Init, *, generator: torch.Generator, factor: int = 1
 ) -> SyntheticSet:
@@ -89,6 +91,7 @@ def initial_set(
     return SyntheticSet(images, labels, data.class_names, data.mean, data.std, factor)
 
 
+@checked(features="...", size="[0, inf)")
 def herding(features: Tensor, size: int) -> Tensor:
     """Positions whose running mean follows the mean (Welling, ICML 2009): the t-th makes t mean - sum shortest.
 
@@ -115,6 +118,7 @@ def herding(features: Tensor, size: int) -> Tensor:
     return _cycled(torch.tensor(chosen), size)
 
 
+@checked(images="any n channels height width", factor="[1, inf)")
 def decode(images: Tensor, factor: int) -> Tensor:
     """Cut each image into factor x factor parts and enlarge them to its size (multi-formation, IDC Sec. 4.1).
 
@@ -137,6 +141,7 @@ def decode(images: Tensor, factor: int) -> Tensor:
     return functional.interpolate(torch.cat(parts), size=(height, width), mode="bilinear", align_corners=False)
 
 
+@checked()
 def save_set(path: Path, synthetic: SyntheticSet) -> None:
     """Write a set to one file that is verified when it is read.
 
@@ -151,6 +156,7 @@ def description(synthetic: SyntheticSet) -> dict[str, Any]:
     return {name: getattr(synthetic, name) for name in ("class_names", "mean", "std", "factor")}
 
 
+@checked()
 def load_set(path: Path) -> SyntheticSet:
     """Read what `save_set` wrote, or the last images in the checkpoint of a run, on the CPU.
 

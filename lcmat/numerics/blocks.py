@@ -5,6 +5,8 @@ from collections.abc import Callable, Iterator
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
+
 TILE = 256  # rows and columns of a block: its temporaries (0.5 MB of float64 each) stay in the processor's caches
 LARGEST_MATRIX = 16_384  # samples whose float64 matrix takes 2 GiB; for more of them no (n, n) matrix is made
 
@@ -13,6 +15,7 @@ Part = slice | Tensor
 Blocks = Callable[[Part, Part], Tensor]
 
 
+@checked(size="[0, inf)", like="any ...")
 def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
     """Assemble an ``(n, n)`` symmetric matrix from its upper-triangular blocks, with a zero diagonal.
 
@@ -36,6 +39,7 @@ def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
     return matrix
 
 
+@checked()
 def tiles(start: int, stop: int) -> Iterator[slice]:
     """Cut a range into slices of at most `TILE` elements.
 

@@ -7,7 +7,10 @@ import torch
 from numba import njit
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 
+
+@checked(left="full n k", right="full m k")
 def l1_distances(left: Tensor, right: Tensor) -> Tensor:
     """L1 distances between the rows of two matrices, ``sum_k |x_ik - y_jk|``.
 

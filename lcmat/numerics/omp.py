@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.ties import TIE_TOLERANCE, first_best
 
 DEPENDENCE = 1e-10  # a column whose squared distance from the span of the chosen is below this share of its own square
@@ -34,6 +35,7 @@ class Pursuit(NamedTuple):
     weights: Tensor  # float64 (budget,), non-negative
 
 
+@checked(squares="n", correlations="n", ridge="[0, inf)")
 def orthogonal_matching_pursuit(
     products: Products, squares: Tensor, correlations: Tensor, budget: int, *, ridge: float = 0.0
 ) -> Pursuit:
@@ -76,8 +78,6 @@ def orthogonal_matching_pursuit(
     """
     if not 0 <= budget <= len(squares):
         raise ValueError(f"budget must lie in 0 .. {len(squares)}, the number of columns, got {budget}")
-    if not 0 <= ridge < float("inf"):
-        raise ValueError(f"ridge must be a finite number >= 0, got {ridge}")
     state = _Factor(products, squares, correlations, budget, ridge)
     while len(state.chosen) < budget and bool((candidates := state.independent()).any()):
         state.append(first_best(state.correlations, candidates, rounding=state.rounding))

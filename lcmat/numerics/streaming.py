@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.blocks import LARGEST_MATRIX, TILE, Blocks, symmetric_matrix
 from lcmat.numerics.bounds import Bounds
 from lcmat.numerics.entries import Entries, group
@@ -40,6 +41,7 @@ class Clusters(NamedTuple):
     sizes: Tensor  # float64 (budget,), how many samples have it as their nearest
 
 
+@checked(size="[0, inf)", like="any ...")
 def facility_location_of_blocks(block: Blocks, size: int, budget: int, *, like: Tensor) -> Clusters:
     """Greedily choose ``budget`` of n samples by facility location on the distances between them.
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.bounds import bounds_of
 from lcmat.numerics.greedy import greedy
 
@@ -17,6 +18,7 @@ class Ranking(NamedTuple):
     gains: Tensor  # float64 (budget,)
 
 
+@checked()
 def facility_location(distances: Tensor, budget: int) -> Ranking:
     """Greedily choose ``budget`` candidates that minimise ``sum_i min_{j in S} d_ij`` (paper Eq. 11-12, Algorithm 1).
 
@@ -57,6 +59,7 @@ def facility_location(distances: Tensor, budget: int) -> Ranking:
     return Ranking(torch.from_numpy(picks), torch.from_numpy(gains))
 
 
+@checked(distances="any n m", indices="int<m k")
 def cluster_sizes(distances: Tensor, indices: Tensor) -> Tensor:
     """How many samples have each chosen candidate as their nearest: CRAIG's weights ``gamma_j`` (paper appendix A.3).
 

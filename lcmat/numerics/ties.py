@@ -3,9 +3,12 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
+
 TIE_TOLERANCE = 1e-10
 
 
+@checked(values="any n", allowed="bool n", rounding="[0, inf)")
 def first_best(values: Tensor, allowed: Tensor, *, rounding: float = 0.0) -> int:
     """The lowest allowed index whose value is the largest allowed one, up to rounding.
 

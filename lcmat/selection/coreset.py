@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
 from lcmat.files.coresets import load_coreset, save_coreset
 
@@ -18,8 +19,9 @@ class Coreset:
 
     Attributes:
         indices: positions in the training set, int64 ``(m,)``; class by class, best first within a class.
-        weights: one per chosen sample, float64 ``(m,)``, summing to the number of training samples: how many of them
-            it stands for.  The paper's experiments train without them ("weighting degrades performance").
+        weights: one per chosen sample, float64 ``(m,)``: how many training samples it stands for.  They sum to the
+            number of those whose class has a chosen one.  The paper's experiments train without them ("weighting
+            degrades performance").
         gains: the marginal gain of each choice, float64 ``(m,)``, NaN for methods that have none.
     """
 
@@ -63,6 +65,7 @@ class Coreset:
         return cls(**load_coreset(path))
 
 
+@checked(indices="int m", size="[0, inf)", gains="any m")
 def equally_weighted(indices: Tensor, size: int, gains: Tensor | None = None) -> Coreset:
     """The coreset of a method that defines no weights: each chosen sample stands for as many.
 
@@ -81,6 +84,7 @@ def equally_weighted(indices: Tensor, size: int, gains: Tensor | None = None) ->
     return Coreset(indices.cpu(), weights, torch.full_like(weights, torch.nan) if gains is None else gains)
 
 
+@checked()
 def concatenate(parts: list[Coreset]) -> Coreset:
     """Join coresets of disjoint sets of samples, such as the classes, into one, in the order given.
 

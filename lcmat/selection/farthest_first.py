@@ -5,10 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset, equally_weighted
 
 
+@checked(size="[0, inf)", budget="[0, size]", rounding="[0, inf)")
 def farthest_first(
     divergences_to: Callable[[int], Tensor], size: int, budget: int, generator: torch.Generator, *, rounding: float
 ) -> Coreset:

@@ -2,11 +2,13 @@
 
 import torch
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import best
 
 
+@checked(budget="[0, n]")
 def moderate(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Smallest ``|d_i - median(d)|`` first, ``d_i = ||h_i - centre of its class||`` (Xia et al., ICLR 2023).
 

@@ -10,6 +10,7 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
 from lcmat.files.checkpoints import resume_from
 from lcmat.models.last_layer import evaluation_mode
@@ -58,6 +59,7 @@ class TrainingResult:
         return self.evaluated_epochs[self.accuracies_percent.index(self.best_accuracy_percent)]
 
 
+@checked(evaluate_every="[1, inf)", device="device", checkpoint_seconds="[0, inf]", progress_seconds="[0, inf]")
 def train(
     network: nn.Module,
     data: ImageDataset,

@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from lcmat.config.arguments import checked
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -62,6 +64,7 @@ class Recipe:
                 raise ValueError(f"Recipe: {name}={getattr(self, name)!r} must be {expected}")
 
 
+@checked(num_steps="[0, inf)")
 def learning_rates(recipe: Recipe, num_steps: int) -> list[float]:
     """Learning rate of each step.
 
