@@ -24,7 +24,7 @@ class AttainedGap:
     step: Tensor
 
 
-@checked(perturbations="... c e", rho="(0, inf)")
+@checked(perturbations="double ... c e", rho="(0, inf)")
 def loss_gap(difference: LossDifference, perturbations: Tensor, rho: float) -> Tensor:
     r"""The quotient of Eq. 4, :math:`[|D(V)| - |D(0)|]/\rho`, for each perturbation: (..., c, d+1) -> (...)."""
     origin = torch.zeros(difference.shape, dtype=torch.float64)
@@ -39,7 +39,7 @@ def random_starts(difference: LossDifference, rho: float, count: int, generator:
     return scaled
 
 
-@checked(starts="b+ c e", rho="(0, inf)", steps="[0, inf)")
+@checked(starts="double b+ c e", rho="(0, inf)", steps="[0, inf)")
 def ascend(difference: LossDifference, starts: Tensor, rho: float, *, steps: int = 50) -> AttainedGap:
     r"""Maximise the gap in the ball :math:`\|V\|_F \le \rho` by projected gradient ascent, all starts at once.
 

@@ -54,7 +54,7 @@ class CertifiedGap:
         return self.upper / self.attained if self.attained else float("inf")
 
 
-@checked(rho="(0, inf)", num_starts="[0, inf)", steps="[0, inf)")
+@checked(rho="(0, 1e100]", num_starts="[0, inf)", steps="[0, inf)")
 def certified_gap(
     difference: LossDifference,
     rho: float,
@@ -105,7 +105,7 @@ def certified_gap(
     )
 
 
-@checked(rho="(0, inf)")
+@checked(rho="(0, 1e100]")
 def signed_bound(difference: LossDifference, rho: float, ends: Extremes | None = None) -> float:
     r"""Theorem 1 with signed eigenvalues, valid without any assumption on the sign of D in the ball.
 
@@ -119,7 +119,7 @@ def signed_bound(difference: LossDifference, rho: float, ends: Extremes | None =
     return _gap_of(difference, rho, *growths)
 
 
-@checked(rho="(0, inf)")
+@checked(rho="(0, 1e100]")
 def dominating_bound(difference: LossDifference, rho: float) -> float:
     r"""Bound by the exact maxima of the two quadratics that dominate the growth of D and of -D in the ball.
 

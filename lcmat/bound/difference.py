@@ -17,10 +17,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lcmat.config.arguments import checked
+from lcmat.config.arguments import check_tensors, checked, made_of
 from lcmat.curvature.last_layer import augmented_features
 
 WEIGHT_SUM_TOLERANCE = 1e-6
+_TWO_SETS = "n+ d, n c++, int<c n, m d, m c, int<c m"
 
 
 @dataclass(frozen=True, eq=False)
@@ -56,7 +57,10 @@ class LossDifference:
         return norms
 
 
-@checked(features="n+ d", logits="n c++", labels="int<c n", indices="int m", weights="real ...")
+made_of(LossDifference, inputs="double n e", logits="double n c++", labels="int<c n", coefficients="double n")
+
+
+@checked(features="n+ d", logits="n c++", labels="int<c n", indices="int m", weights="real _")
 def subset_difference(
     features: Tensor,
     logits: Tensor,
@@ -92,7 +96,7 @@ def subset_difference(
     return LossDifference(inputs, logits.double(), labels, coefficients)
 
 
-@checked(weights="real ...")
+@checked(weights="real _")
 def set_difference(
     first: tuple[Tensor, Tensor, Tensor],
     second: tuple[Tensor, Tensor, Tensor],
@@ -111,6 +115,8 @@ def set_difference(
     Raises:
         ValueError: shapes disagree, S is empty, or its weights are not a probability vector.
     """
+    names = (f"{name}[{position}]" for name in ("first", "second") for position in range(3))
+    check_tensors(dict(zip(names, (*first, *second), strict=True)), _TWO_SETS.split(", "))
     features, logits, labels = (torch.cat(pair) for pair in zip(first, second, strict=True))
     size = len(first[2])
     uniform = torch.full((size,), 1.0 / size, dtype=torch.float64)
@@ -133,7 +139,7 @@ def _weights_of(size: int, weights: Tensor | None) -> Tensor:
     return weights
 
 
-@checked(perturbations="... c e")
+@checked(perturbations="double ... c e")
 def difference_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
     r"""Evaluate :math:`D(V)` for each perturbation.
 
@@ -155,7 +161,7 @@ def difference_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
     return losses @ difference.coefficients
 
 
-@checked(perturbations="... c e")
+@checked(perturbations="double ... c e")
 def gradient_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
     r"""Gradient :math:`\nabla D(V) = \sum_i c_i (p_i(V) - y_i)\,\tilde h_i^\top`, (..., c, d+1) like the argument."""
     residuals = _perturbed_logits(difference, perturbations).softmax(dim=-1)
@@ -169,7 +175,7 @@ def gradient_gap(difference: LossDifference) -> Tensor:
     return gradient_at(difference, torch.zeros(difference.shape, dtype=torch.float64))
 
 
-@checked(directions="... c e")
+@checked(directions="double ... c e")
 def hessian_product(difference: LossDifference, directions: Tensor) -> Tensor:
     r"""Product of the Hessian difference with V, without forming the Hessian.
 

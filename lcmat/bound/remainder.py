@@ -42,7 +42,7 @@ def third_derivative_constant(difference: LossDifference) -> float:
     return THIRD_MOMENT_CONSTANT * RANGE_CONSTANT**3 * float(moments)
 
 
-@checked(rho="(0, inf)")
+@checked(rho="(0, 1e100]", sign="[-1, 1]")
 def dominating_product(difference: LossDifference, rho: float, sign: int) -> Product:
     r"""Hessian product of a quadratic that dominates D (or -D) in the whole ball.
 
@@ -95,6 +95,8 @@ def growth_factor(ranges: Tensor, until: Tensor) -> Tensor:
     >>> [round(x, 4) for x in growth_factor(torch.tensor([-1.0, 0.0, 1.0]).double(), one).tolist()]
     [0.3679, 0.5, 0.7183]
     """
+    if ranges.shape != until.shape:
+        raise ValueError(f"ranges and until must have one shape, got {tuple(ranges.shape)} and {tuple(until.shape)}")
     exponents = ranges * until
     series = until - until.square() / 2 + ranges * (until.square() / 2 - until.pow(3) / 3)
     exact = ((1 - until) * exponents.exp() - 1 + torch.expm1(exponents) / ranges) / ranges

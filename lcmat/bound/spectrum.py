@@ -11,6 +11,7 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, hessian_product
+from lcmat.config.annotations import described
 from lcmat.config.arguments import checked
 
 Product = Callable[[Tensor], Tensor]
@@ -79,6 +80,7 @@ def extremes(product: Product, size: int) -> Extremes:
     >>> round(ends.largest, 12), round(ends.smallest, 12), round(ends.spectral_norm, 12)
     (3.0, -5.0, 5.0)
     """
+    product = _verified(product, size)
     first = _farthest_pair(product, size)
     pairs = sorted([first, _opposite_pair(product, size, first[0])], key=lambda pair: pair[0])
     (smallest, bottom), (largest, top) = pairs
@@ -89,10 +91,23 @@ def extremes(product: Product, size: int) -> Extremes:
 @checked(size="[1, inf)")
 def largest_pair(product: Product, size: int) -> tuple[float, Tensor]:
     """The largest signed eigenvalue with its unit eigenvector, (m,); arguments and errors as in :func:`extremes`."""
+    product = _verified(product, size)
     first = _farthest_pair(product, size)
     value, vector = first if first[0] >= 0 else _opposite_pair(product, size, first[0])
     _relative_residual(product, abs(first[0]), [(value, vector)])
     return value, vector
+
+
+def _verified(product: Product, size: int) -> Product:
+    """The operator, whose every product is seen to be a vector of the size."""
+
+    def verified(vector: Tensor) -> Tensor:
+        result: object = product(vector)
+        if not isinstance(result, Tensor) or result.shape != (size,) or result.dtype != torch.float64:
+            raise ValueError(f"product must take and give float64 vectors ({size},), gave {described(result)}")
+        return result
+
+    return verified
 
 
 def _opposite_pair(product: Product, size: int, shift: float) -> tuple[float, Tensor]:

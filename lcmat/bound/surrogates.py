@@ -9,7 +9,7 @@ from torch import Tensor
 
 from lcmat.bound.difference import LossDifference
 from lcmat.config.arguments import checked
-from lcmat.curvature.last_layer import bernoulli_variances
+from lcmat.curvature.last_layer import bernoulli_variances, check_dimensions
 
 
 @checked()
@@ -33,7 +33,9 @@ def top_diagonal(difference: LossDifference, dimensions: Tensor) -> tuple[float,
         difference: the function D.
         dimensions: (K,) flat positions in (c, d+1).
     """
-    entries = hessian_diagonal(difference).flatten()[dimensions].abs()
+    diagonal = hessian_diagonal(difference).flatten()
+    check_dimensions(dimensions, len(diagonal))
+    entries = diagonal[dimensions].abs()
     return float(entries.max()), float(entries.sum())
 
 

@@ -76,7 +76,7 @@ def sample_hessians(features: Tensor, points: Tensor) -> Tensor:
     return 2 * (probabilities * (1 - probabilities))[..., None, None] * inputs[:, :, None] * inputs[:, None, :]
 
 
-@checked(radius="[0, inf)", rings="[0, inf)", spokes="[0, inf)")
+@checked(radius="[0, inf)", rings="[1, inf)", spokes="[1, inf)")
 def disc(radius: float, rings: int, spokes: int) -> Tensor:
     """The origin and points on equally spaced circles around it, the last of the given radius.
 

@@ -31,7 +31,7 @@ class TrustRegion:
     multiplier: float
 
 
-@checked(gradient="m+", radius="(0, inf)", top="m", tolerance="(0, inf)", max_steps="[1, inf)")
+@checked(gradient="double m+", radius="(0, inf)", top="double m", tolerance="(0, inf)", max_steps="[1, inf)")
 def maximise_in_ball(
     gradient: Tensor,
     product: Product,

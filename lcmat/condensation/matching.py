@@ -16,7 +16,7 @@ from torch import Tensor
 from lcmat.condensation.distances import DISTANCES, Layers, Norm, choose_layers, gap
 from lcmat.condensation.observation import Observation
 from lcmat.config.arguments import checked
-from lcmat.config.base import nearest
+from lcmat.config.base import nearest, recognised
 from lcmat.config.registry import OBJECTIVES, Objective
 
 
@@ -74,8 +74,9 @@ def compare(
     if objective.distance == "features":
         distances = feature_distance(real.features, synthetic.features)
     else:
+        measure = DISTANCES[recognised(distance, "distance", DISTANCES)]
         wanted = choose_layers(real.gradients, layers)
-        distances = DISTANCES[distance](wanted, choose_layers(synthetic.gradients, layers))
+        distances = measure(wanted, choose_layers(synthetic.gradients, layers))
     return Terms(distances, moment_gap(objective, real, synthetic, norm))
 
 

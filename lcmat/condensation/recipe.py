@@ -135,7 +135,7 @@ class CondensationRecipe:
         return self.inner_steps * self.network_lifetime
 
 
-@checked()
+@checked(ipc="[1, 100000]")
 def published(objective: str, ipc: int, **changes: Any) -> CondensationRecipe:
     """The settings that a method was published with, for 32x32 images.
 

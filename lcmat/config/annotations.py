@@ -21,15 +21,15 @@ def is_of(kind: Any, value: Any) -> bool:
         return True
     if origin is Literal:
         return any(type(value) is type(choice) and value == choice for choice in parts)
-    if kind is bool:
-        return isinstance(value, bool) or (
-            type(value).__module__ == "numpy" and str(value.dtype) == "bool" and value.ndim == 0
-        )
     if kind in NUMBERS:
         return isinstance(value, NUMBERS[kind]) and not isinstance(value, bool)
     if origin is None or not isinstance(value, origin):
         return origin is None and (not isinstance(kind, type) or isinstance(value, kind))
-    if issubclass(origin, Mapping) or not issubclass(origin, Sequence):
+    if issubclass(origin, Mapping):
+        return all(
+            _is_any(alternatives(parts[0]), key) and _is_any(alternatives(parts[1]), value[key]) for key in value
+        )
+    if not issubclass(origin, Sequence):
         return True
     if isinstance(value, str):
         return False
@@ -56,6 +56,11 @@ def type_name(kinds: Iterable[Any]) -> str:
     return " or ".join(map(_name_of, kinds))
 
 
+def plain(value: Any) -> Any:
+    """A number of numpy as one of Python, which all of torch takes; anything else as it is."""
+    return value.item() if type(value).__module__ == "numpy" and getattr(value, "shape", None) == () else value
+
+
 def described(value: Any) -> str:
     """What a value is, in a few words, for an error."""
     if hasattr(value, "dtype") and hasattr(value, "shape"):
@@ -72,7 +77,7 @@ def _name_of(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return " or ".join(map(repr, get_args(kind)))
     if get_origin(kind) is not None and get_origin(kind) not in (Union, UnionType):
-        inner = type_name(part for part in get_args(kind) if part is not ...)
         base = get_origin(kind).__name__
-        return "a function" if base == "Callable" else f"a {base} of {inner}"
+        inner = [part for part in get_args(kind) if part is not ...]
+        return "a function" if base == "Callable" else f"a {base} of {' and '.join(map(_name_of, inner))}"
     return _TYPE_NAMES.get(kind) or f"a {getattr(kind, '__name__', kind)}"

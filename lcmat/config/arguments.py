@@ -5,11 +5,11 @@ A function says what it takes once, in its signature and in the line above it::
     @checked(features="n d", labels="int<c n", rho="[0, inf)")
 
 Annotations give the types.  To a tensor belongs its shape, a letter for each dimension: the same letter is the same
-size throughout a call, ``n+`` is at least 1, ``n++`` at least 2, ``...`` stands for any further dimensions.  A kind
-may precede it:
+size throughout a call, ``n+`` is at least 1, ``n++`` at least 2, ``_`` is any
+size, ``...`` stands for any further dimensions.  Of several tensors each has the form.  A kind may precede it:
 
     float   a floating dtype, the same for all such tensors of a call, without NaN and infinity (the default)
-    full    likewise, float32 or float64
+    full    likewise, float32 or float64; ``double`` float64 alone
     real    any real dtype, without NaN and infinity
     any     a floating dtype, whatever its values
     all     any dtype, whatever its values
@@ -17,23 +17,24 @@ may precede it:
     bool    truth values
 
 To a number belongs an interval, whose ends are numbers, letters or earlier whole numbers.  A float is never NaN, and
-infinite only where the interval includes infinity.  To a text may belong the word ``device``.  The values of tensors
-are looked at in the outermost call alone: what is computed within may diverge.
+infinite only where the interval includes infinity.  To a text may belong the word ``device`` or ``path``.  The values
+of tensors are looked at in the outermost call alone: what is computed within may diverge.
 """
 
 import builtins
 import inspect
 import math
 import sys
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import cache, wraps
+from pathlib import Path
 from re import sub
 from reprlib import repr as shortened
 from typing import TYPE_CHECKING, Any, ParamSpec, TypeVar, get_type_hints
 
-from lcmat.config.annotations import NUMBERS, alternatives, described, is_of, type_name
+from lcmat.config.annotations import NUMBERS, alternatives, described, is_of, plain, type_name
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -47,8 +48,9 @@ FORMS: dict[Callable[..., Any], Mapping[str, str]] = {}
 """The checked functions and the forms of their arguments."""
 
 _PARTS: dict[Any, Mapping[str, str]] = {}
-_KINDS = ("float", "full", "real", "any", "all", "int", "bool")
-_DTYPES = {"int": "of int64", "bool": "of bool", "real": "of a real dtype", "full": "of float32 or float64"}
+_KINDS = ("float", "full", "double", "real", "any", "all", "int", "bool")
+_FINITE = ("float", "full", "double", "real")
+_DTYPES = {"int": "int64", "bool": "bool", "real": "a real dtype", "full": "float32 or float64", "double": "float64"}
 _WITHIN = ContextVar("within a checked call", default=False)
 
 
@@ -74,9 +76,11 @@ def checked(**forms: str) -> Callable[[Callable[P, R]], Callable[P, R]]:
 
         @wraps(function)
         def call(*args: P.args, **kwargs: P.kwargs) -> R:
-            check_arguments(function, signature.bind(*args, **kwargs).arguments, forms)
+            bound = signature.bind(*args, **kwargs)
+            bound.arguments.update({name: plain(value) for name, value in bound.arguments.items()})
+            check_arguments(function, bound.arguments, forms)
             with _nested():
-                return function(*args, **kwargs)
+                return function(*bound.args, **bound.kwargs)
 
         FORMS[call] = forms
         return call
@@ -143,15 +147,20 @@ class _Call:
                 self.check(f"{name}.{part}", getattr(value, part), (_tensor(),), sub(r"\bn\b", form or "n", own))
         elif kind in NUMBERS:
             self._check_number(name, value, kind, form)
-        elif form == "device":
-            _check_device(name, value)
+        elif form in _WORDS and value is not None:
+            _WORDS[form](name, value)
         elif form is not None and kind is _tensor():
             self._check_tensor(name, value, form)
+        elif form is not None and value is not None and isinstance(value, Sequence):
+            for number, each in enumerate(value):
+                self._check_tensor(f"{name}[{number}]", each, form)
 
     def _check_number(self, name: str, value: Any, kind: Any, form: str | None) -> None:
         opening, low, high, closing = _interval(form or "(-inf, inf)")
         least, most = (float(self.sizes[end]) if end in self.sizes else float(end) for end in (low, high))
         above = least < value or (opening == "[" and least == value)
+        if isinstance(value, int) and abs(value) >= 2**64:
+            raise ValueError(f"{name} must be a number of at most 64 bits, got {shortened(value)}")
         if not above or not (value < most or (closing == "]" and value == most)):
             sort = "whole " if kind is int else "finite " if closing == ")" and most == math.inf else ""
             words = f"a {sort}number{_range(opening, least, most, closing)}"
@@ -170,6 +179,7 @@ class _Call:
         sort, floating = str(value.dtype).removeprefix("torch."), value.is_floating_point()
         fits = {
             "full": sort in ("float32", "float64"),
+            "double": sort == "float64",
             "real": not value.is_complex(),
             "all": True,
             "int": sort == "int64",
@@ -177,39 +187,38 @@ class _Call:
         }
         unusual = str(value.layout) != "torch.strided" or value.is_meta or value.is_quantized
         if unusual or not fits.get(kind, floating):
-            wanted = _DTYPES.get(kind, "of a floating dtype")
-            raise ValueError(f"{name} must be a dense tensor {wanted}, got {described(value)}: convert it")
-        if kind in ("float", "full"):
+            wanted = _DTYPES.get(kind, "a floating dtype")
+            raise ValueError(f"{name} must be a dense tensor of {wanted}, got {described(value)}: convert it")
+        if kind in ("float", "full", "double"):
             first, dtype = self.dtype or (name, value.dtype)
             if dtype != value.dtype:
-                raise ValueError(
-                    f"{name} must have the dtype of {first}, {dtype}, got {value.dtype}: convert one of them"
-                )
+                raise ValueError(f"{first} and {name} must share a float dtype, got {dtype} and {value.dtype}")
             self.dtype = (first, dtype)
 
     def _check_shape(self, name: str, value: "Tensor", dimensions: list[str]) -> None:
         wanted, shape = dimensions, tuple(value.shape)
-        if dimensions[:1] == ["..."]:
-            wanted = dimensions[1:]
-            shape = shape[max(0, len(shape) - len(wanted)) :]
+        if "..." in dimensions:
+            place = dimensions.index("...")
+            wanted = dimensions[:place] + dimensions[place + 1 :]
+            shape = shape[:place] + shape[max(place, len(shape) - len(dimensions) + place + 1) :]
         if len(shape) == len(wanted) and all(map(self._fits, wanted, shape)):
             return
         letters = [each.rstrip("+") for each in wanted]
-        known = [f"{letter} = {self.sizes[letter]}" for letter in letters if letter in self.sizes]
+        known = [f"the same {letter} = {self.sizes[letter]}" for letter in letters if letter in self.sizes]
         least = [f"{each.rstrip('+')} at least {each.count('+')}" for each in wanted if "+" in each]
-        where = f" where {', '.join(known + least)}" if known or least else ""
+        where = f" with {', '.join(known + least)}" if known or least else ""
         form = ", ".join(dimensions).replace("+", "") + ("," if len(dimensions) == 1 else "")
         raise ValueError(f"{name} must be ({form}){where}, got {tuple(value.shape)}")
 
     def _fits(self, dimension: str, size: int) -> bool:
         letter = dimension.rstrip("+")
-        if letter.isdigit():
-            return size == int(letter)
+        if letter.isdigit() or letter == "_":
+            return letter == "_" or size == int(letter)
         return size >= dimension.count("+") and size == self.sizes.setdefault(letter, size)
 
     def _check_values(self, name: str, value: "Tensor", kind: str) -> None:
         kind, _, bound = kind.partition("<")
-        if kind in ("float", "full", "real") and value.is_floating_point() and not bool(value.isfinite().all()):
+        if kind in _FINITE and value.is_floating_point() and not bool(value.isfinite().all()):
             raise ValueError(f"{name} must be finite numbers, and contain NaN or infinity: did a training diverge?")
         if bound and value.numel():
             high = self.sizes[bound] if bound in self.sizes else int(bound)
@@ -236,6 +245,14 @@ def _check_device(name: str, value: str) -> None:
         raise ValueError(f"{name} must be a device of this machine, such as 'cpu', got {value!r} ({error})") from error
 
 
+def _check_path(name: str, value: Any) -> None:
+    if not Path(value).name or "\0" in str(value):
+        raise ValueError(f"{name} must be the path of a file, got {str(value)!r}")
+
+
+_WORDS: Mapping[str | None, Callable[[str, Any], None]] = {"device": _check_device, "path": _check_path}
+
+
 @cache
 def _alternatives_of(owner: Any) -> dict[str, tuple[Any, ...]]:
     names = getattr(owner, "__globals__", None) or vars(sys.modules[owner.__module__])
@@ -248,7 +265,7 @@ class _Lenient(dict[str, Any]):
     def __missing__(self, name: str) -> Any:
         if hasattr(builtins, name):
             raise KeyError(name)
-        return Any
+        return _tensor() if name == "Tensor" else Any
 
 
 @cache

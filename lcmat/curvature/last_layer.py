@@ -172,8 +172,22 @@ def hessian_diagonal_columns(
     tensor([[1.0000, 0.2500]])
     """
     squares = augmented_features(features, bias=bias).square()
+    check_dimensions(dimensions, logits.shape[1] * squares.shape[1])
     classes = torch.div(dimensions, squares.shape[1], rounding_mode="floor")
     return scale_rows(bernoulli_variances(logits), scales)[:, classes] * squares[:, dimensions % squares.shape[1]]
+
+
+def check_dimensions(dimensions: Tensor, count: int) -> None:
+    """Refuse positions outside the parameters of the last layer, of which there are so many.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if len(dimensions) and not 0 <= int(dimensions.min()) <= int(dimensions.max()) < count:
+        raise ValueError(
+            f"dimensions must lie in 0 .. {count - 1}, flat positions in c x (d + 1), "
+            f"got {int(dimensions.min())} .. {int(dimensions.max())}"
+        )
 
 
 @checked(rows="any n m", scales="any n")

@@ -33,7 +33,7 @@ def map_style(dataset: Any) -> Any:
             "labels make one with torch.utils.data.TensorDataset(images, labels)"
         )
     if len(dataset) == 0:
-        raise ValueError("the data set is empty: there is nothing to select from")
+        raise ValueError("dataset is empty: there is nothing to select from")
     return dataset
 
 
@@ -102,14 +102,14 @@ def check_scale(images: Tensor) -> None:
 
 
 def _collated(dataset: Any, rows: list[int]) -> tuple[Tensor, Tensor]:
-    pairs = [pair(dataset[row], f"item {row}") for row in rows]
-    images = [_image(image, f"the image of item {row}") for row, (image, _) in zip(rows, pairs, strict=True)]
+    pairs = [pair(dataset[row], f"dataset[{row}]") for row in rows]
+    images = [_image(image, f"the image of dataset[{row}]") for row, (image, _) in zip(rows, pairs, strict=True)]
     if len({image.shape for image in images}) > 1:
         shapes = sorted({tuple(image.shape) for image in images})
         raise ValueError(f"the images must be of one shape, got {shapes[0]} and {shapes[1]}: bring all to one")
     if images[0].numel() == 0:
-        raise ValueError(f"the image of item {rows[0]} is empty: {tuple(images[0].shape)}")
-    labels = [_label(label, f"the label of item {row}") for row, (_, label) in zip(rows, pairs, strict=True)]
+        raise ValueError(f"the image of dataset[{rows[0]}] is empty: {tuple(images[0].shape)}")
+    labels = [_label(label, f"the label of dataset[{row}]") for row, (_, label) in zip(rows, pairs, strict=True)]
     return torch.stack(images), torch.tensor(labels)
 
 

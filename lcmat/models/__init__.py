@@ -15,7 +15,7 @@ __all__ = ["MODELS", "Model", "Network", "build"]
 _COUNT = "[1, 100000]"  # what memory could hold
 
 
-@checked(num_classes=_COUNT, in_channels=_COUNT, image_size=_COUNT, width=_COUNT, seed="[-9.2e18, 9.2e18]")
+@checked(num_classes=_COUNT, in_channels=_COUNT, image_size=_COUNT, width=_COUNT)
 def build(
     name: str,
     *,

@@ -39,7 +39,7 @@ def last_linear(network: nn.Module) -> nn.Linear:
 
 
 @torch.no_grad()
-@checked(images="any ...")
+@checked(images="any n+ ...")
 def look(network: nn.Module, images: Tensor) -> Embedding:
     """Inputs of the last linear layer and logits of a batch, without gradients, in whichever mode the network is.
 

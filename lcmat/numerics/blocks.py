@@ -1,5 +1,6 @@
 """Matrices of distances that are computed in blocks on demand, and assembled where they fit."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import torch
@@ -28,6 +29,7 @@ def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
     tensor([[0., 1.],
             [1., 0.]])
     """
+    check_memory(size**2 * like.element_size(), f"the distances of size {size} samples from each other")
     matrix = like.new_zeros(size, size)
     for rows in tiles(0, size):
         corner = torch.triu(block(rows, rows), diagonal=1)
@@ -37,6 +39,28 @@ def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
             matrix[rows, columns] = values
             matrix[columns, rows] = values.T
     return matrix
+
+
+def check_memory(num_bytes: float, what: str) -> None:
+    """Refuse what this machine cannot hold, before it is tried.
+
+    Args:
+        num_bytes: that are needed at once.
+        what: needs them, for the message.
+
+    Raises:
+        ValueError: they are more than the machine has.
+
+    >>> check_memory(1e18, "a wish")
+    Traceback (most recent call last):
+    ValueError: a wish would take 1000000000.0 GB of memory, this machine has ... GB: select from fewer samples at once
+    """
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if num_bytes > installed:
+        raise ValueError(
+            f"{what} would take {num_bytes / 1e9:.1f} GB of memory, this machine has {installed / 1e9:.1f} GB: select "
+            "from fewer samples at once"
+        )
 
 
 @checked()

@@ -185,7 +185,10 @@ def _bounds(distances: _Distances) -> Bounds:
         smallest, largest = min(smallest, values.min()), np.maximum(largest, values.max())
         sums[columns] += values.sum(axis=0)
     if not (smallest >= 0 and largest < np.inf):
-        raise ValueError(f"distances must be finite and non-negative, found {smallest:g} to {largest:g} (or NaN)")
+        raise ValueError(
+            f"distances must be finite and non-negative, found {smallest:g} to {largest:g} (or NaN): are the features "
+            "or logits too large?"
+        )
     return Bounds(float(smallest), float(largest), sums)
 
 

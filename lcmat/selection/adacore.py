@@ -7,10 +7,11 @@ from torch import Tensor
 
 from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer, hessian_diagonals, per_sample_gradients
-from lcmat.numerics.blocks import Blocks, Part
+from lcmat.numerics.blocks import Blocks, Part, check_memory
 from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
 
+_MATRICES = 3  # of all samples and dimensions at once
 OFFICIAL_OFFSET = 10.0  # the official similarity is 10 - distance, and facility location clips it at 0
 
 
@@ -129,6 +130,10 @@ def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor, *
 
 def _gradients_and_hessians(features: Tensor, logits: Tensor, labels: Tensor, bias: bool) -> tuple[Tensor, Tensor]:
     """Gradients and Hessian diagonals, ``(n, c (d + 1))`` each: their ratio is no outer product once it is damped."""
+    entries = logits.numel() * (features.shape[1] + bias)
+    check_memory(
+        _MATRICES * entries * features.element_size(), f"AdaCore's gradients of {len(features)} samples of a class"
+    )
     gradients = per_sample_gradients(features, logits, labels, bias=bias).flatten(1)
     return gradients, hessian_diagonals(features, logits, bias=bias).flatten(1)
 

@@ -76,6 +76,8 @@ def nearest_neighbours(points: Tensor, rows: Tensor, count: int) -> Tensor:
     distances[torch.arange(len(rows)), rows] = torch.inf
     limit = distances.kthvalue(count, dim=1, keepdim=True).values
     rounding = _ROUNDING * squares.max()
+    if not bool(limit.isfinite().all()):
+        raise ValueError("the points (features) are too large: their squared distances are not finite")
     nearer, near = distances < limit - rounding, distances <= limit + rounding
     missing = count - nearer.sum(dim=1, keepdim=True)
     at_limit = near & ~nearer

@@ -115,5 +115,7 @@ def logit_changes(step: Tensor, features: Tensor) -> Tensor:
     tensor([[9.]])
     """
     d = features.shape[1]
+    if step.shape[1] not in (d, d + 1):
+        raise ValueError(f"the step must be (c, d + 1) or (c, d) with d = {d} features, got {tuple(step.shape)}")
     changes = features @ step[:, :d].T
     return changes if step.shape[1] == d else changes + step[:, -1]

@@ -13,7 +13,7 @@ from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.similarity import directions
 
 
-@checked(budget="[0, n]", cut_lambda="[0, inf)")
+@checked(budget="[0, n]", cut_lambda="[0, 1e30]")
 def graph_cut(
     layer: LastLayer,
     budget: int,
@@ -45,7 +45,7 @@ def graph_cut(
     return equally_weighted(indices, len(factors), gains)
 
 
-@checked(sums="n+", budget="[0, n]", cut_lambda="[0, inf)")
+@checked(sums="n+", budget="[0, n]", cut_lambda="[0, 1e30]")
 def graph_cut_ranking(
     similarity_row: Callable[[int], Tensor], sums: Tensor, budget: int, *, cut_lambda: float
 ) -> tuple[Tensor, Tensor]:

@@ -14,10 +14,10 @@ from lcmat.data.samples import batches, map_style
 from lcmat.models.last_layer import evaluation_mode, joined, last_linear, look
 from lcmat.selection import Coreset, select
 from lcmat.selection.budgets import class_budgets
-from lcmat.selection.selector import SEEDS, checked_options
+from lcmat.selection.selector import checked_options
 
 
-@checked(seed=SEEDS, batch_size="[1, inf)")
+@checked(batch_size="[1, inf)")
 def select_images(
     network: nn.Module,
     dataset: Any,

@@ -16,10 +16,8 @@ from lcmat.selection.budgets import class_budgets
 from lcmat.selection.coreset import Coreset, concatenate
 from lcmat.selection.options import check_keywords
 
-SEEDS = "[-9.2e18, 9.2e18]"  # what torch takes
 
-
-@checked(seed=SEEDS)
+@checked()
 def select(
     method: str,
     features: Any,

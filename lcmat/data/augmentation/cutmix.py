@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from lcmat.config.arguments import checked
+from lcmat.config.arguments import checked, made_of
 
 
 class Mixed(NamedTuple):
@@ -17,6 +17,9 @@ class Mixed(NamedTuple):
     labels: Tensor  # of the images, int64 (n,)
     partners: Tensor  # labels of the images that the rectangles come from, int64 (n,)
     share: float  # of the pixels that are the image's own
+
+
+made_of(Mixed, images="any n channels height width", labels="int<c n", partners="int<c n")
 
 
 @checked(images="any n channels height width", labels="int n", probability="[0, 1]")
@@ -51,7 +54,7 @@ def cutmix(images: Tensor, labels: Tensor, *, probability: float = 0.5, generato
     return Mixed(mixed, labels, labels[order], 1 - replaced / (height * width))
 
 
-@checked(logits="any n+ c")
+@checked(logits="any n+ c+")
 def mixed_cross_entropy(logits: Tensor, mixed: Mixed) -> Tensor:
     """Cross-entropy with both labels, each weighted by its share of the pixels.
 
