@@ -9,7 +9,7 @@ from typing import Any, Literal
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
 from lcmat.condensation.matching import find_objective
 from lcmat.condensation.synthetic import Init
-from lcmat.config.arguments import checked
+from lcmat.config.arguments import check_fields, checked
 from lcmat.config.condensation_defaults import PUBLISHED
 from lcmat.config.registry import OBJECTIVES, Objective
 from lcmat.data.augmentation.siamese import DSA_STRATEGY, Combine, operations
@@ -99,6 +99,7 @@ class CondensationRecipe:
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use."""
+        check_fields(self)
         find_objective(self.objective)
         for strategy in (self.augmentation, self.network_augmentation):
             operations(strategy)

@@ -100,8 +100,8 @@ def made_of(structure: type, **forms: str) -> None:
 
 
 def check_fields(instance: Any, **forms: str) -> None:
-    """Check the fields of a dataclass, as `checked` does the arguments of a function; for its ``__post_init__``."""
-    check_arguments(type(instance), vars(instance), forms)
+    """Check the fields of a dataclass, as `checked` does arguments; without a form the type alone.  Before its use."""
+    check_arguments(type(instance), vars(instance), dict.fromkeys(vars(instance), "type") | forms)
 
 
 def check_arguments(owner: Any, arguments: Mapping[str, Any], forms: Mapping[str, str]) -> None:
@@ -142,6 +142,8 @@ class _Call:
         kind = next((kind for kind in kinds if is_of(kind, value)), None)
         if kind is None:
             raise ValueError(f"{name} must be {type_name(kinds)}, got {described(value)}{_conversion(kinds, value)}")
+        if form == "type":
+            return
         if kind in _PARTS:
             for part, own in _PARTS[kind].items():
                 self.check(f"{name}.{part}", getattr(value, part), (_tensor(),), sub(r"\bn\b", form or "n", own))

@@ -1,6 +1,6 @@
 """The one way to look at a network's last layer: its inputs and outputs, taken while the network runs, and verified."""
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -69,7 +69,7 @@ def look(network: nn.Module, images: Tensor) -> Embedding:
 
     handle = layer.register_forward_hook(watch)
     try:
-        outputs = _logits(network, images)
+        outputs = logits_of(network, images)
     finally:
         handle.remove()
     if not seen or len(seen[-1][0]) != len(images) or not _same(outputs, seen[-1][1]):
@@ -97,8 +97,12 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
             module.training = training
 
 
-def _logits(network: nn.Module, images: Tensor) -> Any:
-    """What the network puts out, or the part of it that is called logits."""
+def logits_of(network: Callable[[Tensor], Any], images: Tensor) -> Any:
+    """What the network puts out, or the part of it that is called logits.
+
+    Raises:
+        ValueError: the network cannot take such images.
+    """
     try:
         outputs = network(images)
     except REFUSALS as error:

@@ -8,8 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
-from lcmat.config.arguments import checked
+from lcmat.config.arguments import check_fields, checked
 from lcmat.data.dataset import ImageDataset
+from lcmat.data.samples import map_style
 from lcmat.files.coresets import load_coreset, save_coreset
 
 
@@ -28,6 +29,10 @@ class Coreset:
     indices: Tensor
     weights: Tensor
     gains: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse tensors that do not belong together."""
+        check_fields(self, indices="int m", weights="real m", gains="any m")
 
     def __len__(self) -> int:
         """The number of chosen samples."""
@@ -48,6 +53,7 @@ class Coreset:
         Raises:
             ValueError: ``dataset`` is too short to be the one selected from.
         """
+        dataset = map_style(dataset)
         size = len(dataset)  # type: ignore[arg-type]  # a map-style data set has a length
         if len(self) and int(self.indices.max()) >= size:
             raise ValueError(f"index {int(self.indices.max())} is outside the data set of {size} samples: another set?")

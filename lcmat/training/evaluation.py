@@ -9,7 +9,7 @@ from torch.nn.modules.batchnorm import _BatchNorm
 
 from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
-from lcmat.models.last_layer import Embedding, evaluation_mode, joined, look
+from lcmat.models.last_layer import Embedding, evaluation_mode, joined, logits_of, look
 
 
 @checked(batch_size="[1, inf)", device="device")
@@ -80,7 +80,7 @@ def predict(
     _check_images(data)
     forward = module if forward is None else forward
     with evaluation_mode(module), torch.no_grad():
-        return torch.cat([forward(images) for images in _batches(module, data, batch_size, device)])
+        return torch.cat([logits_of(forward, images) for images in _batches(module, data, batch_size, device)])
 
 
 def on_device(data: ImageDataset, device: str) -> ImageDataset:

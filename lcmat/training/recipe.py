@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
-from lcmat.config.arguments import checked
+from lcmat.config.arguments import check_fields, checked
 
 
 @dataclass(frozen=True)
@@ -48,6 +48,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use."""
+        check_fields(self)
         for name, valid, expected in (
             ("epochs", self.epochs >= 1, "at least 1"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
