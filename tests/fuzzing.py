@@ -63,6 +63,7 @@ class Fuzzer:
         self.data = ImageDataset.from_torch(images, torch.arange(12) % 3)
         self.network = build("digits-net", num_classes=3, in_channels=1, image_size=8, width=4)
         self.parameter = torch.ones(2, requires_grad=True)
+        self.results = 0
         self.made: Counter[str] = Counter()
 
     def call(self) -> str | None:
@@ -85,6 +86,7 @@ class Fuzzer:
             with warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 function(**arguments)
+            self.results += 1
         except Exception as error:  # which is what this is about
             if any(callable(arguments[name]) for name in changed):
                 return None  # another's function may raise what it likes

@@ -120,6 +120,8 @@ def _read(file: Path, mode: str, image_size: int | None) -> np.ndarray:
 
 def _pairs(dataset: Any, name: str) -> tuple[Tensor, list[Any]]:
     """All images of a map-style data set as bytes, and its labels."""
+    if isinstance(dataset, Tensor | np.ndarray):
+        raise ValueError(f"{name}: item 0 is no pair (image, label); of images alone give labels=, too")
     try:
         dataset = map_style(dataset)
     except ValueError as error:
@@ -174,9 +176,9 @@ def _as_bytes(images: Tensor, name: str) -> Tensor:
 def _as_labels(labels: Any, name: str) -> Tensor:
     """int64 (n,)."""
     try:
-        numbers = whole_numbers(f"{name}: labels", labels)
+        numbers = whole_numbers("labels", labels)
     except ValueError as error:
-        raise ValueError(f"{error}; give one whole number for each image") from error
+        raise ValueError(f"{name}: labels must be whole numbers (n,), one for each image: {error}") from error
     if numbers.ndim != 1:
         raise ValueError(
             f"{name}: labels must be whole numbers (n,), one for each image, not {numbers.dtype} {tuple(numbers.shape)}"

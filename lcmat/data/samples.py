@@ -29,11 +29,11 @@ def map_style(dataset: Any) -> Any:
     sized = hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")
     if not sized or isinstance(dataset, Mapping | str | Tensor) or _is_pair_of_arrays(dataset):
         raise ValueError(
-            f"dataset must be a map-style data set of pairs (image, label), got {described(dataset)}: of images and "
-            "labels make one with torch.utils.data.TensorDataset(images, labels)"
+            f"dataset must have a length and items, got {described(dataset)}: give a map-style data set of pairs "
+            "(image, label), such as torch.utils.data.TensorDataset(images, labels)"
         )
     if len(dataset) == 0:
-        raise ValueError("dataset is empty: there is nothing to select from")
+        raise ValueError("the data set is empty: dataset must have at least one item")
     return dataset
 
 
