@@ -146,7 +146,10 @@ def top_variance_dimensions(
     mean = variances.T @ squares / len(features)
     mean_of_squares = variances.square().T @ squares.square() / len(features)
     spread = (mean_of_squares - mean.square()).flatten()
-    return torch.sort(spread, descending=True, stable=True).indices[:top_k]
+    least = spread.topk(min(top_k, len(spread))).values[-1]
+    candidates = (~(spread < least)).nonzero().flatten()
+    order = torch.sort(spread[candidates], descending=True, stable=True).indices[:top_k]
+    return candidates[order]
 
 
 @checked(features="n d", logits="n c++", dimensions="int k", scales="n")

@@ -50,6 +50,12 @@ def from_torch(
         raise ValueError(
             f"{name}: images {tuple(pixels.shape[1:])}, but those of like= are {tuple(like.images.shape[1:])}"
         )
+    if int(pixels.max()) == 1:
+        warnings.warn(
+            f"{name}: the images range from 0 to 1 of 255, all but black: give pixels of 0 .. 255 as uint8, or "
+            "floats in 0 .. 1",
+            stacklevel=3,
+        )
     mean, std = (like.mean, like.std) if like else channel_statistics(pixels)
     std = tuple(value or 1.0 for value in std)  # a channel of one value only, which so becomes 0
     return ImageDataset(name, split, pixels, numbers, names, mean, std, content_hash(pixels, numbers), provenance)
@@ -164,12 +170,6 @@ def _as_bytes(images: Tensor, name: str) -> Tensor:
         images = (images.float() * 255).round().to(torch.uint8)
     if images.dtype != torch.uint8:
         raise ValueError(f"{name}: images must be uint8 or floats in 0..1, not {images.dtype}")
-    if images.numel() and int(images.max()) <= 1:
-        warnings.warn(
-            f"{name}: the images range from {int(images.min())} to {int(images.max())} of 255: all but black. Give "
-            "pixels of 0 .. 255 as uint8, or of 0 .. 1 as floats",
-            stacklevel=2,
-        )
     return images.cpu().contiguous()
 
 
