@@ -202,11 +202,5 @@ _RULES = (
     ("rho weight_decay", lambda v: 0 <= v < math.inf, "non-negative and finite"),
     ("image_momentum network_momentum", lambda v: 0 <= v < 1, "in [0, 1)"),
     ("cutmix", lambda v: 0 <= v <= 1, "in [0, 1]"),
-    ("norm", _in("l2", "l1", "squared"), "'l2', 'l1' or 'squared'"),
     ("distance", _in(*DISTANCES), f"one of {', '.join(DISTANCES)}"),
-    ("layers", _in("all", "weights", "convolutions"), "'all', 'weights' or 'convolutions'"),
-    ("init", _in("noise", "real", "herding"), "'noise', 'real' or 'herding'"),
-    ("combine", _in("one", "idc", "all"), "'one', 'idc' or 'all'"),
-    ("train_on", _in("original", "synthetic", "nothing"), "'original', 'synthetic' or 'nothing'"),
-    ("precision", _in("float32", "bfloat16"), "'float32' or 'bfloat16'"),
 )

@@ -157,7 +157,7 @@ def side(images: Tensor, name: str) -> int:
     height, width = images.shape[2:]
     if height != width:
         raise ValueError(
-            f"{name}: images of {height} x {width} pixels: the networks of this package take square ones: bring them "
+            f"{name}: images of {height} x {width} pixels: the networks take square ones: bring them "
             "to one side, as `ImageDataset.from_folder` does with image_size="
         )
     return int(height)

@@ -59,7 +59,7 @@ class TrainingResult:
         return self.evaluated_epochs[self.accuracies_percent.index(self.best_accuracy_percent)]
 
 
-@checked(evaluate_every="[1, inf)", device="device", checkpoint_seconds="[0, inf]", progress_seconds="[0, inf]")
+@checked(device="device", checkpoint_seconds="[0, inf]", progress_seconds="[0, inf]")
 def train(
     network: nn.Module,
     data: ImageDataset,

@@ -56,10 +56,7 @@ class Recipe:
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("nesterov", not self.nesterov or self.momentum > 0, "False without momentum"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "non-negative and finite"),
-            ("optimizer", self.optimizer in ("sgd", "adam"), "'sgd' or 'adam'"),
-            ("schedule", self.schedule in ("cosine", "constant"), "'cosine' or 'constant'"),
             ("crop_padding", self.crop_padding >= 0, "at least 0"),
-            ("precision", self.precision in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
         ):
             if not valid:
                 raise ValueError(f"Recipe: {name}={getattr(self, name)!r} must be {expected}")
