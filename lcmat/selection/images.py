@@ -26,6 +26,7 @@ def select_images(
     size: int | None = None,
     method: str = "lcmat-s",
     seed: int = 0,
+    balanced: bool = True,
     batch_size: int = 256,
     **options: Any,
 ) -> Coreset:
@@ -41,6 +42,7 @@ def select_images(
         size: choose this many in all.
         method: a name in `lcmat.METHODS`.
         seed: for methods that draw random numbers.
+        balanced: whether each class gets its share, see `lcmat.select`.
         batch_size: images in one forward pass.
         options: the method's own, for instance ``rho=0.1``.
 
@@ -60,7 +62,6 @@ def select_images(
     torch.Size([2])
     """
     chosen = METHODS[recognised(method, "method", METHODS)]
-    balanced = options.pop("balanced", True)
     checked_options(method, chosen, options)
     _check_budget(map_style(dataset), fraction, size, balanced)
     features, logits, labels = last_layer(network, dataset, batch_size=batch_size)

@@ -46,7 +46,9 @@ def measure(samples: int, features: int, classes: int, present: int, fraction: f
     for label in range(present):
         _write_class(arrays, label, samples)
     labels = np.arange(present).repeat(samples)
-    coreset, ours = cost(lambda: select("lcmat-s", *arrays, labels, fraction=fraction, rho=RHO, top_k=TOP_K))
+    coreset, ours = cost(
+        lambda: select("lcmat-s", arrays[0], arrays[1], labels, fraction=fraction, rho=RHO, top_k=TOP_K)
+    )
     return {
         "samples": len(labels),
         "features": features,
