@@ -321,7 +321,7 @@ def test_no_more_than_a_class_is_in_float64(method):
 
 
 def test_what_memory_cannot_hold_is_refused_with_a_reason(samples, monkeypatch):
-    monkeypatch.setattr(blocks.os, "sysconf", lambda name: 40)
+    monkeypatch.setattr(blocks.os, "sysconf", lambda name: 8)
     with pytest.raises(
         ValueError, match=r"AdaCore's gradients of \d+ samples of a class .* GB of memory, this machine has"
     ):

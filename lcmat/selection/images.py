@@ -66,8 +66,16 @@ def select_images(
     _check_budget(map_style(dataset), fraction, size, balanced)
     features, logits, labels = last_layer(network, dataset, batch_size=batch_size)
     bias = last_linear(network).bias is not None
-    budget: dict[str, Any] = {"fraction": fraction, "size": size, "balanced": balanced}
-    return select(method, features, logits, labels, seed=seed, bias=bias, **budget, **options)
+    return select(
+        method,
+        *(features, logits, labels),
+        fraction=fraction,
+        size=size,
+        seed=seed,
+        balanced=balanced,
+        bias=bias,
+        **options,
+    )
 
 
 @checked(batch_size="[1, inf)")

@@ -98,7 +98,8 @@ def checked_options(name: str, method: Method, options: Mapping[str, Any], size:
     check_keywords(name, method, told)
     for keyword, values in tensors.items():
         if values.ndim == 0 or (size is not None and len(values) != size):
-            raise ValueError(f"{keyword} has {len(values) if values.ndim else 'no'} rows for {size} samples")
+            rows, samples = len(values) if values.ndim else "no", "the" if size is None else size
+            raise ValueError(f"{keyword} has {rows} rows for {samples} samples")
         check_finite(keyword, values)
     others = {keyword: told[keyword] for keyword, kind in kinds.items() if kind is LastLayer}
     return told | {keyword: _samples(f"{keyword}.", *value) for keyword, value in others.items()}
