@@ -160,9 +160,7 @@ class Fuzzer:
             "block": block,
             "products": lambda some, others: matrix[some][:, others][:6],
             "product": lambda vector: 2 * vector,
-            "classifier": lambda inputs: (
-                inputs.reshape(len(inputs), -1).sum(1, keepdim=True) * torch.tensor([1.0, -1.0])
-            ),
+            "classifier": lambda inputs: inputs.flatten(1).sum(1, keepdim=True) * torch.tensor([1.0, -1.0]),
             "divergences_to": lambda index: torch.arange(8.0).sub(index).abs(),
             "similarity_row": lambda index: torch.full((6,), 0.5, dtype=torch.float64),
             "parts": [lcmat.Coreset(torch.tensor([0]), torch.ones(1).double(), torch.ones(1).double())],

@@ -120,7 +120,7 @@ def herding(features: Tensor, size: int) -> Tensor:
     return _cycled(torch.tensor(chosen), size)
 
 
-@checked(images="any n channels height width", factor="[1, height]")
+@checked(images="any n channels height+ width+", factor="[1, height]")
 def decode(images: Tensor, factor: int) -> Tensor:
     """Cut each image into factor x factor parts and enlarge them to its size (multi-formation, IDC Sec. 4.1).
 

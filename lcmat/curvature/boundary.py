@@ -11,7 +11,7 @@ from lcmat.config.arguments import checked
 OVERSHOOT = 0.02
 
 
-@checked(inputs="...", max_iterations="[0, inf)", overshoot="[0, inf)")
+@checked(inputs="n _ ...", max_iterations="[0, inf)", overshoot="[0, inf)")
 def deepfool_distances(
     classifier: Callable[[Tensor], Tensor], inputs: Tensor, *, max_iterations: int = 50, overshoot: float = OVERSHOOT
 ) -> Tensor:

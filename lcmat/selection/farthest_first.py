@@ -38,6 +38,8 @@ def farthest_first(
         return equally_weighted(torch.empty(0, dtype=torch.int64), size)
     indices = [int(torch.randint(size, (), generator=generator))]
     nearest = divergences_to(indices[0])
+    if nearest.shape != (size,):
+        raise ValueError(f"divergences_to must give {size} numbers, as many as size says, gave {tuple(nearest.shape)}")
     free = torch.ones_like(nearest, dtype=torch.bool)
     free[indices[0]] = False
     for _ in range(budget - 1):
