@@ -180,7 +180,7 @@ def test_signed_bound_pays_for_a_change_of_sign():
 @pytest.mark.parametrize("rho", [0.0, -1.0, float("nan")])
 def test_ascent_refuses_an_empty_ball(rho):
     difference = random_difference(1, n=4, d=1, c=2, m=1, scale=1.0)
-    with pytest.raises(ValueError, match="rho must be positive"):
+    with pytest.raises(ValueError, match="rho must be a finite number > 0"):
         bound.ascend(difference, torch.ones(1, *difference.shape, dtype=torch.float64), rho)
 
 

@@ -168,7 +168,7 @@ def test_loops_of_dc_are_those_of_its_code(ipc, outer, inner):
         ({"rho": float("nan")}, "rho=nan"),
         ({"image_learning_rate": 0.0}, "image_learning_rate=0.0 must be positive"),
         ({"image_momentum": 1.0}, "image_momentum=1.0"),
-        ({"norm": "l3"}, "norm='l3' must be 'l2', 'l1' or 'squared'"),
+        ({"norm": "l3"}, "norm must be 'l2' or 'l1' or 'squared', got 'l3'"),
         ({"distance": "mse"}, "distance='mse' must be one of layerwise, squared, cosine"),
         ({"objective": "lcmat"}, "no objective 'lcmat'; did you mean 'lcmat-c'"),
         ({"augmentation": "colour"}, "no operation 'colour'"),

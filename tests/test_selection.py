@@ -163,10 +163,10 @@ def test_uniform_depends_on_the_seed_and_lcmat_s_does_not():
 
 
 def test_uniform_is_uniform():
-    samples = random_samples(n=10, c=1)
+    features, logits, labels = random_samples(n=10, c=2)
     counts = torch.zeros(10)
     for seed in range(2000):
-        counts[select("uniform", *samples, size=3, seed=seed).indices] += 1
+        counts[select("uniform", features, logits, labels, size=3, seed=seed, balanced=False).indices] += 1
     # each sample is drawn 600 times on average, standard deviation sqrt(2000 * 0.3 * 0.7) = 20.5
     assert ((counts - 600).abs() < 5 * 20.5).all()
 
@@ -185,8 +185,8 @@ def test_permuting_the_samples_permutes_the_coreset_up_to_ties():
 
 
 def test_duplicates_are_chosen_last():
-    features, logits, labels = random_samples(n=20, c=1)
-    doubled = [torch.cat([part, part]) for part in (features, logits, labels)]
+    features, logits, labels = random_samples(n=20, c=2)
+    doubled = [torch.cat([part, part]) for part in (features, logits, torch.zeros_like(labels))]
     coreset = select("lcmat-s", *doubled, size=40)
     assert {i % 20 for i in coreset.indices[:20].tolist()} == set(range(20))
     assert coreset.indices[:20].max() < 20  # of two equal samples the first is taken

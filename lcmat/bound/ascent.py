@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, difference_at, gradient_at
+from lcmat.config.arguments import checked
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,12 +25,14 @@ class AttainedGap:
     step: Tensor
 
 
+@checked(perturbations="double ... c e", rho="(0, inf)")
 def loss_gap(difference: LossDifference, perturbations: Tensor, rho: float) -> Tensor:
     r"""The quotient of Eq. 4, :math:`[|\Delta(V)| - |\Delta(0)|]/\rho`, of perturbations: (..., c, d+1) -> (...)."""
     origin = torch.zeros(difference.shape, dtype=torch.float64)
     return (difference_at(difference, perturbations).abs() - difference_at(difference, origin).abs()) / rho
 
 
+@checked(rho="(0, inf)", count="[0, inf)")
 def random_starts(difference: LossDifference, rho: float, count: int, generator: torch.Generator) -> Tensor:
     """Points uniform on the sphere of radius rho, (count, c, d+1)."""
     points = torch.randn(count, *difference.shape, dtype=torch.float64, generator=generator)
@@ -37,6 +40,7 @@ def random_starts(difference: LossDifference, rho: float, count: int, generator:
     return scaled
 
 
+@checked(starts="double b+ c e", rho="(0, inf)", steps="[0, inf)")
 def ascend(difference: LossDifference, starts: Tensor, rho: float, *, steps: int = 50) -> AttainedGap:
     r"""Maximise the gap in the ball :math:`\|V\|_F \le \rho` by projected gradient ascent, all starts at once.
 
@@ -52,8 +56,6 @@ def ascend(difference: LossDifference, starts: Tensor, rho: float, *, steps: int
     Raises:
         ValueError: rho is not positive.
     """
-    if not rho > 0:
-        raise ValueError(f"rho must be positive, got {rho}")
     points = _project(starts, rho)
     heights = difference_at(difference, points)
     lengths = torch.full((len(starts), 1, 1), rho, dtype=torch.float64)

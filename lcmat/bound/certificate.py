@@ -18,6 +18,7 @@ from lcmat.bound.remainder import dominating_product, third_derivative_constant
 from lcmat.bound.spectrum import Extremes, flat_hessian_product, hessian_extremes, largest_pair
 from lcmat.bound.surrogates import largest_diagonal
 from lcmat.bound.trust_region import TrustRegion, maximise_in_ball
+from lcmat.config.arguments import checked
 
 
 @dataclass(frozen=True)
@@ -58,6 +59,7 @@ class CertifiedGap:
         return self.upper / self.attained if self.attained else float("inf")
 
 
+@checked(rho="(0, 1e100]", num_starts="[0, inf)", steps="[0, inf)")
 def certified_gap(
     difference: LossDifference,
     rho: float,
@@ -108,6 +110,7 @@ def certified_gap(
     )
 
 
+@checked(rho="(0, 1e100]")
 def signed_bound(difference: LossDifference, rho: float, ends: Extremes | None = None) -> float:
     r"""Theorem 1 with signed eigenvalues, valid without any assumption on the sign of the difference in the ball.
 
@@ -123,6 +126,7 @@ def signed_bound(difference: LossDifference, rho: float, ends: Extremes | None =
     return _gap_of(difference, rho, *growths)
 
 
+@checked(rho="(0, 1e100]")
 def dominating_bound(difference: LossDifference, rho: float) -> float:
     r"""Bound by the exact maxima of the two quadratics that dominate the growth of :math:`\pm\Delta` in the ball.
 

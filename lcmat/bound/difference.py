@@ -17,9 +17,11 @@ from functools import cached_property
 import torch
 from torch import Tensor
 
-from lcmat.curvature.last_layer import augmented_features, check_samples
+from lcmat.config.arguments import check_tensors, checked, made_of
+from lcmat.curvature.last_layer import augmented_features
 
 WEIGHT_SUM_TOLERANCE = 1e-6
+_TWO_SETS = "n+ d, n c++, int<c n, m d, m c, int<c m"
 
 
 @dataclass(frozen=True, eq=False)
@@ -55,6 +57,10 @@ class LossDifference:
         return norms
 
 
+made_of(LossDifference, inputs="double n e", logits="double n c++", labels="int<c n", coefficients="double n")
+
+
+@checked(features="n+ d", logits="n c++", labels="int<c n", indices="int m", weights="real _")
 def subset_difference(
     features: Tensor,
     logits: Tensor,
@@ -82,7 +88,6 @@ def subset_difference(
     >>> whole.coefficients.tolist()
     [-0.5, 0.5]
     """
-    check_samples(features, logits, labels)
     if indices.numel() and not 0 <= int(indices.min()) <= int(indices.max()) < len(features):
         raise ValueError(f"indices must lie in [0, {len(features)}); pass positions in T, not data set numbers")
     coefficients = torch.full((len(features),), 1.0 / len(features), dtype=torch.float64)
@@ -91,6 +96,7 @@ def subset_difference(
     return LossDifference(inputs, logits.double(), labels, coefficients)
 
 
+@checked(weights="real _")
 def set_difference(
     first: tuple[Tensor, Tensor, Tensor],
     second: tuple[Tensor, Tensor, Tensor],
@@ -109,8 +115,9 @@ def set_difference(
     Raises:
         ValueError: shapes disagree, S is empty, or its weights are not a probability vector.
     """
+    names = (f"{name}[{position}]" for name in ("first", "second") for position in range(3))
+    check_tensors(dict(zip(names, (*first, *second), strict=True)), _TWO_SETS.split(", "))
     features, logits, labels = (torch.cat(pair) for pair in zip(first, second, strict=True))
-    check_samples(features, logits, labels)
     size = len(first[2])
     uniform = torch.full((size,), 1.0 / size, dtype=torch.float64)
     coefficients = torch.cat([uniform, -_weights_of(len(second[2]), weights)])
@@ -132,6 +139,7 @@ def _weights_of(size: int, weights: Tensor | None) -> Tensor:
     return weights
 
 
+@checked(perturbations="double ... c e")
 def difference_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
     r"""Evaluate :math:`\Delta(V)` for each perturbation.
 
@@ -153,6 +161,7 @@ def difference_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
     return losses @ difference.coefficients
 
 
+@checked(perturbations="double ... c e")
 def gradient_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
     r"""Gradient :math:`\nabla \Delta(V) = \sum_i a_i (p_i(V) - y_i)\,\tilde h_i^\top`, shaped like V."""
     residuals = _perturbed_logits(difference, perturbations).softmax(dim=-1)
@@ -160,11 +169,13 @@ def gradient_at(difference: LossDifference, perturbations: Tensor) -> Tensor:
     return (residuals * difference.coefficients[:, None]).transpose(-1, -2) @ difference.inputs
 
 
+@checked()
 def gradient_gap(difference: LossDifference) -> Tensor:
     r"""Difference of the mean gradients :math:`g = \nabla L(T) - \nabla L(S_w)` at V = 0, (c, d+1)."""
     return gradient_at(difference, torch.zeros(difference.shape, dtype=torch.float64))
 
 
+@checked(directions="double ... c e")
 def hessian_product(difference: LossDifference, directions: Tensor) -> Tensor:
     r"""Product of the Hessian difference with V, without forming the Hessian.
 

@@ -8,8 +8,10 @@ import torch
 from torch import Tensor
 
 from lcmat.bound.spectrum import Product
+from lcmat.config.arguments import checked
 
 
+@checked(loss="any", parameters="any ...")
 def network_hessian_product(loss: Tensor, parameters: Sequence[Tensor]) -> Product:
     r"""Product :math:`v \mapsto \nabla^2 L\, v` by differentiating :math:`\nabla L^\top v`: reverse over reverse.
 
@@ -28,7 +30,10 @@ def network_hessian_product(loss: Tensor, parameters: Sequence[Tensor]) -> Produ
     >>> product(torch.tensor([1.0, 0.0]).double()).tolist()   # d2/dx0 dx0 = 2 x1, d2/dx0 dx1 = 2 x0
     [2.0, 4.0]
     """
-    gradient = _flatten(torch.autograd.grad(loss, parameters, create_graph=True))
+    try:
+        gradient = _flatten(torch.autograd.grad(loss, parameters, create_graph=True))
+    except RuntimeError as error:
+        raise ValueError(f"loss must be computed from all the parameters: {error}") from error
 
     def product(vector: Tensor) -> Tensor:
         return _flatten(torch.autograd.grad(gradient @ vector, parameters, retain_graph=True)).detach()

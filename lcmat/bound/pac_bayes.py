@@ -15,7 +15,12 @@ import math
 
 from scipy.stats import chi2
 
+from lcmat.config.arguments import checked
 
+_SQUARE, _DEVIATION = "[0, 1e100]", "[1e-50, 1e50]"  # no power of them is too large for a float
+
+
+@checked(squared_distance=_SQUARE, sigma=_DEVIATION, prior_sigma=_DEVIATION, num_parameters="[1, 1e18]")
 def isotropic_kl(squared_distance: float, sigma: float, prior_sigma: float, num_parameters: int) -> float:
     r"""Kullback-Leibler divergence of two isotropic Gaussians.
 
@@ -38,6 +43,7 @@ def isotropic_kl(squared_distance: float, sigma: float, prior_sigma: float, num_
     return 0.5 * (squared_distance / prior_sigma**2 + num_parameters * (ratio - 1 - math.log(ratio)))
 
 
+@checked(squared_norm=_SQUARE, sigma=_DEVIATION, num_parameters="[1, 1e18]")
 def complexity(squared_norm: float, sigma: float, num_parameters: int) -> float:
     r"""Divergence from the best prior on the grid plus the price of the choice, bounded in closed form.
 
@@ -62,6 +68,7 @@ def complexity(squared_norm: float, sigma: float, num_parameters: int) -> float:
     return (exponent + 1) / 2 + math.log(index) + math.log(index + 1)
 
 
+@checked(squared_norm=_SQUARE, sigma=_DEVIATION, num_parameters="[1, 1e18]", num_samples="[2, inf)", delta="(0, 1)")
 def pac_bayes_gap(squared_norm: float, sigma: float, num_parameters: int, num_samples: int, delta: float) -> float:
     r"""Bound on the mean absolute difference of population and training loss under Gaussian perturbation.
 
@@ -83,12 +90,11 @@ def pac_bayes_gap(squared_norm: float, sigma: float, num_parameters: int, num_sa
     >>> round(pac_bayes_gap(0.0, 1.0, 10, 1001, 0.05), 6)   # sqrt((1.193147 + log 40040) / 2000)
     0.076781
     """
-    if num_samples < 2 or not 0 < delta < 1:
-        raise ValueError(f"need n >= 2 and delta in (0, 1), got n = {num_samples} and delta = {delta}")
     nats = complexity(squared_norm, sigma, num_parameters) + math.log(2 * num_samples / delta)
     return math.sqrt(nats / (2 * (num_samples - 1)))
 
 
+@checked(rho="[0, 1e50]", sigma=_DEVIATION, num_parameters="[1, 1e18]")
 def outside_ball(rho: float, sigma: float, num_parameters: int) -> float:
     r"""Probability :math:`P(\|z\| > \rho)` for :math:`z \sim N(0, \sigma^2 I)`, the exact chi-square tail.
 
@@ -98,6 +104,7 @@ def outside_ball(rho: float, sigma: float, num_parameters: int) -> float:
     return float(chi2.sf((rho / sigma) ** 2, num_parameters))
 
 
+@checked(sigma=_DEVIATION, num_parameters="[1, 1e18]", tail="(0, 1]")
 def ball_radius(sigma: float, num_parameters: int, tail: float) -> float:
     r"""Radius :math:`\sigma (\sqrt k + \sqrt{2 \log(1/\tau)})`, which a Gaussian exceeds with probability at most tau.
 

@@ -14,6 +14,7 @@ from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, hessian_product
 from lcmat.bound.spectrum import Product
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import bernoulli_variances
 
 THIRD_MOMENT_CONSTANT = 1 / (6 * math.sqrt(3))
@@ -22,6 +23,7 @@ SMALLEST_TRACE = 1e-6  # a smaller one would let the growth factor amplify round
 SERIES_RADIUS = 1e-5  # both forms are accurate to about 1e-10 there
 
 
+@checked()
 def third_derivative_constant(difference: LossDifference) -> float:
     r"""Bound :math:`\kappa` of the third derivative along any unit direction, at any point.
 
@@ -42,6 +44,7 @@ def third_derivative_constant(difference: LossDifference) -> float:
     return THIRD_MOMENT_CONSTANT * RANGE_CONSTANT**3 * float(moments)
 
 
+@checked(rho="(0, 1e100]", sign="[-1, 1]")
 def dominating_product(difference: LossDifference, rho: float, sign: int) -> Product:
     r"""Hessian product of a quadratic that dominates :math:`\Delta` (or :math:`-\Delta`) in the whole ball.
 
@@ -86,6 +89,7 @@ def _switching_times(difference: LossDifference, ranges: Tensor) -> Tensor:
     return ((difference.shape[0] - 1) / (2 * traces)).log().div(ranges.abs()).clamp(0, 1)
 
 
+@checked(ranges="...", until="...")
 def growth_factor(ranges: Tensor, until: Tensor) -> Tensor:
     r""":math:`\psi(\beta, \alpha) = \int_0^\alpha (1 - x)\, e^{\beta x}\, dx`, 1/2 for :math:`\beta = 0, \alpha = 1`.
 
@@ -93,6 +97,8 @@ def growth_factor(ranges: Tensor, until: Tensor) -> Tensor:
     >>> [round(x, 4) for x in growth_factor(torch.tensor([-1.0, 0.0, 1.0]).double(), one).tolist()]
     [0.3679, 0.5, 0.7183]
     """
+    if ranges.shape != until.shape:
+        raise ValueError(f"ranges and until must have one shape, got {tuple(ranges.shape)} and {tuple(until.shape)}")
     exponents = ranges * until
     series = until - until.square() / 2 + ranges * (until.square() / 2 - until.pow(3) / 3)
     exact = ((1 - until) * exponents.exp() - 1 + torch.expm1(exponents) / ranges) / ranges

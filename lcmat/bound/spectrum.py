@@ -11,6 +11,8 @@ from scipy.sparse.linalg import ArpackError, LinearOperator, eigsh
 from torch import Tensor
 
 from lcmat.bound.difference import LossDifference, hessian_product
+from lcmat.config.annotations import described
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import bernoulli_variances
 
 Product = Callable[[Tensor], Tensor]
@@ -49,11 +51,13 @@ class Extremes:
         return max(self.largest, -self.smallest)
 
 
+@checked()
 def flat_hessian_product(difference: LossDifference) -> Product:
     """The Hessian-difference product as a map of flat vectors, (c (d+1),) -> (c (d+1),)."""
     return lambda vector: hessian_product(difference, vector.view(difference.shape)).flatten()
 
 
+@checked()
 def hessian_extremes(difference: LossDifference) -> Extremes:
     """Both extreme eigenpairs of the Hessian difference of the last layer; zeros where only rounding is left of it."""
     traces = bernoulli_variances(difference.logits).sum(dim=1) * difference.input_norms.square()
@@ -61,6 +65,7 @@ def hessian_extremes(difference: LossDifference) -> Extremes:
     return extremes(flat_hessian_product(difference), difference.shape[0] * difference.shape[1], rounding=rounding)
 
 
+@checked(size="[1, inf)", rounding="[0, inf)")
 def extremes(product: Product, size: int, *, rounding: float = 0.0) -> Extremes:
     r"""Both extreme eigenpairs of a symmetric operator.
 
@@ -80,6 +85,7 @@ def extremes(product: Product, size: int, *, rounding: float = 0.0) -> Extremes:
     >>> round(ends.largest, 12), round(ends.smallest, 12), round(ends.spectral_norm, 12)
     (3.0, -5.0, 5.0)
     """
+    product = _verified(product, size)
     start = _random_vector(size)
     if float(product(start).norm()) <= rounding * float(start.norm()):
         return Extremes(0.0, 0.0, start / start.norm(), start / start.norm(), 0.0)
@@ -90,12 +96,26 @@ def extremes(product: Product, size: int, *, rounding: float = 0.0) -> Extremes:
     return Extremes(largest, smallest, top, bottom, residual)
 
 
+@checked(size="[1, inf)")
 def largest_pair(product: Product, size: int) -> tuple[float, Tensor]:
     """The largest signed eigenvalue with its unit eigenvector, (m,); arguments and errors as in :func:`extremes`."""
+    product = _verified(product, size)
     first = _farthest_pair(product, size)
     value, vector = first if first[0] >= 0 else _opposite_pair(product, size, first[0])
     _relative_residual(product, abs(first[0]), [(value, vector)])
     return value, vector
+
+
+def _verified(product: Product, size: int) -> Product:
+    """The operator, whose every product is seen to be a vector of the size."""
+
+    def verified(vector: Tensor) -> Tensor:
+        result: object = product(vector)
+        if not isinstance(result, Tensor) or result.shape != (size,) or result.dtype != torch.float64:
+            raise ValueError(f"product must take and give float64 vectors ({size},), gave {described(result)}")
+        return result
+
+    return verified
 
 
 def _opposite_pair(product: Product, size: int, shift: float) -> tuple[float, Tensor]:

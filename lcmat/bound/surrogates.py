@@ -8,20 +8,24 @@ import torch
 from torch import Tensor
 
 from lcmat.bound.difference import LossDifference
-from lcmat.curvature.last_layer import bernoulli_variances
+from lcmat.config.arguments import checked
+from lcmat.curvature.last_layer import bernoulli_variances, check_dimensions
 
 
+@checked()
 def hessian_diagonal(difference: LossDifference) -> Tensor:
     r"""Diagonal :math:`H_{(y,l),(y,l)} = \sum_i a_i\, p_{iy}(1 - p_{iy})\,\tilde h_{il}^2`, (c, d+1), in O(n c d)."""
     variances = bernoulli_variances(difference.logits)
     return (variances * difference.coefficients[:, None]).T @ difference.inputs.square()
 
 
+@checked()
 def largest_diagonal(difference: LossDifference) -> float:
     r""":math:`\max_k |H_{kk}|`, the curvature term of Eq. 7; never above the spectral norm."""
     return float(hessian_diagonal(difference).abs().max())
 
 
+@checked(dimensions="int k+")
 def top_diagonal(difference: LossDifference, dimensions: Tensor) -> tuple[float, float]:
     r"""Maximum and sum of :math:`|H_{kk}|` over the chosen dimensions; the sum is the curvature term of Eq. 9.
 
@@ -29,10 +33,13 @@ def top_diagonal(difference: LossDifference, dimensions: Tensor) -> tuple[float,
         difference: the loss difference.
         dimensions: (K,) flat positions in (c, d+1).
     """
-    entries = hessian_diagonal(difference).flatten()[dimensions].abs()
+    diagonal = hessian_diagonal(difference).flatten()
+    check_dimensions(dimensions, len(diagonal))
+    entries = diagonal[dimensions].abs()
     return float(entries.max()), float(entries.sum())
 
 
+@checked()
 def gershgorin_bound(difference: LossDifference) -> float:
     r"""Largest absolute row sum :math:`\max_k \sum_l |H_{kl}|`; never below the spectral norm.
 
@@ -47,12 +54,14 @@ def gershgorin_bound(difference: LossDifference) -> float:
     return float(sums.max())
 
 
+@checked()
 def frobenius_norm(difference: LossDifference) -> float:
     r""":math:`\|H\|_F`, formed block by block; never below the spectral norm."""
     squares = [(1 + (row != column)) * block.square().sum() for row, column, block in _upper_blocks(difference)]
     return float(torch.stack(squares).sum().sqrt())
 
 
+@checked()
 def dense_hessian(difference: LossDifference) -> Tensor:
     """The whole Hessian difference, (c (d+1), c (d+1)): the reference for small d."""
     num_classes, size = difference.shape

@@ -14,9 +14,11 @@ import torch
 from torch import Tensor
 from torch.nn.functional import softplus
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import augmented_features
 
 
+@checked(count="[0, inf)")
 def two_class_line(count: int, generator: torch.Generator) -> tuple[Tensor, Tensor]:
     """Samples of two overlapping classes on a line, the second class wider.
 
@@ -64,6 +66,7 @@ def running_example(count: int = 40, size: int = 6, *, steps: int = 5, seed: int
     return Example(features, labels, theta, torch.randperm(count, generator=generator)[:size])
 
 
+@checked(points="... 2")
 def layer_weights(points: Tensor) -> Tensor:
     r"""Weights :math:`W(t) = \tfrac{1}{\sqrt2}(-t, t)` of the two classes, an isometry (..., 2) -> (..., 2, 2).
 
@@ -73,6 +76,7 @@ def layer_weights(points: Tensor) -> Tensor:
     return torch.stack([-points, points], dim=-2) / math.sqrt(2)
 
 
+@checked(features="n 1", labels="int<2 n", points="... 2")
 def sample_losses(features: Tensor, labels: Tensor, points: Tensor) -> Tensor:
     r"""Cross-entropy :math:`\log(1 + e^{-s \sqrt2\, t^\top \tilde h})` of each sample, s = -1 or +1 for its label.
 
@@ -90,12 +94,14 @@ def sample_losses(features: Tensor, labels: Tensor, points: Tensor) -> Tensor:
     return softplus(-_signs(labels) * _margins(features, points))
 
 
+@checked(features="n 1", labels="int<2 n", points="... 2")
 def sample_gradients(features: Tensor, labels: Tensor, points: Tensor) -> Tensor:
     r"""Gradients :math:`\sqrt2\, (p - y)\, \tilde h` of `sample_losses` in t, (..., n, 2), p that of class 1."""
     residuals = _margins(features, points).sigmoid() - labels
     return math.sqrt(2) * residuals[..., None] * augmented_features(features)
 
 
+@checked(features="n 1", points="... 2")
 def sample_hessians(features: Tensor, points: Tensor) -> Tensor:
     r"""Hessians :math:`2\, p (1 - p)\, \tilde h \tilde h^\top` of `sample_losses` in t, (..., n, 2, 2)."""
     probabilities = _margins(features, points).sigmoid()
@@ -103,6 +109,7 @@ def sample_hessians(features: Tensor, points: Tensor) -> Tensor:
     return 2 * (probabilities * (1 - probabilities))[..., None, None] * inputs[:, :, None] * inputs[:, None, :]
 
 
+@checked(radius="[0, inf)", rings="[1, inf)", spokes="[1, inf)")
 def disc(radius: float, rings: int, spokes: int) -> Tensor:
     """The origin and points on equally spaced circles around it, the last of the given radius.
 

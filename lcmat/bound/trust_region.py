@@ -9,6 +9,7 @@ from scipy.optimize import brentq
 from torch import Tensor
 
 from lcmat.bound.spectrum import ConvergenceError, Product
+from lcmat.config.arguments import checked
 
 STEPS_PER_CHECK = 8
 
@@ -30,6 +31,7 @@ class TrustRegion:
     multiplier: float
 
 
+@checked(gradient="double m+", radius="(0, inf)", top="double m", tolerance="(0, inf)", max_steps="[1, inf)")
 def maximise_in_ball(
     gradient: Tensor,
     product: Product,

@@ -12,6 +12,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
+
 Layers = Literal["weights", "convolutions", "all"]
 Norm = Literal["l2", "l1", "squared"]
 
@@ -21,6 +23,7 @@ _EPSILON = 1e-6  # DC's, added to products of norms
 _FEWEST_DIMENSIONS: Mapping[Layers, int] = MappingProxyType({"all": 1, "weights": 2, "convolutions": 3})
 
 
+@checked(real="any k _ ...", synthetic="any k _ ...")
 def layerwise_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
     """DC's distance: one minus the cosine for each output channel, summed over channels and layers.
 
@@ -40,6 +43,7 @@ def layerwise_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> T
     return _total(1 - _cosines(r.flatten(2), s.flatten(2)) for r, s in _pairs(real, synthetic))
 
 
+@checked(real="any k _ ...", synthetic="any k _ ...")
 def squared_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
     """Sum of squared differences over all entries of all layers ("mse" in the code of DC and IDC).
 
@@ -56,6 +60,7 @@ def squared_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Ten
     return _total((r - s).square() for r, s in _pairs(real, synthetic))
 
 
+@checked(real="any k _ ...", synthetic="any k _ ...")
 def cosine_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tensor:
     """One minus the cosine of the whole gradients, all layers in one vector.
 
@@ -69,7 +74,8 @@ def cosine_distance(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Tens
     >>> cosine_distance([torch.tensor([[3.0]]), torch.tensor([[4.0]])], [torch.tensor([[4.0]]), torch.tensor([[-3.0]])])
     tensor([1.])
     """
-    real_vector, synthetic_vector = (torch.cat([g.flatten(1) for g in part], dim=1) for part in (real, synthetic))
+    pairs = [(r.flatten(1), s.flatten(1)) for r, s in _pairs(real, synthetic)]
+    real_vector, synthetic_vector = (torch.cat(part, dim=1) for part in zip(*pairs, strict=True))
     return 1 - _cosines(real_vector, synthetic_vector)
 
 
@@ -78,6 +84,7 @@ DISTANCES: Mapping[str, Callable[[Sequence[Tensor], Sequence[Tensor]], Tensor]] 
 )
 
 
+@checked(gradients="all ...")
 def choose_layers(gradients: Sequence[Tensor], layers: Layers) -> list[Tensor]:
     """The gradients that count: all, those of weights (no biases, no normalisation), or of convolutions alone.
 
@@ -92,6 +99,7 @@ def choose_layers(gradients: Sequence[Tensor], layers: Layers) -> list[Tensor]:
     return [gradient for gradient in gradients if gradient.ndim > _FEWEST_DIMENSIONS[layers]]
 
 
+@checked(real="any k _ ...", synthetic="any k _ ...")
 def gap(real: Tensor, synthetic: Tensor, norm: Norm) -> Tensor:
     """Size of the difference of two tensors for each class, the |.| of paper Eq. 15.
 
@@ -109,6 +117,7 @@ def gap(real: Tensor, synthetic: Tensor, norm: Norm) -> Tensor:
     >>> [gap(torch.zeros(1, 2), torch.tensor([[3.0, -4.0]]), norm).item() for norm in ("l2", "l1", "squared")]
     [5.0, 7.0, 25.0]
     """
+    ((real, synthetic),) = _pairs([real], [synthetic])
     difference = (real - synthetic).flatten(1)
     if norm == "squared":
         return difference.square().sum(dim=1)
@@ -123,6 +132,9 @@ def _cosines(a: Tensor, b: Tensor) -> Tensor:
 
 
 def _pairs(real: Sequence[Tensor], synthetic: Sequence[Tensor]) -> Iterator[tuple[Tensor, Tensor]]:
+    shapes = [[tuple(gradient.shape) for gradient in part] for part in (real, synthetic)]
+    if shapes[0] != shapes[1] or not shapes[0]:
+        raise ValueError(f"real and synthetic must be gradients of the same layers, got the shapes {shapes}")
     return zip(real, synthetic, strict=True)
 
 

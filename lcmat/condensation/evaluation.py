@@ -6,7 +6,9 @@ import torch
 
 from lcmat.condensation.network_training import Variation, shuffled_batches, train_on_batches
 from lcmat.condensation.synthetic import SyntheticSet
-from lcmat.data.augmentation.siamese import Combine
+from lcmat.config.arguments import check_fields, checked
+from lcmat.data.augmentation.siamese import Combine, operations
+from lcmat.data.dataset import side
 from lcmat.models import Network, build
 from lcmat.training.draws import dropout_from
 from lcmat.training.sgd import Sgd
@@ -42,6 +44,14 @@ class EvaluationRecipe:
     combine: Combine = "idc"
     cutmix: float = 0.5
 
+    def __post_init__(self) -> None:
+        """Refuse values that no run can use."""
+        counts = dict.fromkeys(("width", "epochs", "batch_size"), "[1, inf)")
+        check_fields(
+            self, **counts, learning_rate="(0, inf)", momentum="[0, 1)", weight_decay="[0, inf)", cutmix="[0, 1]"
+        )
+        operations(self.augmentation)
+
     def rate(self, epoch: int) -> float:
         """Learning rate of an epoch, the first being 0.
 
@@ -52,6 +62,7 @@ class EvaluationRecipe:
         return self.learning_rate * 0.2**drops
 
 
+@checked(device="device")
 def train_on_set(
     synthetic: SyntheticSet, recipe: EvaluationRecipe, *, generator: torch.Generator, device: str = "cpu"
 ) -> Network:
@@ -71,7 +82,7 @@ def train_on_set(
         recipe.network,
         num_classes=len(synthetic.class_names),
         in_channels=images.shape[1],
-        image_size=images.shape[2],
+        image_size=side(images, "the condensed set"),
         width=recipe.width,
         seed=int(torch.randint(2**31, (), generator=generator)),
     ).to(device)

@@ -18,6 +18,7 @@ from lcmat.condensation.state import State, identity, restore
 from lcmat.condensation.state import save as write
 from lcmat.condensation.step import image_step, matching_gradient
 from lcmat.condensation.synthetic import SyntheticSet, decode, initial_set, with_images
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
 from lcmat.files.checkpoints import resume_from
 from lcmat.models import Network
@@ -45,6 +46,7 @@ class CondensationResult:
     wall_seconds: float
 
 
+@checked(device="device", checkpoint_seconds="[0, inf]")
 def condense(
     data: ImageDataset,
     recipe: CondensationRecipe,

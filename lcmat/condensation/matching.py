@@ -15,7 +15,8 @@ from torch import Tensor
 
 from lcmat.condensation.distances import DISTANCES, Layers, Norm, choose_layers, gap
 from lcmat.condensation.observation import Observation
-from lcmat.config.base import nearest
+from lcmat.config.arguments import checked
+from lcmat.config.base import nearest, recognised
 from lcmat.config.registry import OBJECTIVES, Objective
 
 
@@ -30,6 +31,7 @@ class Terms(NamedTuple):
         return self.distance.sum() + rho / 2 * self.penalty.sum()
 
 
+@checked()
 def find_objective(name: str) -> Objective:
     """The objective of this name.
 
@@ -46,6 +48,7 @@ def find_objective(name: str) -> Objective:
     return OBJECTIVES[name]
 
 
+@checked()
 def compare(
     objective: Objective,
     real: Observation,
@@ -71,11 +74,13 @@ def compare(
     if objective.distance == "features":
         distances = feature_distance(real.features, synthetic.features)
     else:
+        measure = DISTANCES[recognised(distance, "distance", DISTANCES)]
         wanted = choose_layers(real.gradients, layers)
-        distances = DISTANCES[distance](wanted, choose_layers(synthetic.gradients, layers))
+        distances = measure(wanted, choose_layers(synthetic.gradients, layers))
     return Terms(distances, moment_gap(objective, real, synthetic, norm))
 
 
+@checked(real="any k b+ d", synthetic="any k s+ d")
 def feature_distance(real: Tensor, synthetic: Tensor) -> Tensor:
     """DM's distance ``|mean h - mean h'|^2`` of the features' means.
 

@@ -9,7 +9,7 @@ from torch import Tensor
 from lcmat.condensation.recipe import CondensationRecipe
 from lcmat.condensation.state import State
 from lcmat.condensation.synthetic import SyntheticSet
-from lcmat.data.dataset import ImageDataset
+from lcmat.data.dataset import ImageDataset, side
 from lcmat.models import Network, build
 from lcmat.training.sgd import Sgd
 
@@ -64,14 +64,11 @@ def new_network(data: ImageDataset, recipe: CondensationRecipe, seed: int) -> Ne
     Raises:
         ValueError: the images are not square.
     """
-    _, channels, size, width = data.images.shape
-    if size != width:
-        raise ValueError(f"{data.name}: images of {size} x {width} pixels: the networks take square ones")
     return build(
         recipe.network,
         num_classes=data.num_classes,
-        in_channels=channels,
-        image_size=size,
+        in_channels=data.images.shape[1],
+        image_size=side(data.images, data.name),
         width=recipe.width,
         seed=seed,
     )

@@ -9,6 +9,7 @@ from typing import Any, Literal
 from lcmat.condensation.distances import DISTANCES, Layers, Norm
 from lcmat.condensation.matching import find_objective
 from lcmat.condensation.synthetic import Init
+from lcmat.config.arguments import check_fields, checked
 from lcmat.config.condensation_defaults import PUBLISHED
 from lcmat.config.registry import OBJECTIVES, Objective
 from lcmat.data.augmentation.siamese import DSA_STRATEGY, Combine, operations
@@ -98,6 +99,7 @@ class CondensationRecipe:
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use."""
+        check_fields(self)
         find_objective(self.objective)
         for strategy in (self.augmentation, self.network_augmentation):
             operations(strategy)
@@ -134,6 +136,7 @@ class CondensationRecipe:
         return self.inner_steps * self.network_lifetime
 
 
+@checked(ipc="[1, 100000]")
 def published(objective: str, ipc: int, **changes: Any) -> CondensationRecipe:
     """The settings that a method was published with, for 32x32 images.
 
@@ -199,11 +202,5 @@ _RULES = (
     ("rho weight_decay", lambda v: 0 <= v < math.inf, "non-negative and finite"),
     ("image_momentum network_momentum", lambda v: 0 <= v < 1, "in [0, 1)"),
     ("cutmix", lambda v: 0 <= v <= 1, "in [0, 1]"),
-    ("norm", _in("l2", "l1", "squared"), "'l2', 'l1' or 'squared'"),
     ("distance", _in(*DISTANCES), f"one of {', '.join(DISTANCES)}"),
-    ("layers", _in("all", "weights", "convolutions"), "'all', 'weights' or 'convolutions'"),
-    ("init", _in("noise", "real", "herding"), "'noise', 'real' or 'herding'"),
-    ("combine", _in("one", "idc", "all"), "'one', 'idc' or 'all'"),
-    ("train_on", _in("original", "synthetic", "nothing"), "'original', 'synthetic' or 'nothing'"),
-    ("precision", _in("float32", "bfloat16"), "'float32' or 'bfloat16'"),
 )

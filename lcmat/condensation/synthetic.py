@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
 from lcmat.files import checkpoints
 
@@ -60,6 +61,7 @@ class SyntheticSet:
         return (unit * 255).round().clamp(0, 255).to(torch.uint8)
 
 
+@checked(ipc="[1, 100000]", factor="[1, inf)")
 def initial_set(
     data: ImageDataset, ipc: int, init: Init, *, generator: torch.Generator, factor: int = 1
 ) -> SyntheticSet:
@@ -80,6 +82,8 @@ def initial_set(
     Raises:
         ValueError: a class has no image.
     """
+    if factor > min(data.images.shape[2:]):
+        raise ValueError(f"factor must be at most {min(data.images.shape[2:])}, the side of the images, got {factor}")
     labels = torch.arange(data.num_classes).repeat_interleave(ipc)
     if init == "noise":
         images = torch.randn(len(labels), *data.images.shape[1:], generator=generator)
@@ -89,6 +93,7 @@ def initial_set(
     return SyntheticSet(images, labels, data.class_names, data.mean, data.std, factor)
 
 
+@checked(features="n+ d ...", size="[0, inf)")
 def herding(features: Tensor, size: int) -> Tensor:
     """Positions whose running mean follows the mean (Welling, ICML 2009): the t-th makes t mean - sum shortest.
 
@@ -115,6 +120,7 @@ def herding(features: Tensor, size: int) -> Tensor:
     return _cycled(torch.tensor(chosen), size)
 
 
+@checked(images="any n channels height+ width+", factor="[1, height]")
 def decode(images: Tensor, factor: int) -> Tensor:
     """Cut each image into factor x factor parts and enlarge them to its size (multi-formation, IDC Sec. 4.1).
 
@@ -137,13 +143,14 @@ def decode(images: Tensor, factor: int) -> Tensor:
     return functional.interpolate(torch.cat(parts), size=(height, width), mode="bilinear", align_corners=False)
 
 
-def save_set(path: Path, synthetic: SyntheticSet) -> None:
+@checked(path="path")
+def save_set(path: str | Path, synthetic: SyntheticSet) -> None:
     """Write a set to one file that is verified when it is read.
 
     Raises:
         OSError: the folder is not writable.
     """
-    checkpoints.save(path, {"images": synthetic.images, "labels": synthetic.labels}, description(synthetic))
+    checkpoints.save(Path(path), {"images": synthetic.images, "labels": synthetic.labels}, description(synthetic))
 
 
 def description(synthetic: SyntheticSet) -> dict[str, Any]:
@@ -151,14 +158,19 @@ def description(synthetic: SyntheticSet) -> dict[str, Any]:
     return {name: getattr(synthetic, name) for name in ("class_names", "mean", "std", "factor")}
 
 
-def load_set(path: Path) -> SyntheticSet:
+@checked(path="path")
+def load_set(path: str | Path) -> SyntheticSet:
     """Read what `save_set` wrote, or the last images in the checkpoint of a run, on the CPU.
 
     Raises:
         FileNotFoundError: there is no such file.
         CorruptArtifactError: the file is damaged.
+        ValueError: the file holds something else.
     """
-    return from_description(*checkpoints.load(path))
+    tensors, described = checkpoints.load(Path(path))
+    if not {"images", "labels"} <= tensors.keys() or "class_names" not in described:
+        raise ValueError(f"path {str(path)!r} holds {', '.join(tensors) or 'nothing'}, not a condensed set")
+    return from_description(tensors, described)
 
 
 def from_description(tensors: Mapping[str, Tensor], described: Mapping[str, Any]) -> SyntheticSet:

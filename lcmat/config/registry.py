@@ -6,7 +6,7 @@ Nothing is imported but what is used: options and defaults are read from the fun
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any, Literal, get_type_hints
 
 from lcmat.config.signatures import REQUIRED, keywords, load
 
@@ -50,6 +50,11 @@ class Method:
     def evidence(self) -> tuple[str, ...]:
         """Names of the evidence that the method needs, keys of `EVIDENCE`."""
         return tuple(name for name, default in keywords(self.target).items() if default is REQUIRED)
+
+    @property
+    def kinds(self) -> dict[str, Any]:
+        """Types of the function's parameters, options and evidence among them."""
+        return get_type_hints(self.function)
 
     @property
     def sees_bias(self) -> bool:

@@ -5,9 +5,13 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.config.annotations import described
+from lcmat.config.arguments import checked
+
 OVERSHOOT = 0.02
 
 
+@checked(inputs="n _ ...", max_iterations="[0, inf)", overshoot="[0, inf)")
 def deepfool_distances(
     classifier: Callable[[Tensor], Tensor], inputs: Tensor, *, max_iterations: int = 50, overshoot: float = OVERSHOOT
 ) -> Tensor:
@@ -34,6 +38,7 @@ def deepfool_distances(
     >>> deepfool_distances(lambda x: torch.cat([x, -x], dim=1), torch.tensor([[0.5], [-2.0]]))
     tensor([0.5000, 2.0000])
     """
+    classifier = _verified(classifier)
     with torch.no_grad():
         original = classifier(inputs).argmax(dim=1)
     total, stuck = torch.zeros_like(inputs), torch.zeros(len(inputs), dtype=torch.bool, device=inputs.device)
@@ -50,6 +55,18 @@ def deepfool_distances(
         total[active] += steps[movable]
     distances: Tensor = total.flatten(1).norm(dim=1).masked_fill(stuck, torch.inf)
     return distances
+
+
+def _verified(classifier: Callable[[Tensor], Tensor]) -> Callable[[Tensor], Tensor]:
+    """The classifier, whose outputs are seen to be logits, a row for each input."""
+
+    def logits(inputs: Tensor) -> Tensor:
+        outputs: object = classifier(inputs)
+        if not isinstance(outputs, Tensor) or outputs.ndim != 2 or len(outputs) != len(inputs) or not outputs.shape[1]:
+            raise ValueError(f"classifier must put out logits ({len(inputs)}, c), put out {described(outputs)}")
+        return outputs
+
+    return logits
 
 
 def _linearised(classifier: Callable[[Tensor], Tensor], inputs: Tensor) -> tuple[Tensor, Tensor]:

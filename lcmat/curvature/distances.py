@@ -7,9 +7,9 @@ of distances is for a few thousand samples, its blocks on demand for any number.
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import (
     augmented_features,
-    check_samples,
     hessian_diagonal_columns,
     residuals,
     scale_rows,
@@ -18,6 +18,7 @@ from lcmat.numerics.blocks import Blocks, Part, symmetric_matrix
 from lcmat.numerics.l1 import l1_distances
 
 
+@checked(features="n+ d", logits="n c++", labels="int<c n")
 def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor, *, bias: bool = True) -> Tensor:
     """Euclidean distances between per-sample last-layer gradients, ``||g_i - g_j||_2`` (paper Eq. 10).
 
@@ -48,6 +49,7 @@ def gradient_distances(features: Tensor, logits: Tensor, labels: Tensor, *, bias
     return symmetric_matrix(len(features), blocks, like=features)
 
 
+@checked(features="n d", logits="n c++", dimensions="int k")
 def hessian_distances(features: Tensor, logits: Tensor, dimensions: Tensor, *, bias: bool = True) -> Tensor:
     """L1 distances between Hessian diagonals over some dimensions, ``sum_k |lambda_ik - lambda_jk|`` (paper Eq. 10).
 
@@ -71,6 +73,7 @@ def hessian_distances(features: Tensor, logits: Tensor, dimensions: Tensor, *, b
     return symmetric_matrix(len(features), blocks, like=features)
 
 
+@checked(features="n+ d", logits="n c++", labels="int<c n", scales="n")
 def gradient_distance_blocks(
     features: Tensor, logits: Tensor, labels: Tensor, *, scales: Tensor | None = None, bias: bool = True
 ) -> Blocks:
@@ -93,10 +96,10 @@ def gradient_distance_blocks(
     >>> block(slice(0, 1), slice(0, 2))
     tensor([[0.0000, 1.4142]])
     """
-    check_samples(features, logits, labels)
     return outer_product_distance_blocks(scale_rows(residuals(logits, labels), scales), features, bias=bias)
 
 
+@checked(factors="n+ c", features="n d")
 def outer_product_distance_blocks(factors: Tensor, features: Tensor, *, bias: bool = True) -> Blocks:
     """Euclidean distances between outer products, ``||r_i a_i^T - r_j a_j^T||_F``, block by block on demand.
 
@@ -129,6 +132,7 @@ def outer_product_distance_blocks(factors: Tensor, features: Tensor, *, bias: bo
     return block
 
 
+@checked(features="n d", logits="n c++", dimensions="int k", scales="n")
 def hessian_distance_blocks(
     features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None, bias: bool = True
 ) -> Blocks:

@@ -8,10 +8,12 @@ diagonal (:func:`lcmat.curvature.distances.hessian_distances`); here are the dis
 import torch
 from torch import Tensor
 
-from lcmat.curvature.last_layer import augmented_features, check_samples, hessian_diagonals
+from lcmat.config.arguments import checked
+from lcmat.curvature.last_layer import augmented_features, hessian_diagonals
 from lcmat.numerics.blocks import Blocks, Part, symmetric_matrix
 
 
+@checked(features="n d", logits="n c++")
 def largest_diagonal_distances(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     r"""Largest difference of two Hessian diagonals, :math:`\max_k |\lambda_{ik} - \lambda_{jk}|`, as in paper Eq. 8.
 
@@ -35,6 +37,7 @@ def largest_diagonal_distances(features: Tensor, logits: Tensor, *, bias: bool =
     return torch.cdist(diagonals, diagonals, p=torch.inf)
 
 
+@checked(features="n d", logits="n c++")
 def frobenius_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     r"""Frobenius distances of per-sample Hessians, :math:`\|H_i - H_j\|_F`; never below the spectral distance.
 
@@ -77,6 +80,7 @@ def frobenius_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool 
     return symmetric_matrix(len(inputs), block, like=inputs)
 
 
+@checked(features="n d", logits="n c++")
 def spectral_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     r"""Spectral distances of per-sample Hessians, :math:`\|H_i - H_j\|_2`, exact.
 
@@ -102,6 +106,7 @@ def spectral_hessian_distances(features: Tensor, logits: Tensor, *, bias: bool =
     return symmetric_matrix(len(features), blocks, like=features.double())
 
 
+@checked(features="n d", logits="n c++")
 def spectral_hessian_distance_blocks(features: Tensor, logits: Tensor, *, bias: bool = True) -> Blocks:
     r"""The matrix of `spectral_hessian_distances`, block by block on demand, in the dtype of the features.
 
@@ -140,7 +145,6 @@ def spectral_hessian_distance_blocks(features: Tensor, logits: Tensor, *, bias: 
 
 def _factors(features: Tensor, logits: Tensor, bias: bool) -> tuple[Tensor, Tensor]:
     """The factors of the Hessians: A_i, ``(n, c, c)``, and a_i, ``(n, d + 1)``, or ``(n, d)`` without a bias."""
-    check_samples(features, logits)
     probabilities = logits.softmax(dim=1)
     factors = probabilities.diag_embed() - probabilities[:, :, None] * probabilities[:, None]
     return factors, augmented_features(features, bias=bias)

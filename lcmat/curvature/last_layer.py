@@ -18,6 +18,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lcmat.config.arguments import checked, made_of
+
 
 class LastLayer(NamedTuple):
     """What the last linear layer takes and gives for n labelled samples.
@@ -33,6 +35,10 @@ class LastLayer(NamedTuple):
     labels: Tensor
 
 
+made_of(LastLayer, features="n d", logits="n c", labels="int<c n")
+
+
+@checked(features="any n d")
 def augmented_features(features: Tensor, *, bias: bool = True) -> Tensor:
     """Append the constant 1 that multiplies the bias: ``(n, d) -> (n, d + 1)``, or ``(n, d)`` as it is without a bias.
 
@@ -42,16 +48,17 @@ def augmented_features(features: Tensor, *, bias: bool = True) -> Tensor:
     return torch.cat([features, features.new_ones(len(features), 1)], dim=1) if bias else features
 
 
+@checked(logits="n c++", labels="int<c n")
 def residuals(logits: Tensor, labels: Tensor) -> Tensor:
     """Probabilities minus one-hot labels, ``p - y``: ``(n, c)``, the cross-entropy's gradient in the logits.
 
     >>> residuals(torch.zeros(1, 2), torch.tensor([1]))
     tensor([[ 0.5000, -0.5000]])
     """
-    _check_labels(logits, labels)
     return logits.softmax(dim=1) - functional.one_hot(labels, logits.shape[1]).to(logits.dtype)
 
 
+@checked(logits="n c++")
 def bernoulli_variances(logits: Tensor) -> Tensor:
     """Variances ``p (1 - p)`` of the predicted classes: ``(n, c)``, the Hessian diagonal in the logits.
 
@@ -62,6 +69,7 @@ def bernoulli_variances(logits: Tensor) -> Tensor:
     return probabilities * (1 - probabilities)
 
 
+@checked(features="n d", logits="n c++", labels="int<c n")
 def per_sample_gradients(features: Tensor, logits: Tensor, labels: Tensor, *, bias: bool = True) -> Tensor:
     """Per-sample gradients of the cross-entropy in the last layer, ``g_i = (p_i - y_i) a_i^T`` (paper Eq. 8).
 
@@ -81,10 +89,10 @@ def per_sample_gradients(features: Tensor, logits: Tensor, labels: Tensor, *, bi
     tensor([[[ 1.0000,  0.5000],
              [-1.0000, -0.5000]]])
     """
-    check_samples(features, logits, labels)
     return residuals(logits, labels)[:, :, None] * augmented_features(features, bias=bias)[:, None, :]
 
 
+@checked(features="n d", logits="n c++")
 def hessian_diagonals(features: Tensor, logits: Tensor, *, bias: bool = True) -> Tensor:
     """Per-sample Hessian diagonals in the last layer, ``lambda_i = p_i (1 - p_i) (a_i^2)^T`` (paper Eq. 7).
 
@@ -103,10 +111,10 @@ def hessian_diagonals(features: Tensor, logits: Tensor, *, bias: bool = True) ->
     tensor([[[1.0000, 0.2500],
              [1.0000, 0.2500]]])
     """
-    check_samples(features, logits)
     return bernoulli_variances(logits)[:, :, None] * augmented_features(features, bias=bias).square()[:, None, :]
 
 
+@checked(features="n d", logits="n c++", scales="n")
 def top_variance_dimensions(
     features: Tensor, logits: Tensor, top_k: int, *, scales: Tensor | None = None, bias: bool = True
 ) -> Tensor:
@@ -131,7 +139,6 @@ def top_variance_dimensions(
     >>> top_variance_dimensions(torch.tensor([[0.0, 1.0], [0.0, 3.0]]), torch.zeros(2, 2), top_k=2)
     tensor([1, 4])
     """
-    check_samples(features, logits)
     if top_k < 1 or len(features) == 0:
         raise ValueError(f"top_k must be at least 1 and samples non-empty, got top_k={top_k}, n={len(features)}")
     variances = scale_rows(bernoulli_variances(logits.double()), scales)
@@ -139,9 +146,13 @@ def top_variance_dimensions(
     mean = variances.T @ squares / len(features)
     mean_of_squares = variances.square().T @ squares.square() / len(features)
     spread = (mean_of_squares - mean.square()).flatten()
-    return torch.sort(spread, descending=True, stable=True).indices[:top_k]
+    least = spread.topk(min(top_k, len(spread))).values[-1]
+    candidates = (~(spread < least)).nonzero().flatten()
+    order = torch.sort(spread[candidates], descending=True, stable=True).indices[:top_k]
+    return candidates[order]
 
 
+@checked(features="n d", logits="n c++", dimensions="int k", scales="n")
 def hessian_diagonal_columns(
     features: Tensor, logits: Tensor, dimensions: Tensor, *, scales: Tensor | None = None, bias: bool = True
 ) -> Tensor:
@@ -163,12 +174,26 @@ def hessian_diagonal_columns(
     >>> hessian_diagonal_columns(torch.tensor([[2.0]]), torch.zeros(1, 2), torch.tensor([0, 3]))
     tensor([[1.0000, 0.2500]])
     """
-    check_samples(features, logits)
     squares = augmented_features(features, bias=bias).square()
+    check_dimensions(dimensions, logits.shape[1] * squares.shape[1])
     classes = torch.div(dimensions, squares.shape[1], rounding_mode="floor")
     return scale_rows(bernoulli_variances(logits), scales)[:, classes] * squares[:, dimensions % squares.shape[1]]
 
 
+def check_dimensions(dimensions: Tensor, count: int) -> None:
+    """Refuse positions outside the parameters of the last layer, of which there are so many.
+
+    Raises:
+        ValueError: there is one.
+    """
+    if len(dimensions) and not 0 <= int(dimensions.min()) <= int(dimensions.max()) < count:
+        raise ValueError(
+            f"dimensions must lie in 0 .. {count - 1}, flat positions in c x (d + 1), "
+            f"got {int(dimensions.min())} .. {int(dimensions.max())}"
+        )
+
+
+@checked(rows="any n m", scales="any n")
 def scale_rows(rows: Tensor, scales: Tensor | None) -> Tensor:
     """Multiply each sample's row by its scale: ``(n, m)`` and ``(n,)`` to ``(n, m)``; None leaves the rows as they are.
 
@@ -177,32 +202,3 @@ def scale_rows(rows: Tensor, scales: Tensor | None) -> Tensor:
             [1.5000, 2.0000]])
     """
     return rows if scales is None else rows * scales[:, None]
-
-
-def check_samples(features: Tensor, logits: Tensor, labels: Tensor | None = None) -> None:
-    """Check that features ``(n, d)``, logits ``(n, c)`` and int64 labels ``(n,)`` describe the same n samples.
-
-    Raises:
-        ValueError: they do not, or a label is outside ``0 .. c - 1``; the message says which and how.
-    """
-    if features.ndim != 2 or logits.ndim != 2 or len(features) != len(logits):
-        raise ValueError(
-            "features must be (n, d) and logits (n, c) with the same n, "
-            f"got {tuple(features.shape)} and {tuple(logits.shape)}"
-        )
-    if features.dtype != logits.dtype or not features.is_floating_point():
-        raise ValueError(f"features and logits must share a float dtype, got {features.dtype} and {logits.dtype}")
-    if labels is not None:
-        _check_labels(logits, labels)
-
-
-def _check_labels(logits: Tensor, labels: Tensor) -> None:
-    if labels.dtype != torch.int64 or labels.shape != logits.shape[:1]:
-        raise ValueError(
-            f"labels must be int64 of shape ({len(logits)},), got {labels.dtype} of shape {tuple(labels.shape)}"
-        )
-    if len(labels) and not (labels.min() >= 0 and labels.max() < logits.shape[1]):
-        raise ValueError(
-            f"labels must lie in 0 .. {logits.shape[1] - 1} (the logits have {logits.shape[1]} columns), "
-            f"got {int(labels.min())} .. {int(labels.max())}"
-        )

@@ -13,9 +13,11 @@ keeps their dtype and device.  Weights are normalised here: only their proportio
 import torch
 from torch import Tensor
 
-from lcmat.curvature.last_layer import augmented_features, bernoulli_variances, check_samples, residuals
+from lcmat.config.arguments import checked
+from lcmat.curvature.last_layer import augmented_features, bernoulli_variances, residuals
 
 
+@checked(features="n d", logits="n c++", labels="int<c n", weights="real ...")
 def mean_gradient(
     features: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None = None, *, bias: bool = True
 ) -> Tensor:
@@ -38,10 +40,10 @@ def mean_gradient(
     tensor([[0., 0.],
             [0., 0.]])
     """
-    check_samples(features, logits, labels)
     return _mean_outer(residuals(logits, labels), augmented_features(features, bias=bias), weights)
 
 
+@checked(features="n d", logits="n c++", labels="int<c n", weights="real ...")
 def second_moment(
     features: Tensor, logits: Tensor, labels: Tensor, weights: Tensor | None = None, *, bias: bool = True
 ) -> Tensor:
@@ -64,10 +66,10 @@ def second_moment(
     tensor([[1.0000, 0.2500],
             [1.0000, 0.2500]])
     """
-    check_samples(features, logits, labels)
     return _mean_outer(residuals(logits, labels).square(), augmented_features(features, bias=bias).square(), weights)
 
 
+@checked(features="n d", logits="n c++", labels="int<c n", weights="real ...")
 def gradient_variance(
     features: Tensor,
     logits: Tensor,
@@ -112,6 +114,7 @@ def gradient_variance(
     return centred / (1 - shares.square().sum())
 
 
+@checked(features="n d", logits="n c++", weights="real ...")
 def mean_hessian_diagonal(
     features: Tensor, logits: Tensor, weights: Tensor | None = None, *, bias: bool = True
 ) -> Tensor:
@@ -133,7 +136,6 @@ def mean_hessian_diagonal(
     tensor([[1.0000, 0.2500],
             [1.0000, 0.2500]])
     """
-    check_samples(features, logits)
     return _mean_outer(bernoulli_variances(logits), augmented_features(features, bias=bias).square(), weights)
 
 

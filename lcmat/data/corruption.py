@@ -5,9 +5,11 @@ from dataclasses import replace
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset, content_hash
 
 
+@checked(share="(0, 1)")
 def with_label_noise(data: ImageDataset, share: float, generator: torch.Generator) -> ImageDataset:
     """The same images, `round(share * n)` of which bear the label of another class, uniformly drawn.
 
@@ -27,6 +29,7 @@ def with_label_noise(data: ImageDataset, share: float, generator: torch.Generato
     return replace(data, labels=labels, content_hash=content_hash(data.images, labels), provenance=note)
 
 
+@checked(ratio="(1, inf)")
 def long_tailed(data: ImageDataset, ratio: float, generator: torch.Generator) -> ImageDataset:
     """Part of each class, so that class k of c keeps `ratio ** (-k / (c - 1))` of its images (Cui et al., CVPR 2019).
 
@@ -43,6 +46,7 @@ def long_tailed(data: ImageDataset, ratio: float, generator: torch.Generator) ->
     return replace(subset, provenance=note)
 
 
+@checked(ratio="(1, inf)")
 def long_tailed_rows(data: ImageDataset, ratio: float, generator: torch.Generator) -> Tensor:
     """Which images `long_tailed` keeps, ascending, int64."""
     classes = range(data.num_classes)

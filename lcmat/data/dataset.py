@@ -145,6 +145,24 @@ class Splits(NamedTuple):
     test: ImageDataset
 
 
+def side(images: Tensor, name: str) -> int:
+    """Height and width of square images, as the networks of this package take them.
+
+    Raises:
+        ValueError: they are not square.
+
+    >>> side(torch.zeros(1, 3, 8, 8), "toy")
+    8
+    """
+    height, width = images.shape[2:]
+    if height != width:
+        raise ValueError(
+            f"{name}: images of {height} x {width} pixels: the networks take square ones: bring them "
+            "to one side, as `ImageDataset.from_folder` does with image_size="
+        )
+    return int(height)
+
+
 def content_hash(images: Tensor, labels: Tensor) -> str:
     """SHA-256 over shape, images and labels.
 

@@ -4,6 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lcmat.config.arguments import checked
 from lcmat.config.base import nearest
 from lcmat.config.datasets import DATASETS, SPLITS, DatasetSpec
 from lcmat.files import paths
@@ -13,6 +14,7 @@ if TYPE_CHECKING:
     from lcmat.data.source import Source
 
 
+@checked()
 def load(
     name: str, *, folder: Path | str | None = None, cache: Path | str | None = None, download: bool = True
 ) -> "Splits":

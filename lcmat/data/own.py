@@ -1,5 +1,6 @@
 """Data of one's own as an `ImageDataset`: from tensors or arrays, from a torch data set, from a folder of pictures."""
 
+import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -11,6 +12,8 @@ from torch import Tensor
 
 from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
 from lcmat.data.errors import DataError
+from lcmat.data.samples import map_style, pair
+from lcmat.numerics.arrays import whole_numbers
 
 SUFFIXES = (".jpeg", ".jpg", ".png")
 _CHANNELS = (1, 3, 4)
@@ -46,6 +49,12 @@ def from_torch(
     if like and like.images.shape[1:] != pixels.shape[1:]:
         raise ValueError(
             f"{name}: images {tuple(pixels.shape[1:])}, but those of like= are {tuple(like.images.shape[1:])}"
+        )
+    if int(pixels.max()) == 1:
+        warnings.warn(
+            f"{name}: the images range from 0 to 1 of 255, all but black: give pixels of 0 .. 255 as uint8, or "
+            "floats in 0 .. 1",
+            stacklevel=3,
         )
     mean, std = (like.mean, like.std) if like else channel_statistics(pixels)
     std = tuple(value or 1.0 for value in std)  # a channel of one value only, which so becomes 0
@@ -117,17 +126,18 @@ def _read(file: Path, mode: str, image_size: int | None) -> np.ndarray:
 
 def _pairs(dataset: Any, name: str) -> tuple[Tensor, list[Any]]:
     """All images of a map-style data set as bytes, and its labels."""
-    if not (hasattr(dataset, "__len__") and hasattr(dataset, "__getitem__")):
-        raise ValueError(f"{name}: {type(dataset).__name__} has no length or no items: give a map-style data set")
-    if len(dataset) == 0:
-        raise ValueError(f"{name}: the data set is empty")
+    if isinstance(dataset, Tensor | np.ndarray):
+        raise ValueError(f"{name}: item 0 is no pair (image, label); of images alone give labels=, too")
+    try:
+        dataset = map_style(dataset)
+    except ValueError as error:
+        raise ValueError(f"{name}: {error}") from error
     images, labels = [], []
     for index in range(len(dataset)):
         item = dataset[index]
-        if not isinstance(item, tuple | list) or len(item) != 2:
-            raise ValueError(f"{name}: item {index} is no pair (image, label); of images alone give labels=, too")
-        images.append(_as_bytes(_as_image(item[0])[None], f"{name}, item {index}")[0])
-        labels.append(item[1])
+        image, label = pair(item, f"{name}, item {index}")
+        images.append(_as_bytes(_as_image(image)[None], f"{name}, item {index}")[0])
+        labels.append(label)
         if images[index].shape != images[0].shape:
             raise ValueError(
                 f"{name}: image {index} is {tuple(images[index].shape)}, image 0 is {tuple(images[0].shape)} "
@@ -166,11 +176,11 @@ def _as_bytes(images: Tensor, name: str) -> Tensor:
 def _as_labels(labels: Any, name: str) -> Tensor:
     """int64 (n,)."""
     try:
-        numbers = torch.as_tensor(labels)
-    except (TypeError, ValueError, RuntimeError) as error:
-        raise ValueError(f"{name}: labels must be whole numbers, one for each image ({error})") from error
-    if numbers.ndim != 1 or numbers.is_floating_point() or numbers.is_complex() or numbers.dtype == torch.bool:
+        numbers = whole_numbers("labels", labels)
+    except ValueError as error:
+        raise ValueError(f"{name}: labels must be whole numbers (n,), one for each image: {error}") from error
+    if numbers.ndim != 1:
         raise ValueError(
             f"{name}: labels must be whole numbers (n,), one for each image, not {numbers.dtype} {tuple(numbers.shape)}"
         )
-    return numbers.to("cpu", torch.int64)
+    return numbers.cpu()

@@ -10,6 +10,7 @@ from torch import Tensor
 
 from lcmat.config import SelectionParameters
 from lcmat.data import ImageDataset, Splits
+from lcmat.data.dataset import side
 from lcmat.experiments import training_fingerprint
 from lcmat.experiments.seeds import derived_seed
 from lcmat.models import Network, build
@@ -126,7 +127,7 @@ def make_network(parameters: SelectionParameters, data: ImageDataset, purpose: s
         network,
         num_classes=data.num_classes,
         in_channels=data.images.shape[1],
-        image_size=data.images.shape[2],
+        image_size=side(data.images, data.name),
         width=width,
         seed=derived_seed(parameters.seed, f"{purpose}: initial weights"),
     )

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from lcmat.config.arguments import checked
 from lcmat.files import checkpoints
 
 if TYPE_CHECKING:
@@ -12,6 +13,7 @@ if TYPE_CHECKING:
 _METADATA = {"kind": "coreset"}
 
 
+@checked(path="path")
 def save_coreset(path: str | Path, tensors: Mapping[str, "Tensor"]) -> None:
     """Write a coreset to one file (safetensors and a hash; no pickle), atomically.
 
@@ -25,6 +27,7 @@ def save_coreset(path: str | Path, tensors: Mapping[str, "Tensor"]) -> None:
     checkpoints.save(Path(path), tensors, _METADATA)
 
 
+@checked(path="path")
 def load_coreset(path: str | Path) -> dict[str, "Tensor"]:
     """Read what `save_coreset` wrote, on the CPU.
 
@@ -38,5 +41,5 @@ def load_coreset(path: str | Path) -> dict[str, "Tensor"]:
     """
     tensors, metadata = checkpoints.load(Path(path))
     if metadata.get("kind") != _METADATA["kind"]:
-        raise ValueError(f"{path} holds {metadata.get('kind', 'something else')}, not a coreset")
+        raise ValueError(f"path {str(path)!r} holds {metadata.get('kind', 'something else')}, not a coreset")
     return tensors

@@ -3,6 +3,7 @@
 import torch
 from torch import nn
 
+from lcmat.config.arguments import checked
 from lcmat.config.registry import MODELS, ZOO_PREFIX, Model
 from lcmat.config.signatures import load
 from lcmat.models.network import Network, try_out
@@ -11,6 +12,10 @@ from lcmat.models.zoo import torchvision_network
 __all__ = ["MODELS", "Model", "Network", "build"]
 
 
+_COUNT = "[1, 100000]"  # what memory could hold
+
+
+@checked(num_classes=_COUNT, in_channels=_COUNT, image_size=_COUNT, width=_COUNT)
 def build(
     name: str,
     *,

@@ -1,12 +1,16 @@
 """The one way to look at a network's last layer: its inputs and outputs, taken while the network runs, and verified."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import contextmanager
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+from lcmat.config.arguments import checked
+
+REFUSALS = (RuntimeError, ValueError, AssertionError)  # what images of a wrong shape lead to, in torch and torchvision
 
 _TOLERANCE = 1e-4  # of the largest logit; a layer computed again where it ran gives the same bits on a CPU
 
@@ -18,6 +22,7 @@ class Embedding(NamedTuple):
     logits: Tensor
 
 
+@checked()
 def last_linear(network: nn.Module) -> nn.Linear:
     """The last `torch.nn.Linear` of a network, in the order in which its modules were made.
 
@@ -34,6 +39,7 @@ def last_linear(network: nn.Module) -> nn.Linear:
 
 
 @torch.no_grad()
+@checked(images="any n+ ...")
 def look(network: nn.Module, images: Tensor) -> Embedding:
     """Inputs of the last linear layer and logits of a batch, without gradients, in whichever mode the network is.
 
@@ -41,7 +47,7 @@ def look(network: nn.Module, images: Tensor) -> Embedding:
     is computed once more from what it saw, and must be the network's output, for every image.
 
     Args:
-        network: any classifier whose output is the output of its last `torch.nn.Linear`.
+        network: any classifier whose output, or `.logits` of it, is the output of its last `torch.nn.Linear`.
         images: (n, ...), on the device and in the dtype of the network.
 
     Returns:
@@ -49,7 +55,7 @@ def look(network: nn.Module, images: Tensor) -> Embedding:
 
     Raises:
         ValueError: the network has no such layer, or does something to its output (a temperature, a softmax), or puts
-            out that of another layer.
+            out that of another layer, or cannot take such images.
 
     >>> look(nn.Sequential(nn.Flatten(), nn.Linear(4, 2)), torch.ones(3, 1, 2, 2)).features.shape
     torch.Size([3, 4])
@@ -63,7 +69,7 @@ def look(network: nn.Module, images: Tensor) -> Embedding:
 
     handle = layer.register_forward_hook(watch)
     try:
-        outputs = network(images)
+        outputs = logits_of(network, images)
     finally:
         handle.remove()
     if not seen or len(seen[-1][0]) != len(images) or not _same(outputs, seen[-1][1]):
@@ -89,6 +95,23 @@ def evaluation_mode(network: nn.Module) -> Iterator[None]:
     finally:
         for module, training in modes.items():
             module.training = training
+
+
+def logits_of(network: Callable[[Tensor], Any], images: Tensor) -> Any:
+    """What the network puts out, or the part of it that is called logits.
+
+    Raises:
+        ValueError: the network cannot take such images.
+    """
+    try:
+        outputs = network(images)
+    except REFUSALS as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise ValueError(f"the network cannot take images of the shape {tuple(images.shape)}: {error}") from error
+    if isinstance(outputs, Mapping):
+        return outputs.get("logits")
+    return getattr(outputs, "logits", outputs)
 
 
 def _same(outputs: object, logits: Tensor) -> bool:

@@ -3,6 +3,8 @@
 import torch
 from torch import Tensor, nn
 
+from lcmat.models.last_layer import REFUSALS
+
 
 class Network(nn.Module):
     """A classifier whose last layer is linear: `forward(x) = classifier(features(x))`.
@@ -62,11 +64,7 @@ def try_out(module: nn.Module, name: str, in_channels: int, image_size: int) -> 
         with torch.no_grad():
             outputs: Tensor = module(numbers.reshape(1, in_channels, image_size, image_size))
             return outputs
-    except (
-        RuntimeError,
-        ValueError,
-        AssertionError,
-    ) as error:  # what too small images lead to, in torch and torchvision
+    except REFUSALS as error:
         raise ValueError(f"{name!r} cannot take {image_size}x{image_size} images: {error}") from error
     finally:
         module.train()

@@ -1,9 +1,12 @@
 """Matrices of distances that are computed in blocks on demand, and assembled where they fit."""
 
+import os
 from collections.abc import Callable, Iterator
 
 import torch
 from torch import Tensor
+
+from lcmat.config.arguments import checked
 
 TILE = 256  # rows and columns of a block: its temporaries (0.5 MB of float64 each) stay in the processor's caches
 LARGEST_MATRIX = 16_384  # samples whose float64 matrix takes 2 GiB; for more of them no (n, n) matrix is made
@@ -13,6 +16,7 @@ Part = slice | Tensor
 Blocks = Callable[[Part, Part], Tensor]
 
 
+@checked(size="[0, inf)", like="any ...")
 def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
     """Assemble an ``(n, n)`` symmetric matrix from its upper-triangular blocks, with a zero diagonal.
 
@@ -25,6 +29,7 @@ def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
     tensor([[0., 1.],
             [1., 0.]])
     """
+    check_memory(size**2 * like.element_size(), f"the distances of size {size} samples from each other")
     matrix = like.new_zeros(size, size)
     for rows in tiles(0, size):
         corner = torch.triu(block(rows, rows), diagonal=1)
@@ -36,6 +41,29 @@ def symmetric_matrix(size: int, block: Blocks, like: Tensor) -> Tensor:
     return matrix
 
 
+def check_memory(num_bytes: float, what: str) -> None:
+    """Refuse what this machine cannot hold, before it is tried.
+
+    Args:
+        num_bytes: that are needed at once.
+        what: needs them, for the message.
+
+    Raises:
+        ValueError: they are more than the machine has.
+
+    >>> check_memory(1e18, "a wish")
+    Traceback (most recent call last):
+    ValueError: a wish would take 1000000000.0 GB of memory, this machine has ... GB: select from fewer samples at once
+    """
+    installed = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    if num_bytes > installed:
+        raise ValueError(
+            f"{what} would take {num_bytes / 1e9:.1f} GB of memory, this machine has {installed / 1e9:.1f} GB: select "
+            "from fewer samples at once"
+        )
+
+
+@checked()
 def tiles(start: int, stop: int) -> Iterator[slice]:
     """Cut a range into slices of at most `TILE` elements.
 

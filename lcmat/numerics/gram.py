@@ -4,11 +4,13 @@ from collections.abc import Callable
 
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.blocks import LARGEST_MATRIX
 
 ROWS_THAT_PAY = 1 / 16  # share of the rows from which the whole matrix takes less time than they do one by one
 
 
+@checked(vectors="n d")
 def gram_rows(vectors: Tensor, count: int) -> Callable[[int], Tensor]:
     """A function from j to the inner products ``x_i . x_j`` of all i.
 

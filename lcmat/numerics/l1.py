@@ -6,9 +6,11 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.compiling import njit
 
 
+@checked(left="full n k", right="full m k")
 def l1_distances(left: Tensor, right: Tensor) -> Tensor:
     """L1 distances between the rows of two matrices, ``sum_k |x_ik - y_jk|``.
 

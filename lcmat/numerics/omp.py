@@ -16,6 +16,9 @@ from numpy.typing import NDArray
 from scipy.optimize import nnls
 from torch import Tensor
 
+from lcmat.config.annotations import described
+from lcmat.config.arguments import checked
+from lcmat.numerics.blocks import check_memory
 from lcmat.numerics.ties import TIE_TOLERANCE, first_best
 
 DEPENDENCE = 1e-10  # a column whose squared distance from the span of the chosen is below this share of its own square
@@ -34,6 +37,8 @@ class Pursuit(NamedTuple):
     weights: Tensor  # float64 (budget,), non-negative
 
 
+@torch.no_grad()
+@checked(squares="n", correlations="n", ridge="[0, inf)")
 def orthogonal_matching_pursuit(
     products: Products, squares: Tensor, correlations: Tensor, budget: int, *, ridge: float = 0.0
 ) -> Pursuit:
@@ -74,10 +79,12 @@ def orthogonal_matching_pursuit(
     Pursuit(indices=tensor([0, 1]), gains=tensor([16., 1.], dtype=torch.float64),
             weights=tensor([1.5000, 1.0000], dtype=torch.float64))
     """
+    products = _verified(products, squares)
+    check_memory(
+        budget * len(squares) * squares.element_size(), f"a pursuit of budget {budget} among {len(squares)} columns"
+    )
     if not 0 <= budget <= len(squares):
         raise ValueError(f"budget must lie in 0 .. {len(squares)}, the number of columns, got {budget}")
-    if not 0 <= ridge < float("inf"):
-        raise ValueError(f"ridge must be a finite number >= 0, got {ridge}")
     state = _Factor(products, squares, correlations, budget, ridge)
     while len(state.chosen) < budget and bool((candidates := state.independent()).any()):
         state.append(first_best(state.correlations, candidates, rounding=state.rounding))
@@ -88,6 +95,18 @@ def orthogonal_matching_pursuit(
         torch.cat([state.solution.square().cpu(), nothing]),
         torch.cat([_non_negative_weights(state.lower(), state.solution), nothing]),
     )
+
+
+def _verified(products: Products, squares: Tensor) -> Products:
+    """The products, which are seen to be in the dtype of the squares."""
+
+    def verified(some: Tensor | slice, others: Tensor) -> Tensor:
+        result: object = products(some, others)
+        if not isinstance(result, Tensor) or result.dtype != squares.dtype:
+            raise ValueError(f"products must be {squares.dtype} as the squares, got {described(result)}")
+        return result
+
+    return verified
 
 
 class _Factor:
@@ -186,7 +205,10 @@ def _non_negative_weights(lower: Tensor, solution: Tensor) -> Tensor:
     """Minimise ``|A_S w - b|^2 + ridge |w|^2 = |L^T w - L^{-1} A_S^T b|^2 + const`` over ``w >= 0``."""
     if len(solution) == 0:
         return torch.zeros(0, dtype=torch.float64)
-    weights, _ = nnls(lower.T.cpu().numpy(), solution.cpu().numpy())
+    try:
+        weights, _ = nnls(lower.T.cpu().numpy(), solution.cpu().numpy())
+    except RuntimeError as error:
+        raise ValueError(f"the weights of {len(solution)} columns did not settle ({error}): raise ridge") from error
     return torch.from_numpy(weights)
 
 

@@ -12,6 +12,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.blocks import LARGEST_MATRIX, TILE, Blocks, symmetric_matrix
 from lcmat.numerics.bounds import Bounds
 from lcmat.numerics.entries import Entries, group
@@ -40,6 +41,7 @@ class Clusters(NamedTuple):
     sizes: Tensor  # float64 (budget,), how many samples have it as their nearest
 
 
+@checked(size="[0, inf)", like="any ...")
 def facility_location_of_blocks(block: Blocks, size: int, budget: int, *, like: Tensor) -> Clusters:
     """Greedily choose ``budget`` of n samples by facility location on the distances between them.
 
@@ -183,7 +185,10 @@ def _bounds(distances: _Distances) -> Bounds:
         smallest, largest = min(smallest, values.min()), np.maximum(largest, values.max())
         sums[columns] += values.sum(axis=0)
     if not (smallest >= 0 and largest < np.inf):
-        raise ValueError(f"distances must be finite and non-negative, found {smallest:g} to {largest:g} (or NaN)")
+        raise ValueError(
+            f"distances must be finite and non-negative, found {smallest:g} to {largest:g} (or NaN): are the features "
+            "or logits too large?"
+        )
     return Bounds(float(smallest), float(largest), sums)
 
 

@@ -6,6 +6,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.bounds import bounds_of
 from lcmat.numerics.greedy import greedy
 
@@ -17,6 +18,7 @@ class Ranking(NamedTuple):
     gains: Tensor  # float64 (budget,)
 
 
+@checked(distances="all ...")
 def facility_location(distances: Tensor, budget: int) -> Ranking:
     """Greedily choose ``budget`` candidates that minimise ``sum_i min_{j in S} d_ij`` (paper Eq. 11-12, Algorithm 1).
 
@@ -50,13 +52,17 @@ def facility_location(distances: Tensor, budget: int) -> Ranking:
     matrix = distances.detach().cpu().contiguous().numpy()
     bounds = bounds_of(matrix)
     if not (bounds.low >= 0 and np.isfinite(bounds.sums).all()):
-        raise ValueError(f"distances must be finite and non-negative, found {bounds.low:g} to {bounds.high:g} (or NaN)")
+        raise ValueError(
+            f"distances must be finite and non-negative, found {bounds.low:g} to {bounds.high:g} "
+            "(or NaN): are the features or logits too large?"
+        )
     if budget == 0:
         return Ranking(torch.empty(0, dtype=torch.int64), torch.empty(0, dtype=torch.float64))
     picks, gains = greedy(matrix, budget, bounds)
     return Ranking(torch.from_numpy(picks), torch.from_numpy(gains))
 
 
+@checked(distances="any n m", indices="int<m k")
 def cluster_sizes(distances: Tensor, indices: Tensor) -> Tensor:
     """How many samples have each chosen candidate as their nearest: CRAIG's weights ``gamma_j`` (paper appendix A.3).
 

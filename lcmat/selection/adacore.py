@@ -5,14 +5,17 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer, hessian_diagonals, per_sample_gradients
-from lcmat.numerics.blocks import Blocks, Part
+from lcmat.numerics.blocks import Blocks, Part, check_memory
 from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
 
+_MATRICES = 3  # of all samples and dimensions at once
 OFFICIAL_OFFSET = 10.0  # the official similarity is 10 - distance, and facility location clips it at 0
 
 
+@checked(budget="[0, n]", damping="[0, inf)")
 def adacore(
     layer: LastLayer,
     budget: int,
@@ -50,6 +53,7 @@ def adacore(
     return Coreset(indices, sizes, gains)
 
 
+@checked(features="n+ d", logits="n c++", labels="int<c n", damping="[0, inf)")
 def preconditioned_distance_blocks(
     features: Tensor, logits: Tensor, labels: Tensor, *, damping: float, bias: bool = True
 ) -> Blocks:
@@ -77,8 +81,6 @@ def preconditioned_distance_blocks(
     tensor([[0.0000, 5.6569],
             [5.6569, 0.0000]])
     """
-    if not 0 <= damping < float("inf"):
-        raise ValueError(f"damping must be a finite number >= 0, got {damping}")
     gradients, diagonals = _gradients_and_hessians(features, logits, labels, bias)
     diagonals += damping * diagonals.mean()
     vectors = torch.where(diagonals > 0, gradients.div_(diagonals), 0.0)
@@ -92,6 +94,7 @@ def preconditioned_distance_blocks(
     return block
 
 
+@checked(features="n+ d", logits="n c++", labels="int<c n")
 def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor, *, bias: bool = True) -> Blocks:
     """The distances behind the official code's similarities ``10 - |g_i / lambda_i - g_j / lambda_j|_2``.
 
@@ -127,6 +130,10 @@ def official_distance_blocks(features: Tensor, logits: Tensor, labels: Tensor, *
 
 def _gradients_and_hessians(features: Tensor, logits: Tensor, labels: Tensor, bias: bool) -> tuple[Tensor, Tensor]:
     """Gradients and Hessian diagonals, ``(n, c (d + 1))`` each: their ratio is no outer product once it is damped."""
+    entries = logits.numel() * (features.shape[1] + bias)
+    check_memory(
+        _MATRICES * entries * features.element_size(), f"AdaCore's gradients of {len(features)} samples of a class"
+    )
     gradients = per_sample_gradients(features, logits, labels, bias=bias).flatten(1)
     return gradients, hessian_diagonals(features, logits, bias=bias).flatten(1)
 

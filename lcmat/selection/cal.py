@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import best
@@ -11,6 +12,7 @@ ELEMENTS_PER_BLOCK = 1 << 20  # of distances and divergences together, 8 MB
 _ROUNDING = 1e-13  # of a squared distance from an inner product, relative to the squared norms
 
 
+@checked(budget="[0, n]", num_neighbours="[1, inf)")
 def cal(
     layer: LastLayer,
     budget: int,
@@ -40,8 +42,6 @@ def cal(
     >>> cal(layer, 1, torch.Generator(), num_neighbours=1).indices
     tensor([2])
     """
-    if num_neighbours < 1:
-        raise ValueError(f"num_neighbours must be at least 1, got {num_neighbours}")
     features, logits, _ = layer
     logarithms = logits.log_softmax(dim=1)
     scores = torch.zeros_like(logarithms[:, 0])
@@ -54,6 +54,7 @@ def cal(
     return best(-scores if official_order else scores, budget, rounding=1e-15)
 
 
+@checked(points="n d", rows="int<n m", count="[1, n)")
 def nearest_neighbours(points: Tensor, rows: Tensor, count: int) -> Tensor:
     """The ``count`` nearest others of some points, in ascending order of their index; ties go to the lowest index.
 
@@ -75,6 +76,8 @@ def nearest_neighbours(points: Tensor, rows: Tensor, count: int) -> Tensor:
     distances[torch.arange(len(rows)), rows] = torch.inf
     limit = distances.kthvalue(count, dim=1, keepdim=True).values
     rounding = _ROUNDING * squares.max()
+    if not bool(limit.isfinite().all()):
+        raise ValueError("the points (features) are too large: their squared distances are not finite")
     nearer, near = distances < limit - rounding, distances <= limit + rounding
     missing = count - nearer.sum(dim=1, keepdim=True)
     at_limit = near & ~nearer

@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.farthest_first import farthest_first
 
 
+@checked(budget="[0, n]")
 def contextual_diversity(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Greedy k-center with symmetric KL divergences of predictions (Agarwal et al., ECCV 2020, CDAL-CS).
 

@@ -8,7 +8,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset, Subset
 
+from lcmat.config.arguments import check_fields, checked
 from lcmat.data.dataset import ImageDataset
+from lcmat.data.samples import map_style
 from lcmat.files.coresets import load_coreset, save_coreset
 
 
@@ -18,14 +20,19 @@ class Coreset:
 
     Attributes:
         indices: positions in the training set, int64 ``(m,)``; class by class, best first within a class.
-        weights: one per chosen sample, float64 ``(m,)``, summing to the number of training samples: how many of them
-            it stands for.  The paper's experiments train without them ("weighting degrades performance").
+        weights: one per chosen sample, float64 ``(m,)``: how many training samples it stands for.  They sum to the
+            number of those whose class has a chosen one.  The paper's experiments train without them ("weighting
+            degrades performance").
         gains: the marginal gain of each choice, float64 ``(m,)``, NaN for methods that have none.
     """
 
     indices: Tensor
     weights: Tensor
     gains: Tensor
+
+    def __post_init__(self) -> None:
+        """Refuse tensors that do not belong together."""
+        check_fields(self, indices="int m", weights="real m", gains="any m")
 
     def __len__(self) -> int:
         """The number of chosen samples."""
@@ -46,6 +53,7 @@ class Coreset:
         Raises:
             ValueError: ``dataset`` is too short to be the one selected from.
         """
+        dataset = map_style(dataset)
         size = len(dataset)  # type: ignore[arg-type]  # a map-style data set has a length
         if len(self) and int(self.indices.max()) >= size:
             raise ValueError(f"index {int(self.indices.max())} is outside the data set of {size} samples: another set?")
@@ -63,6 +71,7 @@ class Coreset:
         return cls(**load_coreset(path))
 
 
+@checked(indices="int m", size="[0, inf)", gains="any m")
 def equally_weighted(indices: Tensor, size: int, gains: Tensor | None = None) -> Coreset:
     """The coreset of a method that defines no weights: each chosen sample stands for as many.
 
@@ -81,6 +90,7 @@ def equally_weighted(indices: Tensor, size: int, gains: Tensor | None = None) ->
     return Coreset(indices.cpu(), weights, torch.full_like(weights, torch.nan) if gains is None else gains)
 
 
+@checked()
 def concatenate(parts: list[Coreset]) -> Coreset:
     """Join coresets of disjoint sets of samples, such as the classes, into one, in the order given.
 

@@ -4,6 +4,7 @@ from typing import Literal
 
 import torch
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.distances import outer_product_distance_blocks
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.streaming import facility_location_of_blocks
@@ -12,6 +13,7 @@ from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.official import LossReduction, OfficialWeights
 
 
+@checked(budget="[0, n]")
 def craig(
     layer: LastLayer,
     budget: int,

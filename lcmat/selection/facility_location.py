@@ -2,6 +2,7 @@
 
 import torch
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset, equally_weighted
@@ -9,6 +10,7 @@ from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.similarity import cosine_distance_blocks
 
 
+@checked(budget="[0, n]")
 def facility_location(
     layer: LastLayer,
     budget: int,

@@ -5,10 +5,12 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset, equally_weighted
 
 
+@checked(size="[0, inf)", budget="[0, size]", rounding="[0, inf)")
 def farthest_first(
     divergences_to: Callable[[int], Tensor], size: int, budget: int, generator: torch.Generator, *, rounding: float
 ) -> Coreset:
@@ -36,6 +38,8 @@ def farthest_first(
         return equally_weighted(torch.empty(0, dtype=torch.int64), size)
     indices = [int(torch.randint(size, (), generator=generator))]
     nearest = divergences_to(indices[0])
+    if nearest.shape != (size,):
+        raise ValueError(f"divergences_to must give {size} numbers, as many as size says, gave {tuple(nearest.shape)}")
     free = torch.ones_like(nearest, dtype=torch.bool)
     free[indices[0]] = False
     for _ in range(budget - 1):

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset, equally_weighted
@@ -10,6 +11,7 @@ from lcmat.selection.gradient_factors import gradient_factors, logit_changes, me
 from lcmat.selection.official import LossReduction
 
 
+@checked(budget="[0, n]", eta="(0, inf)", rounds="[1, inf)")
 def glister(
     layer: LastLayer,
     budget: int,
@@ -56,6 +58,7 @@ def glister(
     )
 
 
+@checked(budget="[0, n]", validation="m", eta="(0, inf)", rounds="[1, inf)")
 def glister_val(
     layer: LastLayer,
     budget: int,
@@ -98,8 +101,6 @@ def glister_val(
     >>> glister_val(layer, 1, torch.Generator(), validation=layer, eta=0.5).gains  # 0.5 (2 * 1.5 + 1) / 2
     tensor([1.], dtype=torch.float64)
     """
-    if not 0 < eta < float("inf") or (rounds is not None and rounds < 1):
-        raise ValueError(f"eta must be positive and finite and rounds at least 1, got {eta} and {rounds}")
     factors = _factors(layer, double_softmax, loss_reduction)
     at_once = -(-budget // (rounds or max(budget, 1)))
     free = torch.ones(len(factors), dtype=torch.bool, device=factors.device)

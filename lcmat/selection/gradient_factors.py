@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import residuals, scale_rows
 from lcmat.selection.official import LossReduction, loss_scales
 
 
+@checked(logits="n c++", labels="int<c n")
 def gradient_factors(
     logits: Tensor, labels: Tensor, *, double_softmax: bool = False, loss_reduction: LossReduction | None = None
 ) -> Tensor:
@@ -31,6 +33,7 @@ def gradient_factors(
     return scale_rows(factors, loss_scales(len(labels), loss_reduction, like=logits))
 
 
+@checked(logits="n c++", labels="int<c n")
 def double_softmax_residuals(logits: Tensor, labels: Tensor) -> Tensor:
     """Gradients in the logits of the cross-entropy of ``softmax(softmax(logits))``: ``J (softmax(p) - y)``.
 
@@ -53,6 +56,7 @@ def double_softmax_residuals(logits: Tensor, labels: Tensor) -> Tensor:
     return probabilities * (inner - (probabilities * inner).sum(dim=1, keepdim=True))
 
 
+@checked(factors="n c", features="n d")
 def mean_gradient(factors: Tensor, features: Tensor, *, bias: bool = True) -> Tensor:
     """The mean of the gradients ``r_i [h_i; 1]^T``.
 
@@ -78,6 +82,7 @@ def mean_gradient(factors: Tensor, features: Tensor, *, bias: bool = True) -> Te
     return total / len(factors)
 
 
+@checked(gradient="c e", factors="n c", features="n d")
 def products_with(gradient: Tensor, factors: Tensor, features: Tensor) -> Tensor:
     """Inner products of the gradients ``r_i [h_i; 1]^T`` with one gradient.
 
@@ -95,6 +100,7 @@ def products_with(gradient: Tensor, factors: Tensor, features: Tensor) -> Tensor
     return logit_changes(gradient, features).mul(factors).sum(dim=1)
 
 
+@checked(step="c e", features="n d")
 def logit_changes(step: Tensor, features: Tensor) -> Tensor:
     """Changes of the logits that a step of the last layer's parameters makes.
 
@@ -109,5 +115,7 @@ def logit_changes(step: Tensor, features: Tensor) -> Tensor:
     tensor([[9.]])
     """
     d = features.shape[1]
+    if step.shape[1] not in (d, d + 1):
+        raise ValueError(f"the step must be (c, d + 1) or (c, d) with d = {d} features, got {tuple(step.shape)}")
     changes = features @ step[:, :d].T
     return changes if step.shape[1] == d else changes + step[:, -1]

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer, augmented_features
 from lcmat.numerics.omp import orthogonal_matching_pursuit
 from lcmat.selection.coreset import Coreset
@@ -10,6 +11,7 @@ from lcmat.selection.gradient_factors import gradient_factors, mean_gradient, pr
 from lcmat.selection.official import LossReduction, OfficialWeights
 
 
+@checked(budget="[0, n]", ridge="[0, inf)")
 def gradmatch(
     layer: LastLayer,
     budget: int,
@@ -58,6 +60,7 @@ def gradmatch(
     )
 
 
+@checked(budget="[0, n]", validation="m", ridge="[0, inf)")
 def gradmatch_val(
     layer: LastLayer,
     budget: int,
@@ -98,6 +101,7 @@ def gradmatch_val(
     return match(target, factors, layer.features, budget, ridge=ridge, raw=raw)
 
 
+@checked(target="c e", factors="n+ c", features="n d", budget="[0, n]", ridge="[0, inf)")
 def match(
     target: Tensor, factors: Tensor, features: Tensor, budget: int, *, ridge: float, raw: bool = False
 ) -> Coreset:

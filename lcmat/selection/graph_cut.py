@@ -5,6 +5,7 @@ from collections.abc import Callable
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.ties import first_best
 from lcmat.selection.coreset import Coreset, equally_weighted
@@ -12,6 +13,7 @@ from lcmat.selection.gradient_factors import gradient_factors
 from lcmat.selection.similarity import directions
 
 
+@checked(budget="[0, n]", cut_lambda="[0, 1e30]")
 def graph_cut(
     layer: LastLayer,
     budget: int,
@@ -43,6 +45,7 @@ def graph_cut(
     return equally_weighted(indices, len(factors), gains)
 
 
+@checked(sums="n+", budget="[0, n]", cut_lambda="[0, 1e30]")
 def graph_cut_ranking(
     similarity_row: Callable[[int], Tensor], sums: Tensor, budget: int, *, cut_lambda: float
 ) -> tuple[Tensor, Tensor]:
@@ -69,8 +72,6 @@ def graph_cut_ranking(
     >>> graph_cut_ranking(rows.__getitem__, rows.sum(dim=0), 3, cut_lambda=1.0)
     (tensor([0, 2, 1]), tensor([ 0.5000,  0.0000, -0.5000], dtype=torch.float64))
     """
-    if not 0 <= cut_lambda < float("inf"):
-        raise ValueError(f"cut_lambda must be a finite number >= 0, got {cut_lambda}")
     gains = cut_lambda * sums - 1
     rounding = 1e-14 * float(gains.abs().max())
     free = torch.ones_like(gains, dtype=torch.bool)

@@ -2,6 +2,7 @@
 
 import torch
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.gram import gram_rows
 from lcmat.numerics.ties import first_best
@@ -10,6 +11,7 @@ from lcmat.selection.coreset import Coreset, equally_weighted
 _ROUNDING = 1e-13  # of an inner product of a few thousand float64 numbers, relative to the norms
 
 
+@checked(budget="[0, n]")
 def herding(layer: LastLayer, budget: int, generator: torch.Generator, *, official_order: bool = False) -> Coreset:
     """Greedily match the mean of the features (Welling, ICML 2009; without replacement as in iCaRL, Algorithm 4).
 

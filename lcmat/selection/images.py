@@ -4,21 +4,29 @@ from typing import Any
 
 import torch
 from torch import nn
-from torch.utils.data import DataLoader, Dataset
 
+from lcmat.config.arguments import checked
+from lcmat.config.base import recognised
+from lcmat.config.registry import METHODS
 from lcmat.curvature.last_layer import LastLayer
+from lcmat.data.dataset import ImageDataset
+from lcmat.data.samples import batches, map_style
 from lcmat.models.last_layer import evaluation_mode, joined, last_linear, look
 from lcmat.selection import Coreset, select
+from lcmat.selection.budgets import class_budgets
+from lcmat.selection.selector import checked_options
 
 
+@checked(batch_size="[1, inf)")
 def select_images(
     network: nn.Module,
-    dataset: Dataset[Any],
+    dataset: Any,
     *,
     fraction: float | None = None,
     size: int | None = None,
     method: str = "lcmat-s",
     seed: int = 0,
+    balanced: bool = True,
     batch_size: int = 256,
     **options: Any,
 ) -> Coreset:
@@ -26,12 +34,15 @@ def select_images(
 
     Args:
         network: any classifier whose output is the output of its last `torch.nn.Linear` (torchvision's ResNet, VGG,
-            Inception, ViT, ... are).  Used in eval mode on the device where it is; its mode is restored.
-        dataset: map-style data set of ``(image, label)``; the *training* set, without random augmentation.
+            Inception, ViT, ... are), also as `.logits` of what it puts out.  Used in eval mode on the device where it
+            is; its mode is restored.
+        dataset: map-style data set of ``(image, label)`` or a loader of one; the *training* set, without random
+            augmentation.  Its items may have further values, or be dictionaries with the usual names.
         fraction: choose this fraction of each class; or
         size: choose this many in all.
         method: a name in `lcmat.METHODS`.
         seed: for methods that draw random numbers.
+        balanced: whether each class gets its share, see `lcmat.select`.
         batch_size: images in one forward pass.
         options: the method's own, for instance ``rho=0.1``.
 
@@ -39,19 +50,36 @@ def select_images(
         The coreset; ``coreset.subset(dataset)`` is what to train on.
 
     Raises:
-        ValueError: the network has no such last layer, or `lcmat.select` refuses the method, options or samples.
+        ValueError: the network has no such last layer or cannot take the images, or `lcmat.select` refuses the method,
+            options or samples.
+
+    Warns:
+        UserWarning: the images are neither scaled to 0 .. 1 nor normalised.
 
     >>> images, labels = torch.eye(4).reshape(4, 1, 2, 2), torch.tensor([0, 0, 1, 1])
     >>> network = nn.Sequential(nn.Flatten(), nn.Linear(4, 2))
     >>> select_images(network, torch.utils.data.TensorDataset(images, labels), size=2).indices.shape
     torch.Size([2])
     """
+    chosen = METHODS[recognised(method, "method", METHODS)]
+    checked_options(method, chosen, options)
+    _check_budget(map_style(dataset), fraction, size, balanced)
     features, logits, labels = last_layer(network, dataset, batch_size=batch_size)
     bias = last_linear(network).bias is not None
-    return select(method, features, logits, labels, fraction=fraction, size=size, seed=seed, bias=bias, **options)
+    return select(
+        method,
+        *(features, logits, labels),
+        fraction=fraction,
+        size=size,
+        seed=seed,
+        balanced=balanced,
+        bias=bias,
+        **options,
+    )
 
 
-def last_layer(network: nn.Module, dataset: Dataset[Any], *, batch_size: int = 256) -> LastLayer:
+@checked(batch_size="[1, inf)")
+def last_layer(network: nn.Module, dataset: Any, *, batch_size: int = 256) -> LastLayer:
     """The last linear layer's inputs and outputs for every sample of a data set, in order, in eval mode.
 
     Args:
@@ -65,14 +93,18 @@ def last_layer(network: nn.Module, dataset: Dataset[Any], *, batch_size: int = 2
     Raises:
         ValueError: the network's output is not that of its last linear layer, or the data set is empty.
     """
-    if len(dataset) == 0:  # type: ignore[arg-type]  # a map-style data set has a length
-        raise ValueError("the data set is empty: there is nothing to select from")
+    dataset = map_style(dataset)
     weight = last_linear(network).weight
     parts, labels = [], []
-    # A loader draws a seed for its workers; with a generator of its own it leaves the global random state alone.
-    loader = DataLoader(dataset, batch_size=batch_size, generator=torch.Generator())
     with evaluation_mode(network):
-        for images, classes in loader:
+        for images, classes in batches(dataset, batch_size):
             parts.append(look(network, images.to(weight.device, weight.dtype)))
-            labels.append(torch.as_tensor(classes, dtype=torch.int64))
+            labels.append(classes)
     return LastLayer(*joined(parts), torch.cat(labels))
+
+
+def _check_budget(dataset: Any, fraction: float | None, size: int | None, balanced: bool) -> None:
+    """Refuse a budget before the network looks at the images: by the classes, where they are known by then."""
+    known = balanced and isinstance(dataset, ImageDataset)
+    groups = dataset.labels if known else torch.zeros(len(dataset), dtype=torch.int64)
+    class_budgets(groups, fraction=fraction, size=size)

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.gram import gram_rows
 from lcmat.selection.coreset import Coreset
@@ -11,6 +12,7 @@ from lcmat.selection.farthest_first import farthest_first
 _ROUNDING = 1e-13  # of a squared distance from an inner product, relative to the squared norms
 
 
+@checked(budget="[0, n]")
 def k_center(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Greedy k-center in feature space with Euclidean distances (Sener & Savarese, ICLR 2018, Algorithm 1).
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.distances import gradient_distance_blocks, hessian_distance_blocks
 from lcmat.curvature.last_layer import LastLayer, top_variance_dimensions
 from lcmat.numerics.blocks import Blocks, Part, symmetric_matrix
@@ -11,6 +12,7 @@ from lcmat.selection.coreset import Coreset
 from lcmat.selection.official import LossReduction, loss_scales
 
 
+@checked(budget="[0, n]", rho="[0, inf)")
 def lcmat_s(
     layer: LastLayer,
     budget: int,
@@ -47,6 +49,7 @@ def lcmat_s(
     return Coreset(indices, sizes, gains)
 
 
+@checked(features="n+ d", logits="n c++", labels="int<c n", scales="n", rho="[0, inf)")
 def lcmat_distances(
     features: Tensor,
     logits: Tensor,
@@ -82,6 +85,7 @@ def lcmat_distances(
     return symmetric_matrix(len(features), blocks, like=features)
 
 
+@checked(features="n+ d", logits="n c++", labels="int<c n", scales="n", rho="[0, inf)")
 def lcmat_distance_blocks(
     features: Tensor,
     logits: Tensor,
@@ -109,8 +113,6 @@ def lcmat_distance_blocks(
     Raises:
         ValueError: shapes disagree, ``rho`` is negative or not finite, or ``top_k`` is not positive.
     """
-    if not 0 <= rho < float("inf"):
-        raise ValueError(f"rho must be a finite number >= 0, got {rho}")
     dimensions = top_variance_dimensions(features, logits, top_k, scales=scales, bias=bias)
     gradients = gradient_distance_blocks(features, logits, labels, scales=scales, bias=bias)
     hessians = hessian_distance_blocks(features, logits, dimensions, scales=scales, bias=bias)

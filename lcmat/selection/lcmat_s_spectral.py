@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.distances import gradient_distance_blocks
 from lcmat.curvature.exact_distances import spectral_hessian_distance_blocks
 from lcmat.curvature.last_layer import LastLayer
@@ -11,6 +12,7 @@ from lcmat.numerics.streaming import facility_location_of_blocks
 from lcmat.selection.coreset import Coreset
 
 
+@checked(budget="[0, n]", rho="[0, inf)")
 def lcmat_s_spectral(
     layer: LastLayer,
     budget: int,
@@ -38,8 +40,6 @@ def lcmat_s_spectral(
     Raises:
         ValueError: ``rho`` is negative or not finite.
     """
-    if not 0 <= rho < float("inf"):
-        raise ValueError(f"rho must be a finite number >= 0, got {rho}")
     gradients = gradient_distance_blocks(*layer, bias=bias)
     hessians = spectral_hessian_distance_blocks(layer.features, layer.logits, bias=bias)
 

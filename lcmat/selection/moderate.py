@@ -2,11 +2,13 @@
 
 import torch
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset
 from lcmat.selection.scores import best
 
 
+@checked(budget="[0, n]")
 def moderate(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Smallest ``|d_i - median(d)|`` first, ``d_i = ||h_i - centre of its class||`` (Xia et al., ICLR 2023).
 
@@ -28,6 +30,8 @@ def moderate(layer: LastLayer, budget: int, generator: torch.Generator) -> Cores
     sums = features.new_zeros(int(labels.max()) + 1, features.shape[1]).index_add_(0, labels, features)
     centres = sums / labels.bincount()[:, None].clamp(min=1)
     distances = (features - centres[labels]).norm(dim=1)
+    if not bool(distances.isfinite().all()):
+        raise ValueError("the features are too large: their distances from the centre are not finite")
     ascending = distances.sort().values
     median = (ascending[(len(ascending) - 1) // 2] + ascending[len(ascending) // 2]) / 2
     rounding = 1e-13 * float(features.norm(dim=1).max())

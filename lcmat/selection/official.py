@@ -5,6 +5,8 @@ from typing import Literal
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
+
 OfficialWeights = Literal[True]
 """The weights that the official code trains with; None for those that the method defines."""
 
@@ -14,6 +16,7 @@ LossReduction = Literal["mean-per-batch"]
 OFFICIAL_BATCH_SIZE = 128
 
 
+@checked(size="[0, inf)", like="any ...")
 def loss_scales(size: int, reduction: LossReduction | None, *, like: Tensor) -> Tensor | None:
     """Factors by which the samples' losses are multiplied.
 

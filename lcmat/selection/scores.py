@@ -3,11 +3,13 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.ties import TIE_TOLERANCE
 from lcmat.selection.coreset import Coreset, equally_weighted
 
 
+@checked(scores="n", budget="[0, n]", rounding="[0, inf)")
 def best(scores: Tensor, budget: int, *, rounding: float = 0.0) -> Coreset:
     """The samples with the largest scores, equally weighted; of equal scores the lowest index comes first.
 
@@ -29,6 +31,7 @@ def best(scores: Tensor, budget: int, *, rounding: float = 0.0) -> Coreset:
     return equally_weighted(order[by_rank_and_index][:budget], len(order))
 
 
+@checked(budget="[0, n]")
 def least_confidence(layer: LastLayer, budget: int, generator: torch.Generator, *, raw_logits: bool = False) -> Coreset:
     """Largest ``1 - max_k p_k`` first (Settles 2009, Sec. 3.1; Coleman et al., ICLR 2020).
 
@@ -50,6 +53,7 @@ def least_confidence(layer: LastLayer, budget: int, generator: torch.Generator, 
     return best(_sorted_probabilities(layer)[:, 1:].sum(dim=1), budget)
 
 
+@checked(budget="[0, n]")
 def entropy(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Largest ``-sum_k p_k log p_k`` first (Settles 2009, Sec. 3.1; Coleman et al., ICLR 2020).
 
@@ -66,6 +70,7 @@ def entropy(layer: LastLayer, budget: int, generator: torch.Generator) -> Corese
     return best(-(logarithms.exp() * logarithms).sum(dim=1), budget)
 
 
+@checked(budget="[0, n]")
 def margin(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """Smallest ``p_(1) - p_(2)`` of the sorted probabilities first (Scheffer et al. 2001; Settles 2009, Sec. 3.1).
 
@@ -85,6 +90,7 @@ def margin(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset
     return best(others.sum(dim=1) + others[:, :1].sum(dim=1), budget)
 
 
+@checked(budget="[0, n]", error_norms="n")
 def el2n(layer: LastLayer, budget: int, generator: torch.Generator, *, error_norms: Tensor) -> Coreset:
     """Largest error norm ``||p - y||_2`` early in training first (Paul et al., NeurIPS 2021, definition 2.2).
 
@@ -101,6 +107,7 @@ def el2n(layer: LastLayer, budget: int, generator: torch.Generator, *, error_nor
     return best(error_norms, budget)
 
 
+@checked(budget="[0, n]", gradient_norms="n")
 def grand(layer: LastLayer, budget: int, generator: torch.Generator, *, gradient_norms: Tensor) -> Coreset:
     """Largest gradient norm ``||g||_2`` early in training first (Paul et al., NeurIPS 2021, definition 2.1).
 
@@ -117,6 +124,7 @@ def grand(layer: LastLayer, budget: int, generator: torch.Generator, *, gradient
     return best(gradient_norms, budget)
 
 
+@checked(budget="[0, n]", forgetting_events="n")
 def forgetting(layer: LastLayer, budget: int, generator: torch.Generator, *, forgetting_events: Tensor) -> Coreset:
     """Largest number of forgetting events first (Toneva et al., ICLR 2019, Sec. 3).
 
@@ -135,6 +143,7 @@ def forgetting(layer: LastLayer, budget: int, generator: torch.Generator, *, for
     return best(forgetting_events, budget)
 
 
+@checked(budget="[0, n]", boundary_distances="any n")
 def deepfool(layer: LastLayer, budget: int, generator: torch.Generator, *, boundary_distances: Tensor) -> Coreset:
     """Smallest distance to the decision boundary first (Ducoffe & Precioso 2018).
 

@@ -4,10 +4,12 @@ import torch
 from torch import Tensor
 from torch.nn.functional import normalize
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import augmented_features
 from lcmat.numerics.blocks import Blocks, Part
 
 
+@checked(factors="n c", features="n d")
 def directions(factors: Tensor, features: Tensor, *, bias: bool = True) -> tuple[Tensor, Tensor]:
     """The unit vectors ``r_i / |r_i|`` and ``[h_i; 1] / |[h_i; 1]|``; a vector of zeros stays one.
 
@@ -27,6 +29,7 @@ def directions(factors: Tensor, features: Tensor, *, bias: bool = True) -> tuple
     return normalize(factors, dim=1, eps=tiny), normalize(augmented_features(features, bias=bias), dim=1, eps=tiny)
 
 
+@checked(factors="n c", features="n d")
 def cosine_distance_blocks(factors: Tensor, features: Tensor, *, bias: bool = True) -> Blocks:
     """Distances ``(1 - cos(g_i, g_j)) / 2`` of gradients ``g_i = r_i [h_i; 1]^T``, block by block on demand.
 

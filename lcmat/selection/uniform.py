@@ -2,10 +2,12 @@
 
 import torch
 
+from lcmat.config.arguments import checked
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.selection.coreset import Coreset, equally_weighted
 
 
+@checked(budget="[0, n]")
 def uniform(layer: LastLayer, budget: int, generator: torch.Generator) -> Coreset:
     """A uniformly random choice without replacement; each sample stands for ``n / budget``.
 

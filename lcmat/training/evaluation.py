@@ -7,10 +7,12 @@ import torch
 from torch import Tensor, nn
 from torch.nn.modules.batchnorm import _BatchNorm
 
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
-from lcmat.models.last_layer import Embedding, evaluation_mode, joined, look
+from lcmat.models.last_layer import Embedding, evaluation_mode, joined, logits_of, look
 
 
+@checked(batch_size="[1, inf)", device="device")
 def embed(network: nn.Module, data: ImageDataset, *, batch_size: int = 512, device: str = "cpu") -> Embedding:
     """Features before the last linear layer, and logits, of every image in evaluation mode, in float32 on the CPU.
 
@@ -29,6 +31,7 @@ def embed(network: nn.Module, data: ImageDataset, *, batch_size: int = 512, devi
         return joined(look(network, images) for images in _batches(network, data, batch_size, device))
 
 
+@checked(batch_size="[1, inf)", device="device")
 def accuracy_percent(
     network: nn.Module,
     data: ImageDataset,
@@ -53,6 +56,7 @@ def accuracy_percent(
     return 100 * int((logits.argmax(1) == data.labels.to(logits.device)).sum()) / len(data)
 
 
+@checked(batch_size="[1, inf)", device="device")
 def predict(
     module: nn.Module,
     data: ImageDataset,
@@ -76,7 +80,7 @@ def predict(
     _check_images(data)
     forward = module if forward is None else forward
     with evaluation_mode(module), torch.no_grad():
-        return torch.cat([forward(images) for images in _batches(module, data, batch_size, device)])
+        return torch.cat([logits_of(forward, images) for images in _batches(module, data, batch_size, device)])
 
 
 def on_device(data: ImageDataset, device: str) -> ImageDataset:

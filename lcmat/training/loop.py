@@ -10,9 +10,10 @@ from pathlib import Path
 import torch
 from torch import Tensor, nn
 
+from lcmat.config.arguments import checked
 from lcmat.data.dataset import ImageDataset
 from lcmat.files.checkpoints import resume_from
-from lcmat.models.last_layer import evaluation_mode
+from lcmat.models.last_layer import evaluation_mode, logits_of
 from lcmat.training import resume
 from lcmat.training.draws import check_generator
 from lcmat.training.recipe import Recipe
@@ -58,6 +59,7 @@ class TrainingResult:
         return self.evaluated_epochs[self.accuracies_percent.index(self.best_accuracy_percent)]
 
 
+@checked(device="device", checkpoint_seconds="[0, inf]", progress_seconds="[0, inf]")
 def train(
     network: nn.Module,
     data: ImageDataset,
@@ -223,9 +225,13 @@ def _num_logits(network: nn.Module, data: ImageDataset) -> int:
     """How many logits the network gives to an image."""
     device = next(network.parameters()).device
     with evaluation_mode(network):
-        logits = network(data.normalized([0]).to(device))
+        logits = logits_of(network, data.normalized([0]).to(device))
     if not isinstance(logits, Tensor) or logits.ndim != 2:
-        raise ValueError(f"{type(network).__name__} does not take images to one tensor of logits (n, c)")
+        raise ValueError(f"network: {type(network).__name__} does not take images to one tensor of logits (n, c)")
+    if logits.shape[1] < 2:
+        raise ValueError(
+            f"network: {type(network).__name__} has one logit, whose softmax is 1: build it with two or more"
+        )
     return logits.shape[1]
 
 

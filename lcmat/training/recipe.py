@@ -4,6 +4,8 @@ import math
 from dataclasses import dataclass
 from typing import Literal
 
+from lcmat.config.arguments import check_fields, checked
+
 
 @dataclass(frozen=True)
 class Recipe:
@@ -46,6 +48,7 @@ class Recipe:
 
     def __post_init__(self) -> None:
         """Refuse values that no run can use."""
+        check_fields(self)
         for name, valid, expected in (
             ("epochs", self.epochs >= 1, "at least 1"),
             ("batch_size", self.batch_size >= 1, "at least 1"),
@@ -53,15 +56,13 @@ class Recipe:
             ("momentum", 0 <= self.momentum < 1, "in [0, 1)"),
             ("nesterov", not self.nesterov or self.momentum > 0, "False without momentum"),
             ("weight_decay", 0 <= self.weight_decay < math.inf, "non-negative and finite"),
-            ("optimizer", self.optimizer in ("sgd", "adam"), "'sgd' or 'adam'"),
-            ("schedule", self.schedule in ("cosine", "constant"), "'cosine' or 'constant'"),
             ("crop_padding", self.crop_padding >= 0, "at least 0"),
-            ("precision", self.precision in ("float32", "bfloat16"), "'float32' or 'bfloat16'"),
         ):
             if not valid:
                 raise ValueError(f"Recipe: {name}={getattr(self, name)!r} must be {expected}")
 
 
+@checked(num_steps="[0, inf)")
 def learning_rates(recipe: Recipe, num_steps: int) -> list[float]:
     """Learning rate of each step.
 

@@ -3,7 +3,10 @@
 import torch
 from torch import Tensor
 
+from lcmat.config.arguments import checked
 
+
+@checked(images="all n channels+ height+ width+")
 def random_crop_flip(images: Tensor, *, padding: int = 4, flip: bool = True, generator: torch.Generator) -> Tensor:
     """Crop each image at a random place of its reflection-padded self, then mirror half of them.
 

@@ -7,6 +7,8 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lcmat.config.arguments import checked, made_of
+
 
 class Mixed(NamedTuple):
     """Images in which a rectangle comes from another image of the batch, and the labels of both."""
@@ -17,6 +19,10 @@ class Mixed(NamedTuple):
     share: float  # of the pixels that are the image's own
 
 
+made_of(Mixed, images="any n channels height width", labels="int<c n", partners="int<c n")
+
+
+@checked(images="any n channels height width", labels="int n", probability="[0, 1]")
 def cutmix(images: Tensor, labels: Tensor, *, probability: float = 0.5, generator: torch.Generator) -> Mixed:
     """Replace a rectangle of each image by that of another, with the given probability.
 
@@ -48,6 +54,7 @@ def cutmix(images: Tensor, labels: Tensor, *, probability: float = 0.5, generato
     return Mixed(mixed, labels, labels[order], 1 - replaced / (height * width))
 
 
+@checked(logits="any n+ c+")
 def mixed_cross_entropy(logits: Tensor, mixed: Mixed) -> Tensor:
     """Cross-entropy with both labels, each weighted by its share of the pixels.
 

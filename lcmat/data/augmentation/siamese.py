@@ -15,6 +15,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
+from lcmat.config.arguments import checked
 from lcmat.config.base import nearest
 
 Combine = Literal["one", "idc", "all"]
@@ -61,6 +62,7 @@ class Transformation:
     uniforms: Tensor
 
 
+@checked(num="[1, inf)")
 def draw_transformation(
     strategy: str, *, generator: torch.Generator, num: int = 1, combine: Combine = "one"
 ) -> Transformation:
@@ -87,6 +89,7 @@ def draw_transformation(
     return Transformation(_combined(names, choice, combine), uniforms)
 
 
+@checked(images="any n channels height width")
 def apply_transformation(transformation: Transformation, images: Tensor, *, ratios: Ratios | None = None) -> Tensor:
     """Transform a batch of images: a deterministic function, differentiable in them.
 
@@ -115,6 +118,7 @@ def apply_transformation(transformation: Transformation, images: Tensor, *, rati
     return images
 
 
+@checked()
 def operations(strategy: str) -> tuple[str, ...]:
     """Names of the operations in a strategy.
 

@@ -10,6 +10,7 @@ from torch import Tensor
 from lcmat.condensation.synthetic import SyntheticSet
 from lcmat.config import ContinualParameters
 from lcmat.data import ImageDataset
+from lcmat.data.dataset import side
 from lcmat.experiments import training_fingerprint
 from lcmat.experiments.memory.stage import Filled, identity, stream
 from lcmat.experiments.seeds import derived_seed
@@ -68,7 +69,7 @@ def stage_view(
             str(parameters.network),
             num_classes=data.num_classes,
             in_channels=data.images.shape[1],
-            image_size=data.images.shape[2],
+            image_size=side(data.images, data.name),
             width=parameters.width,
             seed=int(torch.randint(2**31, (), generator=generator)),
         )
