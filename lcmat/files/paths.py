@@ -8,7 +8,6 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent
 """Folder of the package `lcmat`."""
 
-REPOSITORY = "https://github.com/lcmat-reproduction/lcmat"
 _CONTENTS = "_toc.yml"  # only the repository has it
 
 
@@ -17,9 +16,11 @@ class NoRepositoryError(RuntimeError):
 
     def __init__(self, folder: Path) -> None:
         """Say where it was looked for."""
+        from lcmat.files.home import repository
+
         super().__init__(
             f"this needs files that only the repository has (notebooks, published numbers, reference records), and "
-            f"{folder} is no checkout of it: git clone {REPOSITORY}, and repeat this in there; "
+            f"{folder} is no checkout of it: git clone {repository() or 'it'}, and repeat this in there; "
             f"runs and sweeps do without notebooks by --no-notebook"
         )
 
