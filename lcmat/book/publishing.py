@@ -100,8 +100,9 @@ def publish_executed(folder: Path) -> None:
 
     book = read_book()
     for path in sorted(folder.glob("book/*/*.ipynb")):
-        page = path.relative_to(folder).with_suffix("").as_posix()
-        _write(path, published(nbformat.read(path, as_version=4), References(book, page)))
+        notebook, page = nbformat.read(path, as_version=4), path.relative_to(folder).with_suffix("").as_posix()
+        if "papermill" in notebook.metadata:  # else it has been rewritten before
+            _write(path, published(notebook, References(book, page)))
 
 
 def _write(path: Path, notebook: NotebookNode) -> None:
