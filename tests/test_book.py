@@ -1,7 +1,10 @@
 """The book: its pages exist, its chapters keep the house rules, and the built site renders without a network."""
 
+import functools
+import http.server
 import importlib.util
 import re
+import threading
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -10,6 +13,7 @@ import pytest
 import yaml
 
 from lcmat.book.chapters import output_of, sources
+from lcmat.files.home import repository
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build/html"
@@ -131,7 +135,7 @@ def test_docstrings_are_escaped_outside_literals(docstring, expected):
 
 
 def test_notebooks_are_launched_where_they_are_published():
-    assert CONFIG["repository"] == {"url": "https://github.com/lcmat-reproduction/lcmat", "branch": "notebooks"}
+    assert CONFIG["repository"] == {"branch": "notebooks"}  # its address is set by book/_ext/addresses.py
     assert CONFIG["execute"]["execute_notebooks"] == "off"
     assert {"binderhub_url", "colab_url"} <= set(CONFIG["launch_buttons"])
 
@@ -182,10 +186,11 @@ def test_pages_are_light_and_launch_the_published_notebooks(browser):
         assert path.stat().st_size < MAX_PAGE_BYTES, path
     for page in pages():
         if not (ROOT / f"{page}.md").is_file():
-            text = (SITE / f"{page}.html").read_text()
-            assert (
-                f"https://colab.research.google.com/github/lcmat-reproduction/lcmat/blob/notebooks/{page}.ipynb" in text
+            launched = re.findall(
+                r"https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+/blob/notebooks/([\w/.-]+)\.ipynb",
+                (SITE / f"{page}.html").read_text(),
             )
+            assert launched == ([page] if repository() else [])
 
 
 @pytest.mark.site
@@ -197,6 +202,56 @@ def test_every_text_can_be_read_in_both_themes(browser):
             tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
             assert tab.evaluate(CONTRAST, LEAST_CONTRAST) == [], (page, theme)
     tab.close()
+
+
+@pytest.fixture
+def address():
+    """The site, served over HTTP."""
+    handler = functools.partial(QuietHandler, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """One that says nothing."""
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("width", [390, 1440])
+def test_pages_served_over_http_complain_of_nothing_and_scroll_only_inside_their_frames(width, browser, address):
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    tab = context.new_page()
+    said = []
+    tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("response", lambda response: said.append(response.url) if response.status >= 400 else None)
+    for page in (*pages(), "404"):
+        tab.goto(f"{address}{page}.html", timeout=120_000)
+        assert said == [], page
+        assert len(tab.locator("meta[name=description]").get_attribute("content")) > 20, page
+        assert tab.locator("link[rel=icon]").count() == 1, page
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page
+    context.close()
+
+
+@pytest.mark.site
+def test_code_is_legible_and_what_is_cut_off_can_be_scrolled(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 900})
+    tab = context.new_page()
+    tab.goto(f"{address}book/derivation/03_upper_bound.html", timeout=120_000)
+    tab.wait_for_selector("article div.math mjx-container")
+    tab.wait_for_function("document.querySelectorAll('article div.math[tabindex]').length > 0")
+    assert tab.evaluate("getComputedStyle(document.querySelector('div.highlight pre')).fontSize") == "14px"
+    cut = "[...document.querySelectorAll('article div.math')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    assert tab.evaluate(
+        f"{cut}.every(e => e.tabIndex === 0 && getComputedStyle(e).backgroundImage.includes('gradient'))"
+    )
+    context.close()
 
 
 @pytest.mark.site

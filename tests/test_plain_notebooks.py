@@ -9,12 +9,10 @@ from pathlib import Path
 
 import nbformat
 import pytest
-import yaml
 
 from lcmat.book import publishing
 from lcmat.book.plain import plain, plain_code
 from lcmat.book.references import Book, References, Work
-from lcmat.files import home
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build/html"
@@ -34,8 +32,9 @@ PAGE = r"""
 ## Part one
 
 See {eq}`eq-one`, {eq}`eq-far`, {ref}`above`, {ref}`the part <above>`, {numref}`fig-seen`, {doc}`second`,
-{doc}`there <../start/notation>`, {term}`coreset`, {cite:t}`one2001`, {cite:p}`one2001,two2002`, [words](second.md),
-[elsewhere](https://example.org), {func}`~torch.func.grad`, {math}`x^2`, `{doc}` and ``{eq}`literal` ``.{.wide}
+{doc}`there <../start/notation>`, {term}`coreset`, {cite:t}`one2001`,
+{cite:p}`one2001,two2002`, [words](second.md),
+[elsewhere](https://example.org){.wide}, {func}`~torch.func.grad`, {math}`x^2`, `{doc}` and ``{eq}`literal` ``.
 
 - a list
 
@@ -102,8 +101,9 @@ PLAIN = r"""
 
 ## Part one
 
-See (1), (1) of “Second”, Part one, the part, Figure 1, [Second](second.ipynb),
-there, coreset, [One (2001)](https://doi.org/10.1/1), ([One, 2001](https://doi.org/10.1/1); Two and Three, 2002), [words](second.ipynb),
+See (1), [(1) of “Second”](second.ipynb), Part one, the part, Figure 1, [Second](second.ipynb),
+there, coreset, [One (2001)](https://doi.org/10.1/1),
+([One, 2001](https://doi.org/10.1/1); Two and Three, 2002), [words](second.ipynb),
 [elsewhere](https://example.org), `torch.func.grad`, $x^2$, `{doc}` and ``{eq}`literal` ``.
 
 - a list
@@ -158,8 +158,8 @@ x = "{doc}`kept`"
 
 
 def book(site=None):
-    made = Book(works={"one2001": Work("One", "2001", "https://doi.org/10.1/1"), "two2002": Work("Two and Three", "2002", None)})
-    made.site = site
+    works = {"one2001": Work("One", "2001", "https://doi.org/10.1/1"), "two2002": Work("Two and Three", "2002", None)}
+    made = Book(works=works, site=site)
     made.add("book/part/first", PAGE, is_notebook=True)
     made.add("book/part/second", "# Second\n\n```{math}\n:label: eq-far\nz\n```\n", is_notebook=True)
     made.add("book/start/notation", "# Notation\n", is_notebook=False)
@@ -205,7 +205,9 @@ def test_roles_in_the_texts_of_code_are_rewritten_and_computed_targets_stay():
 
 def test_an_executed_notebook_keeps_results_and_loses_what_its_machine_left():
     output = nbformat.v4.new_output("display_data", {"text/markdown": ":::{div} x\nSee {doc}`second`.\n:::"})
-    cell = nbformat.v4.new_code_cell("1", outputs=[output], execution_count=3, metadata={"papermill": {"status": "completed"}})
+    cell = nbformat.v4.new_code_cell(
+        "1", outputs=[output], execution_count=3, metadata={"papermill": {"status": "completed"}}
+    )
     notebook = nbformat.v4.new_notebook(cells=[cell], metadata={"papermill": {"input_path": "/here"}, "lcmat": {}})
     made = publishing.published(notebook, References(book(), "book/part/first"))
     assert made.cells[-1].outputs[0].data["text/markdown"].strip() == "See [Second](second.ipynb)."
@@ -230,7 +232,9 @@ def test_no_directive_or_role_is_left_and_no_path_of_this_machine(name, exported
 @pytest.mark.parametrize("name", NAMES)
 def test_equations_are_numbered_without_gaps(name, exported):
     notebook = nbformat.read(exported / f"{name}.ipynb", as_version=4)
-    numbers = [int(n) for kind, text in texts(notebook) if kind == "markdown" for n in re.findall(r"\\tag\{(\d+)\}", text)]
+    numbers = [
+        int(n) for kind, text in texts(notebook) if kind == "markdown" for n in re.findall(r"\\tag\{(\d+)\}", text)
+    ]
     assert numbers == list(range(1, len(numbers) + 1))
     assert all(text.count("$$") % 2 == 0 for kind, text in texts(notebook) if kind == "markdown")
 
@@ -255,9 +259,18 @@ def test_on_colab_the_first_cell_clones_and_installs(tmp_path, exported):
         subprocess.run(["git", *author, *words], cwd=upstream, check=True)
     notebook = nbformat.read(exported / "start/ten-minutes.ipynb", as_version=4)
     cell = next(text for kind, text in texts(notebook) if kind == "code")
-    setting = {"GIT_CONFIG_COUNT": "1", "GIT_CONFIG_KEY_0": f"url.file://{upstream}.insteadOf", "GIT_CONFIG_VALUE_0": HOME}
+    setting = {
+        "GIT_CONFIG_COUNT": "1",
+        "GIT_CONFIG_KEY_0": f"url.file://{upstream}.insteadOf",
+        "GIT_CONFIG_VALUE_0": HOME,
+    }
     pip = {"PIP_DRY_RUN": "1", "PIP_NO_DEPS": "1", "PIP_NO_INDEX": "1", "PIP_NO_BUILD_ISOLATION": "0"}
-    environment = {"PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin", "HOME": str(tmp_path), **setting, **pip}
+    environment = {
+        "PATH": f"{Path(sys.executable).parent}:/usr/local/bin:/usr/bin:/bin",
+        "HOME": str(tmp_path),
+        **setting,
+        **pip,
+    }
     shown = [sys.executable, "-c", f"{cell}\nimport lcmat\nprint(getattr(lcmat, 'WHENCE', 'installed'))"]
     for colab, whence in (({}, "installed"), ({"COLAB_RELEASE_TAG": "release"}, "the clone")):
         done = subprocess.run(shown, cwd=empty, env=environment | colab, capture_output=True, text=True)
@@ -267,7 +280,11 @@ def test_on_colab_the_first_cell_clones_and_installs(tmp_path, exported):
 
 
 @pytest.mark.parametrize(
-    "name", [pytest.param(name, marks=() if name in QUICK else (pytest.mark.slow, pytest.mark.timeout(1200))) for name in NAMES]
+    "name",
+    [
+        pytest.param(name, marks=() if name in QUICK else (pytest.mark.slow, pytest.mark.timeout(1200)))
+        for name in NAMES
+    ],
 )
 def test_it_runs_from_an_empty_folder_by_plain_papermill(name, exported, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -7,7 +7,7 @@ from collections.abc import Callable
 from functools import cache
 from typing import TYPE_CHECKING
 
-from lcmat.book.references import OPTION, References, options_of
+from lcmat.book.references import References, options_of
 from lcmat.files.extras import require
 
 if TYPE_CHECKING:
@@ -17,7 +17,16 @@ if TYPE_CHECKING:
 CONTAINERS = {"card-carousel", "container", "div", "grid", "grid-item", "margin", "tab-set"}
 """Directives that only arrange what is in them."""
 
-SILENT = {"bibliography", "contents", "eval-rst", "execution-statistics", "include", "index", "tableofcontents", "toctree"}
+SILENT = {
+    "bibliography",
+    "contents",
+    "eval-rst",
+    "execution-statistics",
+    "include",
+    "index",
+    "tableofcontents",
+    "toctree",
+}
 """Directives that only a build of the whole book can carry out."""
 
 CODE = {"code", "code-block", "code-cell", "sourcecode"}

@@ -170,7 +170,9 @@ def options_of(content: str) -> tuple[dict[str, str], str]:
 
 def bibliography(file: Path) -> dict[str, Work]:
     """Read a BibTeX file with one field on a line."""
-    return {key: _work(dict(_FIELD.findall(fields))) for key, fields in _ENTRY.findall(file.read_text(encoding="utf-8"))}
+    return {
+        key: _work(dict(_FIELD.findall(fields))) for key, fields in _ENTRY.findall(file.read_text(encoding="utf-8"))
+    }
 
 
 def _work(fields: Mapping[str, str]) -> Work:
