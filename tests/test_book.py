@@ -245,9 +245,9 @@ def test_code_is_legible_and_what_is_cut_off_can_be_scrolled(browser, address):
     tab = context.new_page()
     tab.goto(f"{address}book/derivation/03_upper_bound.html", timeout=120_000)
     tab.wait_for_selector("article div.math mjx-container")
-    tab.wait_for_function("document.querySelectorAll('article div.math[tabindex]').length > 0")
+    tab.wait_for_function("document.querySelectorAll('article div.math mjx-container[tabindex]').length > 0")
     assert tab.evaluate("getComputedStyle(document.querySelector('div.highlight pre')).fontSize") == "14px"
-    cut = "[...document.querySelectorAll('article div.math')].filter(e => e.scrollWidth > e.clientWidth + 1)"
+    cut = "[...document.querySelectorAll('article div.math mjx-container')].filter(e => e.scrollWidth > e.clientWidth + 1)"
     assert tab.evaluate(
         f"{cut}.every(e => e.tabIndex === 0 && getComputedStyle(e).backgroundImage.includes('gradient'))"
     )

@@ -2,7 +2,7 @@
 (function () {
   "use strict";
 
-  const FRAMES = ".bd-article div.math, .bd-article .cell_output .text_html, .bd-article .pst-scrollable-table-container, .report-table-frame";
+  const FRAMES = ".bd-article div.math mjx-container, .bd-article .cell_output .text_html, .bd-article .pst-scrollable-table-container, .report-table-frame";
 
   function reach() {
     document.querySelectorAll(FRAMES).forEach((frame) => {

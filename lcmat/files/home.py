@@ -1,7 +1,7 @@
 """Where the repository and its site are published: one setting, from which every address follows.
 
-The setting is `Repository` in `[project.urls]` of pyproject.toml. Until `python -m lcmat.files.home owner/name` has written
-it, no file names an address that is not there: lines that need one wait behind the mark `home:`.
+The setting is `Repository` in `[project.urls]` of pyproject.toml. Until `make home REPOSITORY=owner/name` has written it,
+no file names an address that is not there: lines that need one wait behind the mark `home:`.
 """
 
 import json
@@ -102,7 +102,8 @@ def _declared(folder: Path) -> str | None:
             urls = dict(line.split(", ", 1) for line in metadata("lcmat").get_all("Project-URL", []))
         except PackageNotFoundError:
             urls = {}
-    return urls.get("Repository")
+    declared: str | None = urls.get("Repository")
+    return declared
 
 
 def _described(before: bytes, new: str) -> bytes:
