@@ -6,6 +6,7 @@ import importlib.util
 import re
 import threading
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import jupytext
@@ -140,6 +141,36 @@ def test_notebooks_are_launched_where_they_are_published():
     assert {"binderhub_url", "colab_url"} <= set(CONFIG["launch_buttons"])
 
 
+def test_the_edit_button_opens_the_tracked_source_of_every_page():
+    source_of = load_extension("addresses").source_of
+    for page in pages():
+        suffix = ".md" if (ROOT / f"{page}.md").is_file() else ".ipynb"
+        assert (ROOT / source_of(page, suffix)).is_file(), page
+
+
+@pytest.mark.parametrize("name", ["somebody/lcmat", None])
+def test_buttons_and_addresses_are_there_only_with_a_repository(name, monkeypatch):
+    extension = load_extension("addresses")
+    monkeypatch.setattr(extension, "repository", lambda: name and f"https://github.com/{name}")
+    config = SimpleNamespace(html_theme_options={"launch_buttons": {"colab_url": "x"}}, html_baseurl="")
+    extension.set_addresses(None, config)
+    assert {config.html_theme_options[button] for button in extension.BUTTONS} == {name is not None}
+    assert bool(config.html_theme_options["launch_buttons"]) is (name is not None)
+    assert config.html_baseurl == ("https://somebody.github.io/lcmat/" if name else "")
+
+
+def test_the_description_of_a_page_is_its_first_paragraph_without_formulas():
+    from docutils.core import publish_doctree
+
+    describe = load_extension("page_head").description
+    text = "Title\n=====\n\n.. note:: A box.\n\nBecause :math:`x`.\n\nTwo\nlines.\n\nOther\n-----\n\nText.\n"
+    # A lone section becomes the document's title unless it is told not to.
+    doctree = publish_doctree(text, settings_overrides={"doctitle_xform": False})
+    assert describe(doctree) == "Two lines."
+    words = publish_doctree(f"Title\n=====\n\n{'word ' * 60}", settings_overrides={"doctitle_xform": False})
+    assert describe(words) == " ".join(["word"] * 31) + "…"
+
+
 @pytest.fixture(scope="module")
 def browser():
     if not (SITE / "index.html").is_file():
@@ -247,10 +278,10 @@ def test_code_is_legible_and_what_is_cut_off_can_be_scrolled(browser, address):
     tab.wait_for_selector("article div.math mjx-container")
     tab.wait_for_function("document.querySelectorAll('article div.math mjx-container[tabindex]').length > 0")
     assert tab.evaluate("getComputedStyle(document.querySelector('div.highlight pre')).fontSize") == "14px"
-    cut = "[...document.querySelectorAll('article div.math mjx-container')].filter(e => e.scrollWidth > e.clientWidth + 1)"
-    assert tab.evaluate(
-        f"{cut}.every(e => e.tabIndex === 0 && getComputedStyle(e).backgroundImage.includes('gradient'))"
-    )
+    equations = "[...document.querySelectorAll('article div.math mjx-container')]"
+    cut = f"{equations}.filter(e => e.scrollWidth > e.clientWidth + 1)"
+    cue = "e => e.tabIndex === 0 && getComputedStyle(e).backgroundImage.includes('gradient')"
+    assert tab.evaluate(f"{cut}.length > 0 && {cut}.every({cue})")
     context.close()
 
 

@@ -101,7 +101,7 @@ PLAIN = r"""
 
 ## Part one
 
-See (1), [(1) of “Second”](second.ipynb), Part one, the part, Figure 1, [Second](second.ipynb),
+See (1), [(3) of “Second”](second.ipynb), Part one, the part, Figure 1, [Second](second.ipynb),
 there, coreset, [One (2001)](https://doi.org/10.1/1),
 ([One, 2001](https://doi.org/10.1/1); Two and Three, 2002), [words](second.ipynb),
 [elsewhere](https://example.org), `torch.func.grad`, $x^2$, `{doc}` and ``{eq}`literal` ``.
@@ -235,7 +235,7 @@ def test_equations_are_numbered_without_gaps(name, exported):
     numbers = [
         int(n) for kind, text in texts(notebook) if kind == "markdown" for n in re.findall(r"\\tag\{(\d+)\}", text)
     ]
-    assert numbers == list(range(1, len(numbers) + 1))
+    assert numbers == list(range(min(numbers, default=0), min(numbers, default=0) + len(numbers)))
     assert all(text.count("$$") % 2 == 0 for kind, text in texts(notebook) if kind == "markdown")
 
 

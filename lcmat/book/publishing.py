@@ -31,6 +31,7 @@ if "COLAB_RELEASE_TAG" in os.environ:
     subprocess.run([sys.executable, "-m", "pip", "install", "--quiet", "--editable", "repository[run]"], check=True)
     sys.path.insert(0, os.path.abspath("repository"))"""
 
+_LISTED = re.compile(r"^\s*(?:- file|root): (\S+)", re.MULTILINE)
 _PAGE_LINK = re.compile(r'href="(?!https?:|#)([^"#]+\.html)(#[^"]*)?"')
 
 
@@ -40,19 +41,18 @@ def page_of(source: Path) -> str:
 
 
 def read_book() -> Book:
-    """Take up all pages of the book: titles, labels, numbers."""
+    """Take up all pages in the order of the contents: titles, labels, numbers."""
     root, home = repository_folder(), repository()
     works = root / "book/references.bib"
     book = Book(works=bibliography(works) if works.is_file() else {}, site=site(home) if home else None)
-    for source in sources():
-        cells = read_source(source).cells
-        figures = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in cells]
-        named = [(figure["name"], figure.get("caption", "")) for figure in figures if "name" in figure]
-        text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
-        book.add(page_of(source), text, named, is_notebook=True)
-    for path in sorted(root.glob("book/**/*.md")):
-        page = path.relative_to(root).with_suffix("").as_posix()
-        book.add(page, path.read_text(encoding="utf-8"), is_notebook=False)
+    notebooks = {page_of(source): source for source in sources()}
+    contents = root / "_toc.yml"
+    listed = _LISTED.findall(contents.read_text(encoding="utf-8")) if contents.is_file() else []
+    for page in dict.fromkeys([*listed, *notebooks]):
+        if page in notebooks:
+            _add_notebook(book, page, notebooks[page])
+        elif (path := root / f"{page}.md").is_file():
+            book.add(page, path.read_text(encoding="utf-8"), is_notebook=False)
     return book
 
 
@@ -109,6 +109,14 @@ def _write(path: Path, notebook: NotebookNode) -> None:
     import nbformat
 
     atomic_write(path, nbformat.writes(notebook).encode())
+
+
+def _add_notebook(book: Book, page: str, source: Path) -> None:
+    cells = read_source(source).cells
+    figures = [cell.metadata.get("mystnb", {}).get("figure", {}) for cell in cells]
+    named = [(figure["name"], figure.get("caption", "")) for figure in figures if "name" in figure]
+    text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+    book.add(page, text, named, is_notebook=True)
 
 
 def _rewritten(cell: Any, references: References) -> list[Any]:

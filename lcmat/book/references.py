@@ -5,6 +5,7 @@ from __future__ import annotations
 import posixpath
 import re
 import unicodedata
+from collections import Counter
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -48,6 +49,7 @@ class Book:
         works: key -> entry of the bibliography.
         notebooks: the pages that are notebooks, which links can lead to without a site.
         site: its address, with a slash at the end.
+        counted: equations and figures so far, which are numbered through the book.
     """
 
     titles: dict[str, str] = field(default_factory=dict)
@@ -55,9 +57,10 @@ class Book:
     works: Mapping[str, Work] = field(default_factory=dict)
     notebooks: set[str] = field(default_factory=set)
     site: str | None = None
+    counted: Counter[str] = field(default_factory=Counter)
 
     def add(self, page: str, text: str, figures: Iterable[tuple[str, str]] = (), *, is_notebook: bool) -> None:
-        """Take up a page.
+        """Take up the next page of the contents.
 
         Args:
             page: its name.
@@ -69,16 +72,20 @@ class Book:
         self.titles[page] = heading[1] if heading else page
         if is_notebook:
             self.notebooks.add(page)
-        for number, label in enumerate(_equations(text), 1):
-            self.labels[label] = Label(page, f"({number})", "", f"equation-{label}")
+        for label in _equations(text):
+            self.labels[label] = Label(page, f"({self._next('equation')})", "", f"equation-{label}")
         for label, title in _SECTION.findall(text):
             self.labels[label] = Label(page, "", title, label)
         for _, title, options in _directives(text):
             if options.get("name"):
                 self.labels[options["name"]] = Label(page, "", title, options["name"])
         drawn = [*((o["name"], "") for name, _, o in _directives(text) if name == "figure" and "name" in o), *figures]
-        for number, (label, caption) in enumerate(drawn, 1):
-            self.labels[label] = Label(page, f"Figure {number}", caption, label)
+        for label, caption in drawn:
+            self.labels[label] = Label(page, f"Figure {self._next('figure')}", caption, label)
+
+    def _next(self, kind: str) -> int:
+        self.counted[kind] += 1
+        return self.counted[kind]
 
 
 @dataclass(frozen=True)

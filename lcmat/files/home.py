@@ -1,7 +1,7 @@
 """Where the repository and its site are published: one setting, from which every address follows.
 
-The setting is `Repository` in `[project.urls]` of pyproject.toml. Until `make home REPOSITORY=owner/name` has written it,
-no file names an address that is not there: lines that need one wait behind the mark `home:`.
+The setting is `Repository` in `[project.urls]` of pyproject.toml. Until `make home REPOSITORY=owner/name` has written
+it, no file names an address that is not there: lines that need one wait behind the mark `home:`.
 """
 
 import json
