@@ -22,7 +22,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test test-lowest test-wheel audit check-site check-links notebooks lock format clean
+.PHONY: help install book test test-lowest test-wheel audit check-site check-links notebooks home lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ check-links: $(INSTALLED) ## Try the links that leave the book (after make book;
 
 notebooks: $(INSTALLED) ## Convert the chapters to .ipynb, for papermill, Jupyter or Colab
 	$(BIN)/lcmat notebooks
+
+home: $(INSTALLED) ## Write the address of the repository and its site everywhere (REPOSITORY=owner/name)
+	$(BIN)/python -m lcmat.files.home "$(REPOSITORY)"
 
 lock: | $(BIN)/uv ## Pin the dependencies anew (UPGRADE=--upgrade for the newest)
 	$(BIN)/uv pip compile --quiet --universal --generate-hashes --no-header --extra book --extra dev $(UPGRADE) \

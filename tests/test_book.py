@@ -1,8 +1,12 @@
 """The book: its pages exist, its chapters keep the house rules, and the built site renders without a network."""
 
+import functools
+import http.server
 import importlib.util
 import re
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 from urllib.parse import unquote
 
 import jupytext
@@ -10,6 +14,7 @@ import pytest
 import yaml
 
 from lcmat.book.chapters import output_of, sources
+from lcmat.files.home import repository
 
 ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build/html"
@@ -131,9 +136,39 @@ def test_docstrings_are_escaped_outside_literals(docstring, expected):
 
 
 def test_notebooks_are_launched_where_they_are_published():
-    assert CONFIG["repository"] == {"url": "https://github.com/lcmat-reproduction/lcmat", "branch": "notebooks"}
+    assert CONFIG["repository"] == {"branch": "notebooks"}  # its address is set by book/_ext/addresses.py
     assert CONFIG["execute"]["execute_notebooks"] == "off"
     assert {"binderhub_url", "colab_url"} <= set(CONFIG["launch_buttons"])
+
+
+def test_the_edit_button_opens_the_tracked_source_of_every_page():
+    source_of = load_extension("addresses").source_of
+    for page in pages():
+        suffix = ".md" if (ROOT / f"{page}.md").is_file() else ".ipynb"
+        assert (ROOT / source_of(page, suffix)).is_file(), page
+
+
+@pytest.mark.parametrize("name", ["somebody/lcmat", None])
+def test_buttons_and_addresses_are_there_only_with_a_repository(name, monkeypatch):
+    extension = load_extension("addresses")
+    monkeypatch.setattr(extension, "repository", lambda: name and f"https://github.com/{name}")
+    config = SimpleNamespace(html_theme_options={"launch_buttons": {"colab_url": "x"}}, html_baseurl="")
+    extension.set_addresses(None, config)
+    assert {config.html_theme_options[button] for button in extension.BUTTONS} == {name is not None}
+    assert bool(config.html_theme_options["launch_buttons"]) is (name is not None)
+    assert config.html_baseurl == ("https://somebody.github.io/lcmat/" if name else "")
+
+
+def test_the_description_of_a_page_is_its_first_paragraph_without_formulas():
+    from docutils.core import publish_doctree
+
+    describe = load_extension("page_head").description
+    text = "Title\n=====\n\n.. note:: A box.\n\nBecause :math:`x`.\n\nTwo\nlines.\n\nOther\n-----\n\nText.\n"
+    # A lone section becomes the document's title unless it is told not to.
+    doctree = publish_doctree(text, settings_overrides={"doctitle_xform": False})
+    assert describe(doctree) == "Two lines."
+    words = publish_doctree(f"Title\n=====\n\n{'word ' * 60}", settings_overrides={"doctitle_xform": False})
+    assert describe(words) == " ".join(["word"] * 31) + "…"
 
 
 @pytest.fixture(scope="module")
@@ -182,10 +217,11 @@ def test_pages_are_light_and_launch_the_published_notebooks(browser):
         assert path.stat().st_size < MAX_PAGE_BYTES, path
     for page in pages():
         if not (ROOT / f"{page}.md").is_file():
-            text = (SITE / f"{page}.html").read_text()
-            assert (
-                f"https://colab.research.google.com/github/lcmat-reproduction/lcmat/blob/notebooks/{page}.ipynb" in text
+            launched = re.findall(
+                r"https://colab\.research\.google\.com/github/[\w.-]+/[\w.-]+/blob/notebooks/([\w/.-]+)\.ipynb",
+                (SITE / f"{page}.html").read_text(),
             )
+            assert launched == ([page] if repository() else [])
 
 
 @pytest.mark.site
@@ -197,6 +233,56 @@ def test_every_text_can_be_read_in_both_themes(browser):
             tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
             assert tab.evaluate(CONTRAST, LEAST_CONTRAST) == [], (page, theme)
     tab.close()
+
+
+@pytest.fixture
+def address():
+    """The site, served over HTTP."""
+    handler = functools.partial(QuietHandler, directory=str(SITE))
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), handler) as server:
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        yield f"http://127.0.0.1:{server.server_port}/"
+        server.shutdown()
+
+
+class QuietHandler(http.server.SimpleHTTPRequestHandler):
+    """One that says nothing."""
+
+    def log_message(self, *words):
+        pass
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("width", [390, 1440])
+def test_pages_served_over_http_complain_of_nothing_and_scroll_only_inside_their_frames(width, browser, address):
+    context = browser.new_context(viewport={"width": width, "height": 900})
+    tab = context.new_page()
+    said = []
+    tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
+    tab.on("pageerror", lambda error: said.append(str(error)))
+    tab.on("response", lambda response: said.append(response.url) if response.status >= 400 else None)
+    for page in (*pages(), "404"):
+        tab.goto(f"{address}{page}.html", timeout=120_000)
+        assert said == [], page
+        assert len(tab.locator("meta[name=description]").get_attribute("content")) > 20, page
+        assert tab.locator("link[rel=icon]").count() == 1, page
+        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page
+    context.close()
+
+
+@pytest.mark.site
+def test_code_is_legible_and_what_is_cut_off_can_be_scrolled(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 900})
+    tab = context.new_page()
+    tab.goto(f"{address}book/derivation/03_upper_bound.html", timeout=120_000)
+    tab.wait_for_selector("article div.math mjx-container")
+    tab.wait_for_function("document.querySelectorAll('article div.math mjx-container[tabindex]').length > 0")
+    assert tab.evaluate("getComputedStyle(document.querySelector('div.highlight pre')).fontSize") == "14px"
+    equations = "[...document.querySelectorAll('article div.math mjx-container')]"
+    cut = f"{equations}.filter(e => e.scrollWidth > e.clientWidth + 1)"
+    cue = "e => e.tabIndex === 0 && getComputedStyle(e).backgroundImage.includes('gradient')"
+    assert tab.evaluate(f"{cut}.length > 0 && {cut}.every({cue})")
+    context.close()
 
 
 @pytest.mark.site

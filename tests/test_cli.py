@@ -273,6 +273,13 @@ def test_notebooks_are_exported_unexecuted(project, tmp_path, capsys):
     assert all('"execution_count": null' in Path(path).read_text(encoding="utf-8") for path in written)
 
 
+def test_notebooks_land_in_the_working_folder_if_no_other_is_named(project, tmp_path, monkeypatch):
+    (tmp_path / "elsewhere").mkdir()
+    monkeypatch.chdir(tmp_path / "elsewhere")
+    assert cli.main(["notebooks"]) == 0
+    assert sorted(path.name for path in Path("notebooks").rglob("*.*")) == ["bad.ipynb", "good.ipynb", "run.ipynb"]
+
+
 def test_a_fraction_too_small_for_the_data_is_named_without_a_traceback(capsys):
     words = ["-p", "fraction=1e-3", "-p", "selection_epochs=1", "-p", "epochs=1"]
     assert cli.main(["run", "selection", "--no-notebook", *words]) == 2

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from lcmat.book.tables import table_sources
 from lcmat.files.paths import PACKAGE, atomic_write, records_folder, repository_folder, runs_folder
-from lcmat.sweep.runner import RunError, execute_notebook, read_source
+from lcmat.sweep.runner import RunError, execute_notebook
 
 BENCHMARKS = "benchmarks"
 
@@ -103,18 +103,6 @@ def execute_chapters(*, jobs: int) -> tuple[list[Path], list[str]]:
             else:
                 messages.append(message)
     return good, messages
-
-
-def export_notebooks(folder: Path) -> list[Path]:
-    """Convert all chapters to `<folder>/<part>/<name>.ipynb`, not executed: for papermill, Jupyter or Colab."""
-    import nbformat
-
-    written = []
-    for source in sources():
-        path = folder / source.parent.name / f"{source.stem}.ipynb"
-        atomic_write(path, nbformat.writes(read_source(source)).encode())
-        written.append(path)
-    return written
 
 
 def _in_parallel(chapters: Sequence[Path], jobs: int) -> Iterable[str | None]:

@@ -17,9 +17,7 @@ def add(commands: Any) -> None:
     chapters.set_defaults(command=_chapters)
 
     notebooks = commands.add_parser("notebooks", help="convert the notebooks to .ipynb, not executed")
-    notebooks.add_argument(
-        "folder", type=Path, nargs="?", default=None, help="by default notebooks/, beside the sources"
-    )
+    notebooks.add_argument("folder", type=Path, nargs="?", default="notebooks", help="(%(default)s, here)")
     notebooks.set_defaults(command=_notebooks)
 
 
@@ -36,9 +34,9 @@ def _chapters(options: argparse.Namespace) -> int:
 
 
 def _notebooks(options: argparse.Namespace) -> int:
-    folder = options.folder or repository_folder() / "notebooks"
-    from lcmat.book.chapters import export_notebooks
+    repository_folder()
+    from lcmat.book.publishing import export_notebooks
 
-    for path in export_notebooks(folder):
+    for path in export_notebooks(options.folder):
         print(path)
     return 0

@@ -10,7 +10,6 @@ from pathlib import Path
 PACKAGE = Path(__file__).resolve().parent.parent
 """Folder of the package `lcmat`."""
 
-REPOSITORY = "https://github.com/lcmat-reproduction/lcmat"
 _CONTENTS = "_toc.yml"  # only the repository has it
 _VARIABLES = ("LCMAT_CACHE", "LCMAT_DATA", "LCMAT_RECORDS", "LCMAT_RUNS")
 _PROBE = 2**16  # bytes; an empty file may fit on a full disk
@@ -21,9 +20,11 @@ class NoRepositoryError(RuntimeError):
 
     def __init__(self, folder: Path) -> None:
         """Say where it was looked for."""
+        from lcmat.files.home import repository
+
         super().__init__(
             f"this needs files that only the repository has (notebooks, published numbers, reference records), and "
-            f"{folder} is no checkout of it: git clone {REPOSITORY}, and repeat this in there; "
+            f"{folder} is no checkout of it: git clone {repository() or 'it'}, and repeat this in there; "
             f"runs and sweeps do without notebooks by --no-notebook"
         )
 

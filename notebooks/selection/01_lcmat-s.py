@@ -18,8 +18,7 @@
 # - **Paper:** Algorithm 1 and Figure 7 of {cite:t}`shin2023lcmat`; its theory has a chapter of its own.
 # - **Cost:** less than half a minute on one core; the real images were selected before and are read from a file.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/selection/01_lcmat-s.ipynb out.ipynb -p rho 0.5`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim

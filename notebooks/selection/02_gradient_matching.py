@@ -19,8 +19,7 @@
 #   $\rho = 0$, the left end of its Figure 4.
 # - **Cost:** less than half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/selection/02_gradient_matching.ipynb out.ipynb -p epochs 5`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim

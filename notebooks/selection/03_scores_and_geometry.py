@@ -19,8 +19,7 @@
 #   {cite:t}`guo2022deepcore` that the paper leaves out.
 # - **Cost:** less than half a minute on one core, on handwritten digits.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/selection/03_scores_and_geometry.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim

@@ -19,8 +19,7 @@
 #   `SJShin-AI/LCMat`, commit `3d74891`, March 2023). It builds on DeepCore {cite:p}`guo2022deepcore`.
 # - **Cost:** about half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/selection/04_official_code.ipynb out.ipynb -p num_seeds 10`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim

@@ -18,8 +18,7 @@
 # - **Paper:** section 3 of {cite:t}`shin2023lcmat`, Eq. 4 to 12 and Algorithm 1, on handwritten digits.
 # - **Cost:** less than half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/start/ten-minutes.ipynb out.ipynb -p rho 0.5`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim
