@@ -121,15 +121,15 @@ plt.show()
 # $$ (eq-wc-branches)
 #
 # **Proof.** $|\Delta| = \max(s\Delta, -s\Delta)$, and the maximum over $\epsilon$ may be taken in each of the two first. In the
-# first, subtracting $|\Delta(\theta)| = s\Delta(\theta)$ leaves $\operatorname{rise}_s$. In the second, $-s\Delta(\theta + \epsilon)
-# - |\Delta(\theta)|$ is the rise of $-s\Delta$ minus twice $|\Delta(\theta)|$. $\square$
+# first, subtracting $|\Delta(\theta)| = s\Delta(\theta)$ leaves $\operatorname{rise}_s$. In the second it leaves the rise of
+# $-s\Delta$ minus twice $|\Delta(\theta)|$, since $-s\Delta$ starts from $-|\Delta(\theta)|$. $\square$
 #
 # **Used in** {doc}`03_upper_bound`, which bounds each rise on its own.
 # ````
 #
 # The second branch is a **change of sign**: the set that had the smaller loss gets the larger one. It must first undo
-# $|\Delta(\theta)|$, so it is closed for small $\rho$ unless $\Delta(\theta) = 0$. In the right disc of {numref}`fig-wc-discs`
-# the star lies beyond the dashed line or not, depending on which branch wins. We found no mention of it in the paper.
+# $|\Delta(\theta)|$, so it is closed for small $\rho$ unless $\Delta(\theta) = 0$. Where the star of a disc in
+# {numref}`fig-wc-discs` lies beyond the dashed line, this branch has won. We found no mention of it in the paper.
 #
 # ## From a small to a large radius
 #
