@@ -137,7 +137,7 @@ def advise(situation: Situation, dataset: str) -> Advice:
 
 def decision_table(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
     """A table in Markdown: a line for each situation, a column for each data set, a link to the evidence."""
-    heads = ["Your situation", *datasets, "Evidence"]
+    heads = ["Your situation", *(DATASETS[name].title for name in datasets), "Evidence"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
         words = [advise(row, dataset).use for dataset in datasets]
@@ -155,7 +155,7 @@ def answer_in_counts(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
             f"in {words.count('better')} of {tested} situations better than choosing at random, in "
             f"{words.count('worse')} worse, and in {words.count('undecided')} the seeds cannot tell"
         )
-        sentences.append(f"- **{dataset}**: {counts if tested else NOT_RUN}.")
+        sentences.append(f"- **{DATASETS[dataset].title}**: {counts if tested else NOT_RUN}.")
     return "\n".join(sentences)
 
 
