@@ -75,35 +75,25 @@ def situations(selection: pd.DataFrame, condensation: pd.DataFrame) -> list[Situ
     learnt = study_runs(condensation[~condensation["stale"].astype(bool)], "condensation")
     chosen = ("uniform selection", DEFINED, SELECTION)
     random = ("random images", CONDENSED, CONDENSATION)
+    by_fraction = paired_to_baseline(as_defined(with_default_selector(clean)))
+    by_noise = paired_to_baseline(study_runs(runs, "label-noise"))
+    few = paired_to_baseline(learnt, "random", scheme=CONDENSATION)
     return [
-        *_by_level(
-            "Images to keep",
-            "fraction",
-            ("selection", *chosen, paired_to_baseline(as_defined(with_default_selector(clean)))),
-        ),
-        *_by_level(
-            "Wrong labels",
-            "label_noise",
-            ("hard-conditions", *chosen, paired_to_baseline(study_runs(runs, "label-noise"))),
-        ),
+        *_by_level(Situation("Images to keep", "selection", *chosen, by_fraction), "fraction"),
+        *_by_level(Situation("Wrong labels", "hard-conditions", *chosen, by_noise), "label_noise"),
         Situation("Unequal classes", "hard-conditions", *chosen, paired_to(unequal, within)),
-        Situation(
-            "A few images per class, chosen or learnt",
-            "condensation",
-            *random,
-            paired_to_baseline(learnt, "random", scheme=CONDENSATION),
-        ),
+        Situation("A few images per class, chosen or learnt", "condensation", *random, few),
     ]
 
 
-def _by_level(title: str, column: str, rest: tuple[str, str, str, Scheme, pd.DataFrame]) -> Iterator[Situation]:
-    """A situation for each share that a column holds; one without a number where there is none."""
-    *described, differences = rest
-    levels = sorted(set(differences[column].dropna())) if len(differences) else []
+def _by_level(whole: Situation, column: str) -> Iterator[Situation]:
+    """The situation at each share that a column holds; the whole where there is none."""
+    levels = sorted(set(whole.differences[column].dropna()))
     for level in levels:
-        yield Situation(f"{title}: {100 * level:.3g} %", *described, differences[differences[column] == level])
+        rows = whole.differences[whole.differences[column] == level]
+        yield whole._replace(title=f"{whole.title}: {100 * level:.3g} %", differences=rows)
     if not levels:
-        yield Situation(title, *described, differences)
+        yield whole
 
 
 def advise(situation: Situation, dataset: str) -> Advice:
