@@ -47,7 +47,7 @@ def test_a_difference_that_the_seeds_cannot_tell_recommends_uniform_selection():
 def test_one_seed_or_none_or_another_codes_says_not_run(records):
     rows = rows_of(records)
     assert {advise(row, "digits").use for row in rows} == {NOT_RUN}
-    assert "- **digits**: not run." in answer_in_counts(rows, ["digits"])
+    assert "- **Digits**: not run." in answer_in_counts(rows, ["digits"])
     assert "| not run | [page](../report/hard-conditions.ipynb) |" in decision_table(rows, datasets_of(rows))
 
 

@@ -75,35 +75,25 @@ def situations(selection: pd.DataFrame, condensation: pd.DataFrame) -> list[Situ
     learnt = study_runs(condensation[~condensation["stale"].astype(bool)], "condensation")
     chosen = ("uniform selection", DEFINED, SELECTION)
     random = ("random images", CONDENSED, CONDENSATION)
+    by_fraction = paired_to_baseline(as_defined(with_default_selector(clean)))
+    by_noise = paired_to_baseline(study_runs(runs, "label-noise"))
+    few = paired_to_baseline(learnt, "random", scheme=CONDENSATION)
     return [
-        *_by_level(
-            "Images to keep",
-            "fraction",
-            ("selection", *chosen, paired_to_baseline(as_defined(with_default_selector(clean)))),
-        ),
-        *_by_level(
-            "Wrong labels",
-            "label_noise",
-            ("hard-conditions", *chosen, paired_to_baseline(study_runs(runs, "label-noise"))),
-        ),
+        *_by_level(Situation("Images to keep", "selection", *chosen, by_fraction), "fraction"),
+        *_by_level(Situation("Wrong labels", "hard-conditions", *chosen, by_noise), "label_noise"),
         Situation("Unequal classes", "hard-conditions", *chosen, paired_to(unequal, within)),
-        Situation(
-            "A few images per class, chosen or learnt",
-            "condensation",
-            *random,
-            paired_to_baseline(learnt, "random", scheme=CONDENSATION),
-        ),
+        Situation("A few images per class, chosen or learnt", "condensation", *random, few),
     ]
 
 
-def _by_level(title: str, column: str, rest: tuple[str, str, str, Scheme, pd.DataFrame]) -> Iterator[Situation]:
-    """A situation for each share that a column holds; one without a number where there is none."""
-    *described, differences = rest
-    levels = sorted(set(differences[column].dropna())) if len(differences) else []
+def _by_level(whole: Situation, column: str) -> Iterator[Situation]:
+    """The situation at each share that a column holds; the whole where there is none."""
+    levels = sorted(set(whole.differences[column].dropna()))
     for level in levels:
-        yield Situation(f"{title}: {100 * level:.3g} %", *described, differences[differences[column] == level])
+        rows = whole.differences[whole.differences[column] == level]
+        yield whole._replace(title=f"{whole.title}: {100 * level:.3g} %", differences=rows)
     if not levels:
-        yield Situation(title, *described, differences)
+        yield whole
 
 
 def advise(situation: Situation, dataset: str) -> Advice:
@@ -137,7 +127,7 @@ def advise(situation: Situation, dataset: str) -> Advice:
 
 def decision_table(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
     """A table in Markdown: a line for each situation, a column for each data set, a link to the evidence."""
-    heads = ["Your situation", *datasets, "Evidence"]
+    heads = ["Your situation", *(DATASETS[name].title for name in datasets), "Evidence"]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
         words = [advise(row, dataset).use for dataset in datasets]
@@ -155,7 +145,7 @@ def answer_in_counts(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
             f"in {words.count('better')} of {tested} situations better than choosing at random, in "
             f"{words.count('worse')} worse, and in {words.count('undecided')} the seeds cannot tell"
         )
-        sentences.append(f"- **{dataset}**: {counts if tested else NOT_RUN}.")
+        sentences.append(f"- **{DATASETS[dataset].title}**: {counts if tested else NOT_RUN}.")
     return "\n".join(sentences)
 
 
