@@ -116,11 +116,15 @@ items = pd.read_csv(project_folder() / "book/paper-items.csv", dtype=str).fillna
 
 
 def links(places):
-    return ", ".join(f"{{doc}}`{place}`" for place in places.split(", "))
+    """Short links: the number of a chapter of the derivation, the name of another page."""
+    numbers = {place: place.split("_")[0].lstrip("0") for place in places.split(", ")}
+    names = {place: place.rpartition("/")[2] for place in numbers if "/" in place}
+    short = {**numbers, **names}
+    return ", ".join(f"{{doc}}`{name} <{place}>`" for place, name in short.items())
 
 
 Markdown(
-    "| Paper | What | In this book | Verdict | Note |\n| --- | --- | --- | --- | --- |\n"
+    "| Paper | What | Chapter | Verdict | Note |\n| --- | --- | --- | --- | --- |\n"
     + "\n".join(
         f"| {r['item']} | {r['what']} | {links(r['where'])} | **{r['verdict']}** | {r['note']} |"
         for r in items.to_dict("records")
