@@ -25,9 +25,10 @@ def test_every_function_of_the_interface_says_what_it_takes():
     for module in modules():
         name = module.__name__
         if name in named and name.rpartition(".")[2] not in ALREADY and name.split(".")[1] not in WORDS:
-            own = "lcmat." if hasattr(module, "__path__") else name  # a package offers what it imports
-            functions = [f for _, f in inspect.getmembers(module, inspect.isfunction) if f.__module__.startswith(own)]
-            public = {(f.__module__, f.__name__) for f in functions if f.__name__[0] != "_"}
+            offered = getattr(module, "__all__", vars(module))  # a package offers what it names
+            functions = [f for f in map(vars(module).get, offered) if inspect.isfunction(f)]
+            own = [f for f in functions if f.__module__.startswith(name) and f.__name__[0] != "_"]
+            public = {(f.__module__, f.__name__) for f in own}
             assert public - checked <= UNCHECKED, name
 
 
