@@ -157,7 +157,7 @@ def test_cal_with_fewer_samples_than_neighbours_takes_all_others():
     samples = one_class(n=6)
     scores = cal_scores(samples, 5)
     assert order("cal", samples) == sorted(range(6), key=lambda i: -scores[i])
-    with pytest.raises(ValueError, match="num_neighbours must be at least 1"):
+    with pytest.raises(ValueError, match="num_neighbours must be a whole number >= 1"):
         order("cal", samples, num_neighbours=0)
 
 

@@ -96,7 +96,7 @@ def test_one_sample_has_no_unbiased_variance():
 
 @pytest.mark.parametrize("weights", [[1.0, 1.0], [1.0, -1.0, 1.0], [0.0, 0.0, 0.0], [1.0, float("nan"), 1.0]])
 def test_weights_that_are_none_are_refused(weights):
-    with pytest.raises(ValueError, match="3 finite numbers"):
+    with pytest.raises(ValueError, match=r"weights must be .*finite numbers"):
         second_moment(*random_samples(n=3), torch.tensor(weights))
 
 

@@ -69,8 +69,9 @@ def test_saturated_predictions_are_still_ranked(method):
 
 
 @pytest.mark.parametrize("method", ["least-confidence", "margin", "entropy"])
-def test_one_class_alone_is_a_tie(method):
-    samples = Samples(n=5, c=1)
+def test_equal_logits_are_a_tie(method):
+    samples = Samples(n=5, c=2)
+    samples.logits = torch.zeros_like(samples.logits)
     assert samples.order(method) == [0, 1, 2, 3, 4]
 
 

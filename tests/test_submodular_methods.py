@@ -116,5 +116,5 @@ def test_a_monotone_graph_cut_reaches_its_guarantee_against_brute_force(seed):
 
 @pytest.mark.parametrize("cut_lambda", [-0.1, float("nan"), float("inf")])
 def test_lambda_must_be_finite_and_not_negative(cut_lambda):
-    with pytest.raises(ValueError, match="cut_lambda must be a finite number >= 0"):
+    with pytest.raises(ValueError, match=r"cut_lambda must be a number in \[0, 1e\+30\]"):
         select("graph-cut", *random_samples(n=10), size=2, cut_lambda=cut_lambda)

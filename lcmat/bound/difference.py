@@ -127,7 +127,7 @@ def set_difference(
 
 def _weights_of(size: int, weights: Tensor | None) -> Tensor:
     if size == 0:
-        raise ValueError("S is empty, so its mean loss is undefined; select at least one sample")
+        raise ValueError("S is empty (no indices), so its mean loss is undefined; select at least one sample")
     if weights is None:
         return torch.full((size,), 1.0 / size, dtype=torch.float64)
     weights = weights.double()

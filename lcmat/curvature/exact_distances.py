@@ -134,7 +134,10 @@ def spectral_hessian_distance_blocks(features: Tensor, logits: Tensor, *, bias: 
         plane = torch.stack([along, across], dim=1)
         others = torch.einsum("mab,mi,mj->miajb", factors[columns], plane, plane)
         others[:, 0, :, 0, :] -= length**2 * factor
-        norms: Tensor = torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
+        try:
+            norms: Tensor = torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
+        except torch.linalg.LinAlgError as error:
+            raise ValueError(f"the features are too large for eigenvalues of their Hessians: {error}") from error
         return norms
 
     def block(rows: Part, columns: Part) -> Tensor:

@@ -41,7 +41,7 @@ class Clusters(NamedTuple):
     sizes: Tensor  # float64 (budget,), how many samples have it as their nearest
 
 
-@checked(size="[0, inf)", like="any ...")
+@checked(size="[0, inf)", like="full ...")
 def facility_location_of_blocks(block: Blocks, size: int, budget: int, *, like: Tensor) -> Clusters:
     """Greedily choose ``budget`` of n samples by facility location on the distances between them.
 

@@ -8,7 +8,7 @@ from lcmat.config.arguments import checked
 TIE_TOLERANCE = 1e-10
 
 
-@checked(values="any n", allowed="bool n", rounding="[0, inf)")
+@checked(values="any n", allowed="bool n", rounding="[0, inf]")
 def first_best(values: Tensor, allowed: Tensor, *, rounding: float = 0.0) -> int:
     """The lowest allowed index whose value is the largest allowed one, up to rounding.
 
@@ -25,7 +25,7 @@ def first_best(values: Tensor, allowed: Tensor, *, rounding: float = 0.0) -> int
     competing = torch.where(allowed, values, -torch.inf)
     best = competing.max()
     found = (competing >= best - TIE_TOLERANCE * best.abs() - rounding).nonzero()
-    if len(found) == 0:
+    if len(found) == 0 or rounding == float("inf"):
         raise ValueError(
             f"values must be finite where allowed, and one must be, the largest is {float(best):g}: are the "
             "features, logits or options too large?"

@@ -81,7 +81,10 @@ def graph_cut_ranking(
         indices.append(pick)
         taken.append(float(gains[pick]))
         free[pick] = False
-        gains -= 2 * similarity_row(pick)
+        row = similarity_row(pick)
+        if row.shape != gains.shape:
+            raise ValueError(f"similarity_row must give {len(gains)} numbers, as sums has, gave {tuple(row.shape)}")
+        gains -= 2 * row
     return torch.tensor(indices, dtype=torch.int64), torch.tensor(taken, dtype=torch.float64)
 
 
