@@ -276,12 +276,14 @@ def test_code_is_legible_and_what_is_cut_off_can_be_scrolled(browser, address):
     tab = context.new_page()
     tab.goto(f"{address}book/derivation/03_upper_bound.html", timeout=120_000)
     tab.wait_for_selector("article div.math mjx-container")
-    tab.wait_for_function("document.querySelectorAll('article div.math mjx-container[tabindex]').length > 0")
+    tab.wait_for_selector("article div.math mjx-container[tabindex]")
     assert tab.evaluate("getComputedStyle(document.querySelector('div.highlight pre')).fontSize") == "14px"
-    equations = "[...document.querySelectorAll('article div.math mjx-container')]"
-    cut = f"{equations}.filter(e => e.scrollWidth > e.clientWidth + 1)"
-    cue = "e => e.tabIndex === 0 && getComputedStyle(e).backgroundImage.includes('gradient')"
+    frames = "[...document.querySelectorAll('article mjx-container[display], article .cell_output div:has(> table)')]"
+    cut = f"{frames}.filter(e => e.scrollWidth > e.clientWidth + 1)"
+    cue = "e => e.tabIndex === 0 && getComputedStyle(e).maskImage.includes('gradient')"
     assert tab.evaluate(f"{cut}.length > 0 && {cut}.every({cue})")
+    tab.evaluate(f"{cut}[0].scrollLeft = 10_000")
+    tab.wait_for_function(f"!({cue})({cut}[0])")  # at its end nothing is hidden
     context.close()
 
 

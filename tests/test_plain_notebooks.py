@@ -72,6 +72,7 @@ Look.
 :::{grid} 2
 :gutter: 1
 ```{grid-item-card} Card
+:link: second
 Text
 ```
 :::
@@ -140,7 +141,7 @@ Look.
 >
 > `pip`
 
-> **Card**
+> **[Card](second.ipynb)**
 >
 > Text
 
@@ -279,12 +280,9 @@ def test_on_colab_the_first_cell_clones_and_installs(tmp_path, exported):
         assert (empty / "repository").is_dir() == bool(colab)
 
 
+@pytest.mark.timeout(1200)
 @pytest.mark.parametrize(
-    "name",
-    [
-        pytest.param(name, marks=() if name in QUICK else (pytest.mark.slow, pytest.mark.timeout(1200)))
-        for name in NAMES
-    ],
+    "name", [pytest.param(name, marks=() if name in QUICK else pytest.mark.slow) for name in NAMES]
 )
 def test_it_runs_from_an_empty_folder_by_plain_papermill(name, exported, tmp_path, monkeypatch):
     monkeypatch.setenv("PYTHONPATH", str(ROOT))

@@ -8,11 +8,11 @@ LONGEST = 160  # characters, which search engines show
 
 
 def description(doctree) -> str:
-    """The first paragraph of a page outside its boxes, cut at a word; one without formulas if there is one."""
+    """The first paragraph of a page outside its boxes, cut at a word; if there is one, a sentence without formulas."""
     paragraphs = [node for node in doctree.findall(nodes.paragraph) if isinstance(node.parent, nodes.section)]
     if not paragraphs:
         return ""
-    paragraphs.sort(key=lambda node: node.next_node(nodes.math) is not None)
+    paragraphs.sort(key=lambda node: node.next_node(nodes.math) is not None or node.astext().endswith(":"))
     words = " ".join(paragraphs[0].astext().split())
     return words if len(words) <= LONGEST else words[: LONGEST - 1].rpartition(" ")[0] + "…"
 

@@ -145,6 +145,8 @@ def _directive(name: str, argument: str, content: str, references: References) -
     if name == "glossary":
         return re.sub(r"^(\S.*)\n((?:[ :].*\n?)+)", r"- **\1**\n\2", inside, flags=re.MULTILINE).replace("\n: ", "\n  ")
     title = plain(argument, references) or name.rpartition(":")[2].replace("-", " ").capitalize()
+    if "link" in options:
+        title = references.link(title, options["link"]) or f"[{title}]({options['link']})"
     is_folded = name in ("dropdown", "solution") or "dropdown" in options.get("class", "")
     return (folded if is_folded else quoted)(title, inside)
 

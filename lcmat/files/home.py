@@ -117,5 +117,7 @@ def _quoted(address: str) -> str:
 
 
 if __name__ == "__main__":
-    for each in write(repository_folder(), sys.argv[1]):
-        print(each)
+    try:
+        print(*write(repository_folder(), sys.argv[1]), sep="\n")
+    except ValueError as error:
+        sys.exit(f"lcmat: {error}")
