@@ -48,7 +48,7 @@ def test_one_seed_or_none_or_another_codes_says_not_run(records):
     rows = rows_of(records)
     assert {advise(row, "digits").use for row in rows} == {NOT_RUN}
     assert "- **Digits**: not run." in answer_in_counts(rows, ["digits"])
-    assert "| not run | [page](../report/hard-conditions.ipynb) |" in decision_table(rows, datasets_of(rows))
+    assert "| [Unequal classes](../report/hard-conditions.ipynb) | not run |" in decision_table(rows, datasets_of(rows))
 
 
 def test_records_of_other_code_do_not_count():

@@ -33,7 +33,7 @@ def test_every_module_has_one_place():
 
 
 @pytest.mark.parametrize(
-    ("title", "content"), [(title, content) for title, _, content in LINES if "module::" in content]
+    ("title", "content"), [(title, content) for title, _, content in LINES if "automodule" in content]
 )
 def test_a_line_names_what_it_opens(title, content):
     expected = [each for name, options in MODULE.findall(content) for each in shown_names(name, options)]

@@ -126,12 +126,12 @@ def advise(situation: Situation, dataset: str) -> Advice:
 
 
 def decision_table(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
-    """A table in Markdown: a line for each situation, a column for each data set, a link to the evidence."""
-    heads = ["Your situation", *(DATASETS[name].title for name in datasets), "Evidence"]
+    """A table in Markdown: a line for each situation, which links to its evidence, and a column for each data set."""
+    heads = ["Your situation", *(DATASETS[name].title for name in datasets)]
     lines = ["| " + " | ".join(heads) + " |", "|---" * len(heads) + "|"]
     for row in rows:
         words = [advise(row, dataset).use for dataset in datasets]
-        lines.append("| " + " | ".join([row.title, *words, f"[page](../report/{row.page}.ipynb)"]) + " |")
+        lines.append("| " + " | ".join([f"[{row.title}](../report/{row.page}.ipynb)", *words]) + " |")
     return "\n".join(lines)
 
 

@@ -28,7 +28,7 @@
 # - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
-# %% tags=["hide-cell"]
+# %% tags=["remove-cell"]
 from IPython.display import HTML, Markdown
 from scipy import stats
 
@@ -50,7 +50,8 @@ Markdown(advice.answer_in_counts(rows, datasets))
 # %% [markdown]
 # ## What to use instead
 #
-# Find your situation: each cell names what the records of one data set say to use.
+# Find your situation: each cell names what the records of one data set say to use, and
+# the link leads to the evidence.
 
 # %% tags=["remove-input"]
 Markdown(advice.decision_table(rows, datasets))

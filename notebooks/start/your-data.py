@@ -43,7 +43,7 @@ from PIL import Image
 from sklearn.datasets import load_digits
 from torch import nn
 
-from lcmat import condensation, report, select_images
+from lcmat import METHODS, condensation, report, select_images
 from lcmat.data import ImageDataset
 from lcmat.files.paths import project_folder
 from lcmat.report import figures
@@ -146,8 +146,8 @@ assert len(set(coreset.indices.tolist())) == len(small)
 # come for the price of a line.
 
 # %%
-methods = {"uniform": "Uniform", "lcmat-s": "LCMat-S", "herding": "Herding"}
-methods |= {"k-center": "k-Center", "graph-cut": "Graph Cut"}
+names = ("uniform", "lcmat-s", "herding", "k-center", "graph-cut")
+methods = {name: METHODS[name].title for name in names}
 accuracies = {method: [] for method in methods}
 for seed in range(num_seeds):
     selecting = trained(pictures, seed, epochs=8)
@@ -210,7 +210,10 @@ for rho in (0.0, 0.01, 0.1, 1.0, 10.0):
     shared[rho] = 100 * len(default & set(again.indices.tolist())) / len(default)
 assert shared[0.1] == 100
 report.table(
-    [{"rho": rho, "in common with 0.1 (%)": share} for rho, share in shared.items()],
+    [
+        {"rho": rho, "in common with 0.1 (%)": round(share)}
+        for rho, share in shared.items()
+    ],
     "radius",
 )
 
@@ -222,7 +225,7 @@ report.table(
 # ## Learnt pictures in place of chosen ones
 #
 # *Condensation* changes the pixels: it starts from real pictures, here three of each class, and
-# moves them so that a network's gradients on them match those on all pictures. A real run takes thousands of steps; these
+# moves them so that a network's gradients on them, and the spread of these, match those on all pictures. A real run takes thousands of steps; these
 # forty show how it is done.
 
 # %%
@@ -276,8 +279,8 @@ Markdown(
 # ## How long, and how much memory
 #
 # Write $n$ for the number of training pictures, $d$ for the inputs of the last layer and $c$ for the classes. Looking at the
-# pictures is one pass of the network and keeps $8\,n\,(d + c)$ bytes. Choosing goes class by class: time grows with the square of
-# a class's size, and so does memory, up to 16,384 pictures in a class; above that distances are computed again when they are needed, which
+# pictures is one pass of the network and keeps $4\,n\,(d + c)$ bytes, and twice that again in double precision while it chooses.
+# Choosing goes class by class: time grows with the square of a class's size, and so does memory, up to 16,384 pictures in a class; above that distances are computed again when they are needed, which
 # takes longer but less memory. The table was measured with LCMat-S on one core, for one class, and is stored with its
 # environment.
 
