@@ -263,8 +263,8 @@ GT(summary.rename_axis("smallest").reset_index()).fmt_number(
 # %% tags=["hide-input"]
 closer = int((means["gradient and curvature"] < means["gradient"]).sum())
 Markdown(
-    f"In {num_draws} draws of $T$, with {len(subsets)} subsets each, matching curvature too chose a subset with a smaller "
-    f"gap {better} times, with a larger one {worse} times, and the same one otherwise. Its loss is also closer to that of "
+    f"Of {num_draws} draws of $T$, with {len(subsets)} subsets each, matching curvature too chose a subset with a smaller "
+    f"gap in {better}, with a larger one in {worse}, and the same one otherwise. Its loss is also closer to that of "
     f"$T$, by the mean of $|\\Delta|$ in the disc, in {closer} of the draws. That it is not so in all has a reason: the gap "
     "counts the *growth* of $|\\Delta|$, and neither criterion looks at $\\Delta(\\theta)$."
 )
