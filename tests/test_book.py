@@ -50,9 +50,10 @@ def cells(source, kind):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_chapters_parse_and_start_with_a_title_and_a_header_box(source):
+    """Pages of results may open with what was found instead of the box."""
     first = cells(source, "markdown")[0].source
     assert first.startswith("# ")
-    assert "{admonition}" in first
+    assert "{admonition}" in first or "answer(" in cells(source, "code")[1].source
     for cell in cells(source, "code"):
         compile(cell.source, str(source), "exec")
 

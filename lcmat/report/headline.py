@@ -64,8 +64,8 @@ def write_headline(path: Path | None = None) -> Path:
 
 
 def write_answer(path: Path | None = None) -> Path:
-    """Write the answer of the project's records into `book/figures/answer.md`."""
-    path = path or project_folder() / "book" / "figures" / "answer.md"
+    """Write the answer of the project's records into `book/figures/answer.txt`."""
+    path = path or project_folder() / "book" / "figures" / "answer.txt"
     found = records.load_all(experiment="selection")[0]
     atomic_write(path, f"{answer(headline_setting(found, stale_keys(found)))}\n".encode())
     return path
