@@ -309,13 +309,16 @@ def test_files_for_machines_hold_every_number_and_strict_json(tmp_path):
     assert [path.read_bytes() for path in write_report(accounts(*records), again)] == [p.read_bytes() for p in paths]
 
 
-def test_a_build_of_the_site_writes_both_files_and_a_failed_one_none(tmp_path):
-    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path)
-    extension = load_extension("report_files")
+def test_a_build_of_the_site_writes_what_lies_beside_the_pages_and_a_failed_one_nothing(tmp_path):
+    config = SimpleNamespace(project="The book", html_baseurl="https://a.github.io/b/")
+    app = SimpleNamespace(builder=SimpleNamespace(format="html"), outdir=tmp_path, config=config)
+    extension = load_extension("published_files")
     extension.write_files(app, ValueError("a page failed"))
     assert not list(tmp_path.iterdir())
     extension.write_files(app, None)
-    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "badge.json"}
+    assert {path.name for path in tmp_path.iterdir()} == {"report.json", "badge.json", "404.html"}
+    # GitHub shows it at an address of any depth, so its links start at the root of the host.
+    assert re.findall(r'href="([^"]+)"', (tmp_path / "404.html").read_text()) == ["data:,", "/b/", "/b/search.html"]
 
 
 def test_a_full_report_is_light_and_the_same_at_every_build():

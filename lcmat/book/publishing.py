@@ -98,8 +98,9 @@ def publish_executed(folder: Path) -> None:
     """
     import nbformat
 
-    book = read_book()
-    for path in sorted(folder.glob("book/*/*.ipynb")):
+    paths = sorted(folder.glob("book/*/*.ipynb"))
+    book = read_book() if paths else Book()
+    for path in paths:
         notebook, page = nbformat.read(path, as_version=4), path.relative_to(folder).with_suffix("").as_posix()
         if "papermill" in notebook.metadata:  # else it has been rewritten before
             _write(path, published(notebook, References(book, page)))
