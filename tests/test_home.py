@@ -16,17 +16,14 @@ from lcmat.report.export import BADGE
 
 ROOT = Path(__file__).resolve().parent.parent
 OURS = re.compile(r"github\.com/[\w.-]+/(?:lcmat|NAME)\b|[\w-]+\.github\.io")
-# These still name an address that is not there.
-PENDING = re.compile(r"book/intro\.md|notebooks/(derivation|condensation)/")
 
 
-def tracked(pending=False):
+def tracked():
     listing = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True)
     if listing.returncode:
         pytest.skip("not a git checkout")
     names = [name for name in listing.stdout.split("\0") if name and (ROOT / name).is_file()]
-    names = [name for name in names if not name.startswith("tests/") and name != "lcmat/files/home.py"]
-    return [name for name in names if bool(PENDING.match(name)) is pending]
+    return [name for name in names if not name.startswith("tests/") and name != "lcmat/files/home.py"]
 
 
 def mentions(text):
@@ -62,11 +59,6 @@ def test_before_it_is_set_no_file_promises_a_page():
     if "urls" in tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]:
         pytest.skip("it is set")
     assert list(promises(tracked())) == []
-
-
-@pytest.mark.xfail(reason="rewritten elsewhere; then PENDING goes", strict=True)
-def test_before_it_is_set_no_page_promises_a_page():
-    assert list(promises(tracked(pending=True))) == []
 
 
 def test_one_call_writes_it_everywhere_and_another_moves_it(checkout):

@@ -80,7 +80,8 @@ def test_a_notebook_without_a_record_is_a_failure(tmp_path, monkeypatch):
 
 def test_a_notebook_with_an_invalid_record_is_a_failure(tmp_path, monkeypatch):
     path = records.path_of(PARAMETERS)
-    code = f"from pathlib import Path\np = Path({str(path)!r})\np.parent.mkdir(parents=True)\np.write_text('half')"
+    code = f"from pathlib import Path\np = Path({str(path)!r})\np.parent.mkdir(parents=True, exist_ok=True)\n"
+    code += "p.write_text('half')"
     fake_experiment(tmp_path, monkeypatch, code)
     with pytest.raises(RecordError, match="is no valid record"):
         run_notebook(PARAMETERS)

@@ -56,6 +56,7 @@ class Example(NamedTuple):
         return self.features, logits, self.labels
 
 
+@checked(count="[1, inf)", size="[1, count]", steps="[0, inf)")
 def running_example(count: int = 40, size: int = 6, *, steps: int = 5, seed: int = 0) -> Example:
     """The example of the derivation: `count` samples, `steps` gradient steps from zero, `size` of them at random."""
     generator = torch.Generator().manual_seed(seed)

@@ -64,7 +64,7 @@ def _rows(parameters: CondensationParameters, view: SelectorView, train: ImageDa
     choose, rows = METHODS[parameters.method].function, []
     for label in range(train.num_classes):
         of_class = (train.labels == label).nonzero()[:, 0]
-        layer = LastLayer(features[of_class], view.logits[of_class], train.labels[of_class])
+        layer = LastLayer(features[of_class], view.logits[of_class].double(), train.labels[of_class])
         chosen = choose(layer, parameters.ipc, generator)
         rows.append(of_class[chosen.indices])
     return torch.cat(rows)

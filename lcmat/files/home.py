@@ -80,7 +80,7 @@ def write(folder: Path, name: str) -> list[Path]:
         The files that changed.
     """
     old, new = _declared(folder) or WAITING, address(name)
-    listing = subprocess.run(["git", "ls-files", "-z"], cwd=folder, capture_output=True, text=True, check=True)
+    listing = subprocess.run(["git", "ls-files", "-z"], cwd=folder, capture_output=True, encoding="utf-8", check=True)
     changed = []
     for path in (folder / file for file in listing.stdout.split("\0") if file and not file.startswith("tests/")):
         before = path.read_bytes() if path.is_file() and path.name != Path(__file__).name else b""

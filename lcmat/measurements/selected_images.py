@@ -28,7 +28,7 @@ from lcmat.selection import Coreset
 FRACTION = 0.001
 SEED = 0
 SELECTOR: Mapping[str, Any] = MappingProxyType(
-    {"network": "convnet", "width": 32, "selection_epochs": 10, "precision": "bfloat16", "compile": True}
+    {"network": "convnet", "width": 32, "selection_epochs": 10, "precision": "float32", "compile": True}
 )
 """As in the `cpu` profile. Other processors round otherwise, so that its records may stem from other images."""
 

@@ -18,8 +18,7 @@
 # - **Paper:** the methods that section 4.2 of {cite:t}`shin2023lcmat` builds on or compares with, on handwritten digits.
 # - **Cost:** less than half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/condensation/01_gradient_matching.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim

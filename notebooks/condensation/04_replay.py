@@ -19,8 +19,7 @@
 # - **Cost:** seconds on one core if the runs of the smoke profile are there, else less than half a minute.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/condensation/04_replay.ipynb out.ipynb -p seed 1`. One run with
 #   any of its parameters: {doc}`../benchmarks/continual`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim

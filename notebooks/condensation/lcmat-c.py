@@ -18,8 +18,7 @@
 # - **Paper:** section 4.2 and Eq. 15 of {cite:t}`shin2023lcmat`, on handwritten digits. The authors released no code for it.
 # - **Cost:** about a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/condensation/lcmat-c.ipynb out.ipynb -p rho 30`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 #
 # ## Claim

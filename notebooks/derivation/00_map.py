@@ -23,8 +23,7 @@
 # - **Paper:** the course of section 3 of {cite:t}`shin2023lcmat`, with its inequalities corrected.
 # - **Cost:** seconds.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/00_map.ipynb out.ipynb -p rho 0.1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["parameters", "hide-cell"]

@@ -25,8 +25,7 @@
 #   surfaces around a real network are in {doc}`../report/loss-surface`.
 # - **Cost:** a few seconds on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/01_matching.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

@@ -25,8 +25,7 @@
 #   network is in {doc}`../report/radius`.
 # - **Cost:** less than half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/02_worst_case_gap.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

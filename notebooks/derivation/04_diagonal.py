@@ -33,8 +33,7 @@
 # - **Paper:** Eq. 7 and 9 of {cite:t}`shin2023lcmat`, its appendices A.2 and B.2 and its Figure 6.
 # - **Cost:** less than a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/04_diagonal.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]
@@ -156,7 +155,7 @@ def loss_of(i, perturbation):
 # H V = \sum_i a_i\, (A_i V \tilde h_i)\, \tilde h_i^\top , \qquad a_i = \tfrac1n - w_i ,
 # ```
 #
-# where $w_i$ is the weight of $i$ in $S$, zero outside. The Lanczos method {cite:p}`lanczos1950iteration` needs nothing but such products.
+# where $w_i$ is the weight of $i$ in $S$, zero outside. The Lanczos method {cite:p}`lanczos1950` needs nothing but such products.
 # $H$ is indefinite, so *both* ends of the spectrum are wanted.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the product"}

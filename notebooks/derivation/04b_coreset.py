@@ -23,8 +23,7 @@
 # - **Paper:** Eq. 8 and 9 of {cite:t}`shin2023lcmat`, and what they would be without the diagonal.
 # - **Cost:** about a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/04b_coreset.ipynb out.ipynb -p fraction 0.05`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

@@ -24,8 +24,7 @@
 # - **Paper:** Eq. 8 to 10 of {cite:t}`shin2023lcmat`, proved in its appendix A.3. Eq. 11 and 12 follow in {doc}`05b_greedy`.
 # - **Cost:** less than half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/05_facility_location.ipynb out.ipynb -p rho 0.5`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

@@ -25,8 +25,7 @@
 # - **Paper:** Eq. 11, 12 and Algorithm 1 of {cite:t}`shin2023lcmat`, and the guarantee in its appendix A.3.
 # - **Cost:** less than half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/05b_greedy.ipynb out.ipynb -p rho 0.5`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

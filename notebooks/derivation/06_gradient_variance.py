@@ -24,8 +24,7 @@
 # - **Paper:** Eq. 13 to 15 of {cite:t}`shin2023lcmat`, the curvature term of LCMat-C, its citation, and appendix B.1.
 # - **Cost:** seconds on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/06_gradient_variance.ipynb out.ipynb -p seed 2`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

@@ -23,8 +23,7 @@
 # - **Paper:** Definition 3.3, Theorem 3.4 and Corollary 3.5 of {cite:t}`shin2023lcmat`, proved in its appendix A.
 # - **Cost:** about half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/07_generalisation.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

@@ -23,8 +23,7 @@
 # - **Paper:** the derivation of {cite:t}`shin2023lcmat`, appendices included. Its tables, and a formula of its code: {doc}`08b_numbers`.
 # - **Cost:** about half a minute on one core; real images were measured before and are read from a file.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/08_errata.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

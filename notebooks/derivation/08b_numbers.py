@@ -22,8 +22,7 @@
 # - **Paper:** tables and figures of {cite:t}`shin2023lcmat`, and the distance of its official code. Where else the code departs from the paper: {doc}`../selection/04_official_code`.
 # - **Cost:** less than half a minute on one core.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/08b_numbers.ipynb out.ipynb -p seed 1`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

@@ -22,8 +22,7 @@
 # - **Paper:** Figure 2 and section 4 of {cite:t}`shin2023lcmat`, asked in another way.
 # - **Cost:** about a minute on one core; real images were measured before and are read from files.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/derivation/09_what-the-bound-buys.ipynb out.ipynb -p rho 0.5`.
-# - **Launch or download:** the rocket and the arrow at the top of the page. In Colab, first install the package:
-#   `pip install git+https://github.com/lcmat-reproduction/lcmat`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
 # ```
 
 # %% tags=["remove-input"]

@@ -20,7 +20,7 @@
 #
 # ```{admonition} What you need
 # :class: note
-# - **Installed:** `pip install git+https://github.com/lcmat-reproduction/lcmat`. No GPU.
+# - **Needs:** the installed package, no GPU.
 # - **Cost:** less than a minute on two cores.
 # - **Rerun:** `make notebooks`, then `papermill notebooks/start/your-data.ipynb out.ipynb -p fraction 0.2`.
 # - **Launch or download:** the rocket and the arrow at the top of the page.

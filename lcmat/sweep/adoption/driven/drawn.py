@@ -69,7 +69,7 @@ def view(run: Any, data: Any, dimensions: int) -> tuple[Any, dict[str, Any]]:
     logits = features @ torch.randn(dimensions, data.train.num_classes, generator=numbers) / dimensions**0.5
     logits[torch.arange(len(labels)), labels] += 2
     features, logits = (torch.cat([each[: len(labels) // 2]] * 2) for each in (features, logits))
-    known: dict[str, Any] = {"features": features, "logits": logits}
+    known: dict[str, Any] = {"features": features, "logits": logits, "bias": True}
     seen = SelectorView(**{name: known.get(name, 0.0) for name in SelectorView._fields})
     told: dict[str, Any] = {}
     for name in evidence_of(run.method):
