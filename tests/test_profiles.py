@@ -55,6 +55,8 @@ def test_smoke_is_digits_with_every_method_and_each_radius_of_the_paper():
     assert {run.rho for run in defined} == {0.0, 0.01, 0.05, 0.1, 0.5}
     assert {run.seed for run in runs} == set(range(5))
     assert {run.dataset for run in PROFILES["smoke"].runs()} == {"digits"}
+    few = {study.name: len({run.seed for run in study.runs}) for study in PROFILES["smoke"].studies}
+    assert min(few.values()) == 3 and few["condensation"] == few["batch-norm"] == 5
 
 
 def test_every_configuration_of_the_cpu_profile_has_five_seeds_and_a_uniform_partner():

@@ -253,7 +253,7 @@ Markdown(
     )
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, accuracy over the classes seen against the number of classes seen, from two to ten. All curves start near 100 percent and fall. Left, selected memories; right, condensed memories, with the curve of uniform selection repeated."}, "figure": {"name": "fig-rp-curves", "caption": "Test accuracy over all classes seen so far, digits, selected (left) and condensed memories (right); mean and 95 % t interval over the seeds (n = 5 where the smoke profile has run, else 2). Uniform selection stands in both panels."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels, accuracy over the classes seen against the number of classes seen, from two to ten. All curves start near 100 percent and fall. Left, selected memories; right, condensed memories, with the curve of uniform selection repeated."}, "figure": {"name": "fig-rp-curves", "caption": "Test accuracy over all classes seen so far, digits, selected (left) and condensed memories (right); mean and 95 % t interval over the seeds (n = 3 where the smoke profile has run, else 2). Uniform selection stands in both panels."}}
 figure, axes = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 3.1), sharey=True)
 order = runs.groupby("title", sort=False).test_accuracy_percent.mean()
 condensed = {"DC", "DM", "LCMat-C"}
@@ -374,7 +374,7 @@ Markdown(
 # %% [markdown]
 # ## What is lost, and to whom
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two horizontal bars for each method: points of accuracy gained or lost on earlier stages, among the own classes and by rivals of other stages. Nearly all bars point to the left, and those of the rivals are the longer ones."}, "figure": {"name": "fig-rp-parts", "caption": "Backward transfer in percentage points, split into what is lost among the classes of the own stage and what rivals of other stages take; digits, mean over the seeds (n = 5 where the smoke profile has run, else 2)."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Two horizontal bars for each method: points of accuracy gained or lost on earlier stages, among the own classes and by rivals of other stages. Nearly all bars point to the left, and those of the rivals are the longer ones."}, "figure": {"name": "fig-rp-parts", "caption": "Backward transfer in percentage points, split into what is lost among the classes of the own stage and what rivals of other stages take; digits, mean over the seeds (n = 3 where the smoke profile has run, else 2)."}}
 parts = runs.groupby("title")[["own_transfer_points", "rivals_points"]].mean()
 parts = parts.loc[order.sort_values().index]
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 2.6))

@@ -58,7 +58,7 @@ if len(noise_differences):
 else:
     display(report.not_run(SWEEP))
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Share of wrong labels among the chosen images against the share in the training set, a line for each method, with the diagonal."}, "figure": {"name": "fig-hard-wrong", "caption": "Share of chosen images that bear a wrong label against the share in the training set; mean over five seeds. Below the dotted diagonal a method avoids wrong labels, above it collects them."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Share of wrong labels among the chosen images against the share in the training set, a line for each method, with the diagonal."}, "figure": {"name": "fig-hard-wrong", "caption": "Share of chosen images that bear a wrong label against the share in the training set; mean over the seeds. Below the dotted diagonal a method avoids wrong labels, above it collects them."}}
 if len(noisy):
     shares = means_by(
         noisy[(noisy["rho"].isna()) | (noisy["rho"] > 0)],

@@ -27,7 +27,7 @@
 #
 # The paper says that LCMat-S is better than gradient matching ($\rho = 0$) over a range of radii, and that training with
 # the weights $\gamma_j$ does worse than training without. **What counts as failing:** a Holm-corrected difference of the
-# other sign, or none that five seeds can tell.
+# other sign, or none that the seeds can tell.
 
 # %% tags=["hide-cell"]
 import matplotlib.pyplot as plt

@@ -54,16 +54,16 @@ _PAPER_AXES = {"ipc": (10, 50), "seed": range(3)}
 
 
 def smoke() -> tuple[Study, ...]:
-    """On digits, five seeds each; sets of half the size train two networks, each of which takes half as many steps."""
-    seeds = range(5)
+    """On digits, five seeds of the main benchmark; sets of half the size train two networks of half as many steps."""
+    seeds, few = range(5), range(3)
     twice = tuple({**variant, "evaluations": 2} for variant in _FEW)
     return (
-        _study("condensation", small("digits", _ALL, seed=seeds) + small("digits", twice, ipc=[5], seed=seeds)),
+        _study("condensation", small("digits", _ALL, seed=seeds) + small("digits", twice, ipc=[5], seed=few)),
         _study(
             "condensation-cross-architecture",
-            crossed("digits", ("convnet", 8), evaluation_learning_rate=[0.1], ipc=[10], seed=seeds),
+            crossed("digits", ("convnet", 8), evaluation_learning_rate=[0.1], ipc=[10], seed=few),
         ),
-        _study("condensation-sensitivity", sensitivity("digits", _strengths(0, 1000), seed=seeds)),
+        _study("condensation-sensitivity", sensitivity("digits", _strengths(0, 1000), seed=few)),
     )
 
 
