@@ -29,7 +29,13 @@ CONTRAST = (ROOT / "tests/contrast.js").read_text()
 
 def pages():
     toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
-    return [toc["root"], *(chapter["file"] for part in toc["parts"] for chapter in part["chapters"])]
+    entries = [chapter for part in toc["parts"] for chapter in part["chapters"]]
+    return [toc["root"], *(each["file"] for entry in entries for each in (entry, *entry.get("sections", ())))]
+
+
+def test_the_sidebar_is_short():
+    toc = yaml.safe_load((ROOT / "_toc.yml").read_text())
+    assert sum(len(part["chapters"]) for part in toc["parts"]) <= 25
 
 
 @pytest.mark.parametrize("page", pages())
