@@ -27,7 +27,7 @@ from lcmat.report.cells import cells_table
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
-from lcmat.report.cost import BUDGET_HOURS, seconds_per_image
+from lcmat.report.cost import BUDGET_HOURS, remaining_work, seconds_per_image
 from lcmat.report.defects import defect_differences, recommend, recommendations, shipped_pairs
 from lcmat.report.export import write_report
 from lcmat.report.page_check import check_page
@@ -109,6 +109,23 @@ def test_commands_make_the_records_that_count(records):
     assert counted or records is RECORDED  # whose code may have been changed since
     for check, record in counted:
         assert record.key in {parsed(command).key for command in expanded(check.command())}
+
+
+def test_what_is_missing_counts_a_shared_selecting_network_once():
+    """Five seeds of 200 epochs on 500 images, tested ten times; a selecting network sees 50,000 images ten times."""
+    cells = EMPTY.query("table == '1' and dataset == 'cifar10' and budget == '0.01'")
+    own = 5 * (200 * 500 + 10 * 10_000 / 3)
+    networks = 5 * (10 * 50_000 + 60_000 / 3)
+    for methods, expected in {
+        ("Uniform",): own,
+        ("Craig",): own + networks,
+        ("Craig", "k-Center"): 2 * own + networks,
+    }.items():
+        row = remaining_work(cells[cells["method"].isin(methods)]).iloc[-1]
+        assert (row["numbers"], row["runs"]) == (len(methods), 5 * len(methods))
+        assert row["million images"] == pytest.approx(expected / 1e6, abs=0.06)
+    judged = remaining_work(EMPTY)
+    assert judged["numbers"].iloc[-1] == EMPTY["margin"].notna().sum() == judged["numbers"].iloc[:-1].sum()
 
 
 def test_networks_of_the_commands_take_the_images_of_their_data_sets():
