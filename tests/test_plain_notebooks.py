@@ -18,7 +18,7 @@ ROOT = Path(__file__).parents[1]
 SITE = ROOT / "_build/html"
 HOME = "https://github.com/somebody/something"
 NAMES = [publishing.page_of(source).removeprefix("book/") for source in publishing.sources()]
-QUICK = ["start/ten-minutes", "derivation/01_matching", "benchmarks/selection"]
+QUICK = ["derivation/00_map", "report/wall-clock", "benchmarks/selection"]
 MYST = re.compile(
     r"^[ >]*(?:`{3,}|:{3,}|~{3,})\{|(?<!`)\{[a-z][\w:.-]*\}`|^\([\w-]+\)=$|\$\$ ?\([\w-]+\)|^\+\+\+|^% ", re.MULTILINE
 )

@@ -117,5 +117,5 @@ def _caution(row: dict[str, Any]) -> str:
     return (
         ""
         if row["width"] == PAPER_WIDTH
-        else "; not the paper's network, whose runs {doc}`/report/reproducibility` counts"
+        else "; not the paper's network, whose runs {doc}`/book/report/reproducibility` counts"
     )

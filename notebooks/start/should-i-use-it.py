@@ -80,12 +80,13 @@ HTML(advice.advice_html(rows, datasets, "advice"))
 for row in (row for row in rows if row.title.startswith("Wrong labels")):
     level = row.differences["label_noise"].iloc[0] if len(row.differences) else None
     noisy = selection[(selection["label_noise"] == level) & (selection["dataset"] == "digits")]  # fmt: skip
-    noisy = noisy.sort_values("seed")
-    uniform = noisy[noisy["method"] == "uniform"][ACCURACY].astype(float)
+    noisy = noisy.set_index("seed")[["method", "rho", ACCURACY]]
+    uniform = noisy[noisy["method"] == "uniform"][ACCURACY]
     lcmat = noisy[(noisy["method"] == "lcmat-s") & (noisy["rho"] == 0.1)][ACCURACY]
+    both = uniform.to_frame("uniform").join(lcmat.rename("lcmat"), how="inner")
     found = advice.advise(row, "digits").own
     if found is not None:
-        again = stats.ttest_rel(lcmat.astype(float), uniform)
+        again = stats.ttest_rel(*both[["lcmat", "uniform"]].astype(float).T.to_numpy())
         assert abs(again.confidence_interval().low - found.low) < 1e-9
 
 # %% [markdown]
