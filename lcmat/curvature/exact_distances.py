@@ -136,7 +136,7 @@ def spectral_hessian_distance_blocks(features: Tensor, logits: Tensor, *, bias: 
         others[:, 0, :, 0, :] -= length**2 * factor
         try:
             norms: Tensor = torch.linalg.eigvalsh(others.flatten(3).flatten(1, 2)).abs().amax(dim=1)
-        except torch.linalg.LinAlgError as error:
+        except RuntimeError as error:
             raise ValueError(f"the features are too large for eigenvalues of their Hessians: {error}") from error
         return norms
 
