@@ -109,8 +109,14 @@ def _advice(rows: pd.DataFrame) -> str:
     """The most accurate of what was run, and whether uniform selection is in its reach."""
     best = max(as_rows(rows), key=lambda row: row["accuracy"])
     if best["to_uniform"].n < 2 or not best["to_uniform"].low > 0:
-        return "Uniform selection: nothing that was run here is more accurate beyond what the seeds can tell."
-    return f"{best['words'][0].upper()}{best['words'][1:]}, the most accurate here: it {_against(best)}."
+        found = (
+            "Uniform selection, of what this setting compares: nothing is more accurate beyond what the seeds can tell."
+        )
+    else:
+        found = (
+            f"{best['words'][0].upper()}{best['words'][1:]}, the most accurate in this setting: it {_against(best)}."
+        )
+    return f"{found} {{doc}}`/book/start/should-i-use-it` asks the same of all methods and situations."
 
 
 def _caution(row: dict[str, Any]) -> str:

@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Why the numbers differ
 
-# %% tags=["hide-cell"]
+# %% tags=["remove-cell"]
 import matplotlib.pyplot as plt
 from IPython.display import HTML, Markdown, display
 
@@ -47,10 +47,10 @@ records, problems = load_all(experiment="selection")
 stale = stale_keys(records)
 steps = ledger(records, stale)
 chosen = headline_setting(records, stale)
-if problems:
-    display(report.problems_notice(problems))
 
 # %% tags=["remove-input"]
+if problems:
+    display(report.problems_notice(problems))
 Markdown(answer(chosen))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Accuracy minus that of uniform selection with its interval, one row each for LCMat-S as defined, as its official code does it, and with one difference at a time; a vertical line at zero and one at the published difference."}, "figure": {"name": "fig-ledger", "caption": "Accuracy of each way to compute LCMat-S, and of methods that share something with its code, minus that of uniform selection: mean and 95 % paired t interval over the seeds of the setting in the title. The grey line is what the paper prints for its own network at this fraction."}}
