@@ -89,7 +89,7 @@ def test_every_number_has_commands_that_parse_or_a_reason(table):
 @pytest.mark.parametrize(
     "records",
     [
-        read_accounts().records,
+        RECORDED,
         [
             make_record(
                 20.0, seed=seed, **PAPER, fraction=0.005, method=method, precision="bfloat16", evaluate_every=50
