@@ -15,6 +15,7 @@ from lcmat.report.ledger import (
     explained_by_step,
     ledger,
     ledger_html,
+    settings,
     share_of_gap,
     step_words,
 )
@@ -81,6 +82,22 @@ def test_explanations_are_averaged_over_seeds():
     table = explained_by_step(rows, made)
     assert list(table["What is computed"]) == [step_words()[DEFINED], "definition, but " + STEPS["batch_norm"]]
     assert list(table["misclassified (%)"]) == [10.0, 11.0]
+
+
+def test_runs_of_different_precision_are_never_mixed():
+    """Each row is of one precision, and the worse one of the better-known setting does not replace it."""
+    better = {name: (variant, gain + 5.0) for name, (variant, gain) in EFFECTS.items()}
+    rows = ledger([*records(), *records(effects=better, precision="bfloat16")], set())
+    parts = {part["precision"].iloc[0]: part for part in settings(rows)}
+    assert set(parts) == {"float32", "bfloat16"} and all(len(part) == len(EFFECTS) for part in parts.values())
+    gains = {name: next(row["to_uniform"].mean for row in as_rows(part)) for name, part in parts.items()}
+    assert gains["float32"] == pytest.approx(-10, abs=0.2) and gains["bfloat16"] == pytest.approx(-5, abs=0.2)
+
+
+def test_what_the_seeds_cannot_tell_is_no_explanation():
+    apart = {**EFFECTS, "code": (EFFECTS["code"][0], -10.0), "batch": (EFFECTS["batch"][0], -10.0)}
+    why = answer(headline_setting(records(effects=apart), set())).split("\n\n")[1]
+    assert "Not decided by this setting" in why and "alone" not in why
 
 
 def test_the_share_of_a_step():

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.config.defaults import DATASET_DEFAULTS
-from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, ledger, setting_text, share_of_gap
+from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, ledger, setting_text, settings, share_of_gap
 from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows
@@ -30,8 +30,7 @@ def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame
     Kept data sets come before the digits, the paper's width before others, several seeds before one, then 1 %.
     """
     rows = ledger(records, stale)
-    groups = [group for _, group in rows.groupby(["dataset", "network", "width", "fraction"], dropna=False)]
-    return max(groups, key=lambda group: _rank(group.iloc[0]), default=rows)
+    return max(settings(rows), key=lambda group: _rank(group.iloc[0]), default=rows)
 
 
 def answer(rows: pd.DataFrame) -> str:
@@ -94,15 +93,17 @@ def _more(points: float) -> str:
 def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
     """The share of the largest single step, if the code differs at all."""
     gap: Interval = code["to_defined"]
-    lead = f"Its code does three other things than the paper says, together worth {gap.mean:+.1f} points"
+    lead = f"Its official code does three things otherwise than the paper says, together worth {gap.mean:+.1f} points"
     alone = {row["label"]: row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))}
-    if not alone or not gap.mean:
+    if not gap.n > 1 or not code["adjusted_p"] < SIGNIFICANCE:
+        return f"Not decided by this setting. {lead}, which its seeds cannot tell from none."
+    if not alone:
         return f"{lead}; which of them it is was not run here."
-    label, row = max(alone.items(), key=lambda item: item[1]["to_defined"].mean)
-    decided = gap.n > 1 and code["adjusted_p"] < SIGNIFICANCE
-    words = row["words"].removeprefix("definition, but ")
-    share = f"{words} alone are worth {row['to_defined'].mean:+.1f} ({share_of_gap(rows, label):.0f} % of it)"
-    return f"{lead}{'' if decided else ', which the seeds cannot tell from none'}: {share}."
+    label = max(alone, key=lambda label: share_of_gap(rows, label))
+    row, words = alone[label], alone[label]["words"].removeprefix("definition, but ")
+    return (
+        f"{lead}. Of these, {words} alone are worth {row['to_defined'].mean:+.1f} ({share_of_gap(rows, label):.0f} %)."
+    )
 
 
 def _advice(rows: pd.DataFrame) -> str:

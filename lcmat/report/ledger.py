@@ -12,7 +12,7 @@ from lcmat.config.official import OFFICIAL
 from lcmat.config.registry import METHODS
 from lcmat.report import figures
 from lcmat.report.markup import plain_rows, table
-from lcmat.report.paired import Pair, label_differences
+from lcmat.report.paired import Pair, label_differences, setting_key
 from lcmat.report.runs import as_rows, done_runs, runs_frame, with_default_selector
 from lcmat.report.schemes import SELECTION, method_label, network_text
 from lcmat.report.statistics import Interval
@@ -32,7 +32,7 @@ STEPS: Mapping[str, str] = {
 }
 """The options by which the official code differs, in words."""
 
-_SETTING = ("dataset", "network", "width", "fraction")
+_SHOWN = ("dataset", "network", "width", "fraction", "precision")
 _HEADS = (
     *("What is computed", "n", "Accuracy (%)", "Minus uniform", "95 % interval"),
     *("Minus definition", "95 % interval", "p (Holm)", "Images in common with the definition (%)"),
@@ -63,7 +63,8 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
         stale: keys of records that other code made than today's.
 
     Returns:
-        A row for each setting and step: the setting, `label`, `words`, `n`, `accuracy` (mean), `uniform` (mean),
+        A row for each setting and step: `setting`, which numbers whatever runs of a comparison share, `dataset`,
+        `network`, `width`, `fraction` and `precision`, `label`, `words`, `n`, `accuracy` (mean), `uniform` (mean),
         `to_uniform` and `to_defined` (paired `Interval`; the latter None in the definition's own row), `adjusted_p` of
         the latter, by Holm over the setting's steps, and `shared`: mean percentage of its images that the definition
         chooses, too (NaN if no record has indices).
@@ -72,11 +73,16 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
     runs = _labelled(runs_frame(current, stale=set()))
     words, by_key = step_words(), {record.key: record for record in current}
     rows: list[dict[str, Any]] = []
-    for _, group in runs.groupby([*_SETTING, "epochs", "selection_epochs"], dropna=False) if len(runs) else ():
+    for number, (_, group) in enumerate(runs.groupby(setting_key(runs, SELECTION.setting), sort=False)):
         if {UNIFORM, DEFINED, AS_CODE} <= set(group["label"]):
-            rows += _setting_rows(group, words, by_key)
-    columns = [*_SETTING, *("label", "words", "n", "accuracy", "uniform", "to_uniform"), "to_defined", "adjusted_p"]
-    return pd.DataFrame(rows, columns=[*columns, "shared"])
+            rows += [{"setting": number, **row} for row in _setting_rows(group, words, by_key)]
+    columns = ["setting", *_SHOWN, *("label", "words", "n", "accuracy", "uniform", "to_uniform"), "to_defined"]
+    return pd.DataFrame(rows, columns=[*columns, "adjusted_p", "shared"])
+
+
+def settings(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """Part the rows of `ledger` by setting."""
+    return [group for _, group in rows.groupby("setting")]
 
 
 def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Record]) -> pd.DataFrame:
@@ -131,8 +137,9 @@ def draw_ledger(ax: Axes, rows: pd.DataFrame, published: float | None = None) ->
 
 
 def setting_text(row: Mapping[str, Any]) -> str:
-    """Name the data, the network and the fraction of a row of `ledger`."""
-    return f"{row['dataset']}, {network_text(row)}, {100 * row['fraction']:g} %"
+    """Name the data, the network, the fraction and the precision, if it is not single, of a run or a row of `ledger`."""
+    precision = "" if row["precision"] == "float32" else f", {row['precision']}"
+    return f"{row['dataset']}, {network_text(row)}, {100 * row['fraction']:g} %{precision}"
 
 
 def ledger_html(rows: pd.DataFrame, name: str, caption: str) -> str:
@@ -157,7 +164,7 @@ def _setting_rows(group: pd.DataFrame, words: Mapping[str, str], by_key: Mapping
     first = group.iloc[0]
     return [
         {
-            **{name: first[name] for name in _SETTING},
+            **{name: first[name] for name in _SHOWN},
             "label": label,
             "words": words[label],
             "n": to_uniform[label]["interval"].n,

@@ -38,6 +38,7 @@ from lcmat.report.ledger import (
     ledger,
     ledger_html,
     setting_text,
+    settings,
 )
 from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
@@ -89,9 +90,7 @@ else:
 # ## Step by step
 
 # %% tags=["remove-input"]
-for number, (_, rows) in enumerate(
-    steps.groupby(["dataset", "network", "width", "fraction"], dropna=False)
-):
+for number, rows in enumerate(settings(steps)):
     display(
         HTML(ledger_html(rows, f"ledger-{number}", f"{setting_text(rows.iloc[0])}."))
     )
@@ -102,11 +101,11 @@ for number, (_, rows) in enumerate(
 #
 # ## Why: what each choice consists of
 #
-# The definition compares images by what the last layer would learn from them. An image that the network already labels rightly
-# and surely has a gradient near zero, whatever it shows; so the images that stand apart are those that the network gets
-# wrong. Through single-class statistics the network gets most images wrong, and gradients say where an image lies among
-# the others of its class. The measurement below tests that: how many of the chosen images the selecting network misclassifies
-# in evaluation mode, and how large both terms of the bound are.
+# The suspicion to be tested: the definition compares images by what the last layer would learn from them. An image that the
+# network already labels rightly and surely has a gradient near zero, whatever it shows, so the images that stand apart are those
+# that the network gets wrong. With single-class statistics the network should be unsure of most images, and gradients should say
+# where an image lies among the others of its class. The measurement below says how many of the chosen images the selecting
+# network misclassifies in evaluation mode, and how large both terms of the bound are.
 
 # %% tags=["remove-input"]
 explained = kinds.stored("explanation")
@@ -180,8 +179,8 @@ Markdown(
 # 3. Are the printed accuracies those of the best epoch on the test set, as the program reports them?
 # 4. What does the $\pm$ of the tables mean, and over how many seeds?
 #
-# What would change our mind: runs of the paper's protocol in which LCMat-S as defined is above uniform selection at 1 % or 5 %, or
-# in which the official code without single-class statistics stays where it is.
+# What would settle it: runs of the paper's protocol. The suspicion is refuted if LCMat-S as defined is above uniform selection there
+# at 1 % or 5 %, or if the official code without single-class statistics stays where it is.
 
 # %% [markdown]
 # ## Checks
