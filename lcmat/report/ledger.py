@@ -11,6 +11,7 @@ from matplotlib.axes import Axes
 from lcmat.config.official import OFFICIAL
 from lcmat.config.registry import METHODS
 from lcmat.report import figures
+from lcmat.report.defects import QUIRKS
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import Pair, label_differences, setting_key
 from lcmat.report.runs import as_rows, done_runs, runs_frame, with_default_selector
@@ -25,11 +26,7 @@ UNIFORM = "Uniform"
 _RHO = METHODS["lcmat-s"].options["rho"]
 DEFINED = method_label("lcmat-s", {"rho": _RHO})
 AS_CODE = method_label("lcmat-s", OFFICIAL["lcmat-s"])
-STEPS: Mapping[str, str] = {
-    "batch_norm": "features by the statistics of single-class batches",
-    "loss_reduction": "per-sample losses divided by the size of their batch",
-    "rho": "a fifth of the radius",
-}
+STEPS: Mapping[str, str] = {name: QUIRKS[name] for name in OFFICIAL["lcmat-s"]}
 """The options by which the official code differs, in words."""
 
 _SHOWN = ("dataset", "network", "width", "fraction", "precision")
@@ -137,7 +134,7 @@ def draw_ledger(ax: Axes, rows: pd.DataFrame, published: float | None = None) ->
 
 
 def setting_text(row: Mapping[str, Any]) -> str:
-    """Name the data, the network, the fraction and the precision, if it is not single, of a run or a row of `ledger`."""
+    """Name the data, the network, the fraction and, if not single, the precision of a run or a row of `ledger`."""
     precision = "" if row["precision"] == "float32" else f", {row['precision']}"
     return f"{row['dataset']}, {network_text(row)}, {100 * row['fraction']:g} %{precision}"
 
