@@ -58,7 +58,7 @@ Markdown(advice.decision_table(rows, datasets))
 
 # %% [markdown]
 # **Your own images** are in no column. Random choice is the safe beginning; {doc}`your-data` shows how to compare it with the
-# other methods on a folder of yours. {doc}`../report/why-the-numbers-differ` says why the paper found more.
+# other methods on a folder of yours. {doc}`../report/why-the-numbers-differ` asks why the paper found more.
 #
 # The digits are pictures of 8 x 8 pixels, and their network is one that a processor trains in a second. They say how a method
 # works, not whether it works on photographs. A cell that says "not run" is no recommendation.
