@@ -17,6 +17,7 @@ from lcmat.sweep.runner import RunError, execute_notebook, run_directly, run_not
 from tests.test_records import make_record
 
 PARAMETERS = SelectionParameters(method="uniform", selection_epochs=1, epochs=2)
+PRELOAD = ("tabnanny",)  # the first kernel of a process decides
 HEADER = '# %% tags=["parameters"]\nseed = 0\n\n# %%\nprint("seed", seed)\n\n# %%\n'
 
 
@@ -41,6 +42,7 @@ def test_executed_notebook_holds_parameters_metadata_and_outputs(tmp_path, monke
     assert [path.name for path in output.parent.iterdir()] == ["chapter.ipynb"]
 
 
+@pytest.mark.parametrize("preload", [(), PRELOAD], ids=["launched", "forked"])
 @pytest.mark.parametrize(
     ("code", "message"),
     [
@@ -50,17 +52,43 @@ def test_executed_notebook_holds_parameters_metadata_and_outputs(tmp_path, monke
     ],
     ids=["failing cell", "exit 0", "dead kernel"],
 )
-def test_incomplete_execution_is_a_failure_with_a_log(tmp_path, code, message):
+def test_incomplete_execution_is_a_failure_with_a_log(tmp_path, code, message, preload):
     output = tmp_path / "out" / "chapter.ipynb"
     output.parent.mkdir()
     output.write_text("an older success")
     with pytest.raises(RunError, match=message) as caught:
-        execute_notebook(write_source(tmp_path, code), output)
+        execute_notebook(write_source(tmp_path, code), output, preload=preload)
     log = output.with_suffix(".log")
     assert str(log) in str(caught.value)
     assert "chapter.py" in log.read_text()
     assert not output.exists()
     assert sorted(path.name for path in output.parent.iterdir()) == ["chapter.failed.ipynb", "chapter.log"]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each kernel imports for itself")
+def test_forked_kernels_share_imports_and_nothing_else(tmp_path, monkeypatch):
+    """One process for each notebook, today's environment, figures in the page, one module before its cells."""
+    code = """
+import os, sys
+import matplotlib.pyplot as plt
+facts = sorted({"tabnanny", "left"} & {*sys.modules}), os.environ["TODAY"], os.getpid() == os.getpgid(0)
+sys.modules["left"] = sys
+print("facts", facts, "process", os.getpid())
+plt.plot([1]);
+"""
+    monkeypatch.delenv("MPLBACKEND", raising=False)
+    printed, images = [], 0
+    for day in ("one", "two"):
+        monkeypatch.setenv("TODAY", day)
+        output = tmp_path / day / "chapter.ipynb"
+        execute_notebook(write_source(tmp_path, code), output, preload=PRELOAD)
+        for cell in json.loads(output.read_text())["cells"]:
+            printed += ["".join(each["text"]) for each in cell.get("outputs", ()) if "text" in each]
+            images += sum("image/png" in each.get("data", {}) for each in cell.get("outputs", ()))
+    facts, processes = zip(*(text.split(" process ") for text in printed if text.startswith("facts")), strict=True)
+    assert facts == ("facts (['tabnanny'], 'one', True)", "facts (['tabnanny'], 'two', True)")
+    assert processes[0] != processes[1]
+    assert images == 2
 
 
 def fake_experiment(tmp_path, monkeypatch, code):

@@ -12,6 +12,8 @@ from lcmat.files.paths import PACKAGE, atomic_write, records_folder, repository_
 from lcmat.sweep.runner import RunError, execute_notebook
 
 BENCHMARKS = "benchmarks"
+# What most chapters import.
+PRELOAD = ("torch", "pandas", "scipy.stats", "seaborn", "great_tables", "sklearn.datasets", "lcmat.report.figures")
 
 
 def sources() -> list[Path]:
@@ -62,7 +64,7 @@ def execute_chapter(source: Path) -> None:
     output.unlink(missing_ok=True)
     # Half a notebook must not lie in the book's folder, hence elsewhere first.
     executed = runs_folder() / "chapters" / part / output.name
-    execute_notebook(source, executed, metadata={"fingerprint": chapter_fingerprint(source)})
+    execute_notebook(source, executed, metadata={"fingerprint": chapter_fingerprint(source)}, preload=PRELOAD)
     atomic_write(
         output, with_stable_output(executed.read_text(encoding="utf-8"), source.read_text(encoding="utf-8")).encode()
     )

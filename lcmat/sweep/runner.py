@@ -7,7 +7,7 @@ record exists.
 
 import re
 import sys
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -33,6 +33,7 @@ def execute_notebook(
     output: Path,
     parameters: Mapping[str, Any] | None = None,
     metadata: Mapping[str, Any] | None = None,
+    preload: Sequence[str] = (),
 ) -> None:
     """Execute a py:percent notebook with papermill.
 
@@ -41,6 +42,8 @@ def execute_notebook(
         output: the executed .ipynb. An older one is removed at the start, for it would look current after a failure.
         parameters: injected behind the cell tagged "parameters".
         metadata: stored in the output under "lcmat".
+        preload: modules that the kernel, and those of this process's later notebooks, begin with. It takes more time
+            than it saves for a single notebook.
 
     Raises:
         RunError: a cell failed, the kernel died or a cell was not executed. The notebook as far as it came is
@@ -61,7 +64,7 @@ def execute_notebook(
             str(partial).replace("{", "{{").replace("}", "}}"),  # papermill fills in parameters
             dict(parameters or {}),
             kernel_name=KERNEL,
-            kernel_manager_class=_own_kernel_manager(),
+            kernel_manager_class=_own_kernel_manager(preload),
             progress_bar=sys.stderr.isatty(),
             cwd=str(repository_folder()),
         )
@@ -138,14 +141,20 @@ def _once(parameters: Experiment, act: Callable[[], Any]) -> Path:
     return records.path_of(parameters)
 
 
-def _own_kernel_manager() -> type:
+def _own_kernel_manager(preload: Sequence[str]) -> type:
     """What starts this interpreter, whatever kernel of the same name is on Jupyter's paths."""
     from ipykernel.kernelspec import get_kernel_dict
     from jupyter_client.kernelspec import KernelSpec
     from jupyter_client.manager import AsyncKernelManager
 
+    from lcmat.sweep.kernels import ForkedProvisioner
+
+    specification = get_kernel_dict()
+    if preload:
+        specification["metadata"].update(ForkedProvisioner.metadata(preload))
+
     class OwnKernelManager(AsyncKernelManager):
-        kernel_spec = KernelSpec(**get_kernel_dict())
+        kernel_spec = KernelSpec(**specification)
 
     return OwnKernelManager
 
