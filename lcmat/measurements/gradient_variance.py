@@ -14,6 +14,7 @@ from scipy.stats import spearmanr
 from torch import Tensor
 
 from lcmat import data, models, training
+from lcmat.curvature.last_layer import hessian_diagonals, per_sample_gradients
 from lcmat.curvature.moments import gradient_variance, mean_gradient, mean_hessian_diagonal, second_moment
 from lcmat.data.dataset import ImageDataset
 from lcmat.records.measurements import Row
@@ -57,18 +58,21 @@ def stand_in_row(samples: Samples) -> Row:
 
 def differences(samples: Samples, subsets: list[Tensor]) -> dict[str, Tensor]:
     """How far each subset is from the whole set, ``(len(subsets), c (d + 1))`` for each of the four quantities."""
-    found = [_quantities(samples), *(_quantities(tuple(part[subset] for part in samples)) for subset in subsets)]
-    return {name: torch.stack([item[name] - found[0][name] for item in found[1:]]).flatten(1) for name in found[0]}
-
-
-def _quantities(samples: tuple[Tensor, ...]) -> dict[str, Tensor]:
-    features, logits, labels = samples
-    return {
-        "hessian": mean_hessian_diagonal(features, logits),
-        "variance": gradient_variance(features, logits, labels),
-        "fisher": second_moment(features, logits, labels),
-        "gradient": mean_gradient(features, logits, labels),
+    gradients = per_sample_gradients(*samples).flatten(1)
+    rows = {
+        "hessian": hessian_diagonals(*samples[:2]).flatten(1),
+        "gradient": gradients,
+        "fisher": gradients.square(),
     }
+    # One matrix product takes all the means; the first is that of the whole set.
+    subsets = [torch.arange(len(gradients)), *subsets]
+    sizes = torch.tensor([float(len(subset)) for subset in subsets], dtype=gradients.dtype)[:, None]
+    members = torch.zeros(len(subsets), len(gradients), dtype=gradients.dtype)
+    for member, subset in zip(members, subsets, strict=True):
+        member[subset] = 1
+    means = {name: members / sizes @ row for name, row in rows.items()}
+    means["variance"] = (means["fisher"] - means["gradient"].square()) * sizes / (sizes - 1)
+    return {name: mean[1:] - mean[0] for name, mean in means.items()}
 
 
 def rank_row(gaps: Mapping[str, Tensor]) -> Row:
