@@ -18,7 +18,7 @@ _TABLES = {"condensation": ("4",), "condensation-cross-architecture": ("5",)}
 _ALL = methods(
     *("random", "lcmat-c", GRADIENTS_ALONE, "mean-control", "dsa", "dm", "herding", "k-center", "dc", "idc-i")
 )
-_FEW = methods("random", "lcmat-c", GRADIENTS_ALONE, "mean-control", "herding", "dc")
+_FEW = methods("random", "lcmat-c", GRADIENTS_ALONE, "herding", "dc")
 _CROSSED = methods("random", "lcmat-c", GRADIENTS_ALONE, "dsa", "dm")
 _STRENGTHS = (0.0, 1.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _OTHERS: Variants = (

@@ -64,7 +64,7 @@ def _main() -> tuple[Study, ...]:
             methods("uniform", "k-center", "craig", "gradmatch", "glister", "adacore", "lcmat-s"),
             dataset=["digits"],
             seed=_FEW,
-            selection_epochs=(2, 5, 20),
+            selection_epochs=(2, 20),
             selection_weight_decay=(1e-4, 1e-3),
             fraction=[0.02],
         ),
