@@ -42,7 +42,7 @@
 seeds = [0, 1]
 ipc = 5
 rho = 100.0
-outer_iterations = 10
+outer_iterations = 6
 inner_steps = 10
 width = 16
 num_networks = 3

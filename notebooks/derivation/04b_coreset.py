@@ -33,7 +33,7 @@ story.here("04b_coreset")
 
 # %% tags=["parameters", "hide-cell"]
 seed = 0
-num_samples = 500
+num_samples = 300
 num_networks = 3
 fraction = 0.1
 

@@ -32,7 +32,7 @@
 # %% tags=["parameters", "hide-cell"]
 seed = 0
 num_samples = 300
-num_subsets = 100
+num_subsets = 60
 subset_size = 15
 
 # %% tags=["hide-cell"]

@@ -4,7 +4,7 @@ from collections.abc import Iterable, Mapping
 from typing import Any
 
 from lcmat.config import Experiment
-from lcmat.config.condensation_defaults import CONTROLS, GRADIENTS_ALONE, SCALED_RATES, SMALL, TUNED, applicable
+from lcmat.config.condensation_defaults import CONTROLS, GRADIENTS_ALONE, SMALL, TUNED, applicable
 from lcmat.sweep.profiles.study import Study, distinct, grid
 from lcmat.sweep.profiles.variants import Variants, methods
 
@@ -18,7 +18,6 @@ _TABLES = {"condensation": ("4",), "condensation-cross-architecture": ("5",)}
 _ALL = methods(
     *("random", "lcmat-c", GRADIENTS_ALONE, "mean-control", "dsa", "dm", "herding", "k-center", "dc", "idc-i")
 )
-_FEW = methods("random", "lcmat-c", GRADIENTS_ALONE, "herding", "dc")
 _CROSSED = methods("random", "lcmat-c", GRADIENTS_ALONE, "dsa", "dm")
 _STRENGTHS = (0.0, 1.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _OTHERS: Variants = (
@@ -54,14 +53,13 @@ _PAPER_AXES = {"ipc": (10, 50), "seed": range(3)}
 
 
 def smoke() -> tuple[Study, ...]:
-    """On digits, five seeds of the main benchmark; sets of half the size train two networks of half as many steps."""
-    seeds, few = range(5), range(3)
-    twice = tuple({**variant, "evaluations": 2} for variant in _FEW)
+    """On digits, five seeds of the main benchmark."""
+    few = range(3)
     return (
-        _study("condensation", small("digits", _ALL, seed=seeds) + small("digits", twice, ipc=[5], seed=few)),
+        _study("condensation", small("digits", _ALL, seed=range(5))),
         _study(
             "condensation-cross-architecture",
-            crossed("digits", ("convnet", 8), evaluation_learning_rate=[0.1], ipc=[10], seed=few),
+            crossed("digits", ("convnet", 8), evaluation_learning_rate=[0.1], seed=few),
         ),
         _study("condensation-sensitivity", sensitivity("digits", _strengths(0, 1000), seed=few)),
     )
@@ -71,10 +69,10 @@ def cpu() -> tuple[Study, ...]:
     """Fashion-MNIST and CIFAR-10 with a narrow ConvNet, three seeds each."""
     seeds, datasets = range(3), ("fashion-mnist", "cifar10")
     return (
-        _study("condensation", _join(small(name, _ALL, seed=seeds, ipc=[10]) for name in datasets)),
+        _study("condensation", _join(small(name, _ALL, seed=seeds) for name in datasets)),
         _study(
             "condensation-cross-architecture",
-            _join(crossed(name, ("resnet18", 8), seed=seeds, ipc=[10]) for name in datasets),
+            _join(crossed(name, ("resnet18", 8), seed=seeds) for name in datasets),
         ),
         _study(
             "condensation-sensitivity",
@@ -121,12 +119,7 @@ def small(dataset: str, variants: Variants, **axes: Iterable[Any]) -> tuple[Expe
         variants: "method" may be `GRADIENTS_ALONE`; other entries are added to what was chosen for it.
         axes: as for `lcmat.sweep.profiles.study.grid`.
     """
-    runs = (
-        run
-        for ipc in axes.pop("ipc", [10])
-        for run in grid("condensation", [_with_tuning(dataset, variant, ipc) for variant in variants], {}, **axes)
-    )
-    return tuple(distinct(runs))
+    return tuple(distinct(grid("condensation", [_with_tuning(dataset, variant) for variant in variants], {}, **axes)))
 
 
 def crossed(dataset: str, tested: tuple[str, int], **axes: Iterable[Any]) -> tuple[Experiment, ...]:
@@ -140,14 +133,12 @@ def sensitivity(dataset: str, variants: Variants, **axes: Iterable[Any]) -> tupl
     return small(dataset, (*methods("random", "lcmat-c"), *variants), **axes)
 
 
-def _with_tuning(dataset: str, variant: Mapping[str, Any], ipc: int) -> dict[str, Any]:
+def _with_tuning(dataset: str, variant: Mapping[str, Any]) -> dict[str, Any]:
     """All settings of a variant: those of the data set, those that its competitor chose, and its own."""
     competitor = variant["method"]
     method = "lcmat-c" if competitor == GRADIENTS_ALONE else competitor
-    chosen = dict(TUNED[dataset].get("lcmat-c" if competitor in CONTROLS else competitor, {}))
-    if method in SCALED_RATES:
-        chosen["image_learning_rate"] *= ipc / 10
-    settings = {"dataset": dataset, "ipc": ipc, **SMALL[dataset], **chosen, **variant, "method": method}
+    chosen = TUNED[dataset].get("lcmat-c" if competitor in CONTROLS else competitor, {})
+    settings = {"dataset": dataset, **SMALL[dataset], **chosen, **variant, "method": method}
     return applicable(method, settings)
 
 
