@@ -560,17 +560,18 @@ def test_digits_are_those_of_scikit_learn(tmp_path):
 # The real files: skipped where they are not
 
 
-def real(*names):
+def real(*names, slow=()):
     def has_files(name):
         return all((paths.data_folder() / file.name).is_file() for file in DATASETS[name].parquet.values())
 
-    reason = "LCMAT_DATA has no {}"
-    return [
-        pytest.param(name, marks=pytest.mark.skipif(not has_files(name), reason=reason.format(name))) for name in names
-    ]
+    def marks(name):
+        missing = pytest.mark.skipif(not has_files(name), reason=f"LCMAT_DATA has no {name}")
+        return [missing, pytest.mark.slow] if name in slow else [missing]
+
+    return [pytest.param(name, marks=marks(name)) for name in names]
 
 
-@pytest.mark.parametrize("name", real("mnist", "cifar10", "cifar100"))
+@pytest.mark.parametrize("name", real("mnist", "cifar10", "cifar100", slow=("cifar10", "cifar100")))
 def test_real_files_have_the_published_statistics(name):
     mean, std = {
         "mnist": ((0.1307,), (0.3081,)),
