@@ -167,6 +167,20 @@ def test_pixels_that_are_not_scaled_are_named_with_their_range(network, images, 
         select_images(network, TensorDataset((images * 50).byte() % 200, labels), size=3)
 
 
+def test_a_warning_points_at_the_line_that_called(network, images, labels):
+    logits = torch.full((4, 2), 0.5)
+    calls = (
+        lambda: select("uniform", *rare(), size=4),
+        lambda: select_images(network, TensorDataset(images.abs() * 255, labels), size=3),
+        lambda: select("uniform", torch.randn(4, 3), logits, torch.tensor([0, 1, 0, 1]), size=2),
+        lambda: ImageDataset.from_torch(torch.eye(4).byte().reshape(4, 1, 2, 2), [0, 1, 0, 1]),
+    )
+    for call in calls:
+        with pytest.warns(UserWarning) as caught:
+            call()
+        assert [(each.filename, each.lineno) for each in caught] == [(__file__, call.__code__.co_firstlineno)]
+
+
 def test_usual_pixels_pass_without_a_word(network, images, labels):
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,10 +1,10 @@
 """Decoded splits on disk, so that only the first load takes time."""
 
 import os
-import warnings
 from pathlib import Path
 
 from lcmat.config.datasets import DatasetSpec
+from lcmat.config.warning import warn
 from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
 from lcmat.data.source import Source
 from lcmat.files import checkpoints
@@ -38,7 +38,7 @@ def cached(source: Source, spec: DatasetSpec, split: str, folder: Path) -> Image
             if os.path.exists(path):
                 return _read(path, name, spec, split, source.provenance)
     except checkpoints.CorruptArtifactError as error:
-        warnings.warn(f"{error} It is being made again now.", RuntimeWarning, stacklevel=2)
+        warn(f"{error} It is being made again now.", RuntimeWarning)
     dataset = _decode(spec, split, source)
     with optional():
         _write(path, name, dataset)

@@ -1,6 +1,5 @@
 """Data of one's own as an `ImageDataset`: from tensors or arrays, from a torch data set, from a folder of pictures."""
 
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
@@ -10,6 +9,7 @@ import torch
 from PIL import Image
 from torch import Tensor
 
+from lcmat.config.warning import warn
 from lcmat.data.dataset import ImageDataset, channel_statistics, content_hash
 from lcmat.data.errors import DataError
 from lcmat.data.samples import map_style, pair
@@ -51,10 +51,9 @@ def from_torch(
             f"{name}: images {tuple(pixels.shape[1:])}, but those of like= are {tuple(like.images.shape[1:])}"
         )
     if int(pixels.max()) == 1:
-        warnings.warn(
+        warn(
             f"{name}: the images range from 0 to 1 of 255, all but black: give pixels of 0 .. 255 as uint8, or "
-            "floats in 0 .. 1",
-            stacklevel=3,
+            "floats in 0 .. 1"
         )
     mean, std = (like.mean, like.std) if like else channel_statistics(pixels)
     std = tuple(value or 1.0 for value in std)  # a channel of one value only, which so becomes 0

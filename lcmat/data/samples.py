@@ -1,6 +1,5 @@
 """Pairs of image and label out of the forms in which data sets give them."""
 
-import warnings
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -9,6 +8,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader
 
 from lcmat.config.annotations import described
+from lcmat.config.warning import warn
 from lcmat.numerics.arrays import as_tensor, whole_numbers
 
 _IMAGES = ("image", "images", "img", "pixel_values", "x")
@@ -94,10 +94,9 @@ def check_scale(images: Tensor) -> None:
     """
     low, high = float(images.min()), float(images.max())
     if images.ndim >= 3 and (max(-low, high) > _LARGEST or not images.is_floating_point()):
-        warnings.warn(
+        warn(
             f"the images range from {low:g} to {high:g}: networks expect pixels as in their training, mostly scaled to "
-            "0 .. 1 or normalised; scale them with images / 255, unless the network does that itself",
-            stacklevel=2,
+            "0 .. 1 or normalised; scale them with images / 255, unless the network does that itself"
         )
 
 

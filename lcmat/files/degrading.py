@@ -1,9 +1,9 @@
 """Doing without what can be made again: a cache that cannot be used costs time and one warning, never a run."""
 
 import contextlib
-import warnings
 from collections.abc import Iterator
 
+from lcmat.config.warning import warn
 from lcmat.files.paths import cache_folder
 
 _WARNED: set[str] = set()
@@ -13,6 +13,7 @@ _WARNED: set[str] = set()
 def optional() -> Iterator[None]:
     """Pass over what the system refuses, for instance because a disk is full or read-only, with one warning a process.
 
+    >>> import warnings
     >>> with warnings.catch_warnings(record=True) as caught, optional():
     ...     raise OSError("no space left on device")
     """
@@ -29,4 +30,4 @@ def warn_once(problem: str) -> None:
         return
     _WARNED.add(folder)
     remedy = "More is computed anew, and an interrupted run starts afresh; set LCMAT_CACHE to a folder with room."
-    warnings.warn(f"The cache folder {folder} cannot be used ({problem}). {remedy}", RuntimeWarning, stacklevel=4)
+    warn(f"The cache folder {folder} cannot be used ({problem}). {remedy}", RuntimeWarning)

@@ -4,7 +4,6 @@ import contextlib
 import hashlib
 import json
 import os
-import warnings
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import product
 from pathlib import Path
@@ -15,6 +14,7 @@ import torch
 from filelock import FileLock
 from torch import Tensor
 
+from lcmat.config.warning import warn
 from lcmat.files import checkpoints
 from lcmat.files.checkpoints import CheckpointMismatchError, CorruptArtifactError
 from lcmat.files.degrading import optional
@@ -96,7 +96,7 @@ def resumable(attempt: Callable[[], T], checkpoint: Path | None, unit: str) -> T
     except (CorruptArtifactError, CheckpointMismatchError) as error:
         if checkpoint is None:
             raise
-        warnings.warn(f"{error} Starting again from the first {unit}.", stacklevel=3)
+        warn(f"{error} Starting again from the first {unit}.")
         forget(checkpoint)
     return attempt()
 
@@ -168,10 +168,10 @@ def _load(path: Path, identity: Mapping[str, Any]) -> Stored | None:
     try:
         found = _read(path) if os.path.exists(path) else None
     except CorruptArtifactError as error:
-        warnings.warn(f"{error} It is being made again now.", stacklevel=5)
+        warn(f"{error} It is being made again now.")
         return None
     if found is not None and found.details.pop("identity") != identity:
-        warnings.warn(f"{path} belongs to another run; it is being made again now", stacklevel=5)
+        warn(f"{path} belongs to another run; it is being made again now")
         return None
     return found
 

@@ -1,13 +1,13 @@
 """How many samples each class contributes to a coreset."""
 
 import math
-import warnings
 from reprlib import repr as shortened
 
 import torch
 from torch import Tensor
 
 from lcmat.config.arguments import checked
+from lcmat.config.warning import warn
 
 
 @checked(labels="int n")
@@ -45,10 +45,9 @@ def class_budgets(labels: Tensor, *, fraction: float | None = None, size: int | 
     budgets = _by_fraction(classes, counts, fraction) if fraction is not None else _by_size(counts, size or 0)
     if 0 in budgets and size:
         without = [label for label, budget in zip(classes, budgets, strict=True) if budget == 0]
-        warnings.warn(
+        warn(
             f"size {size} leaves the classes {shortened(without)} without a sample, and no weight stands for theirs: "
-            f"choose at least {len(classes)}, or let the classes compete with balanced=False",
-            stacklevel=2,
+            f"choose at least {len(classes)}, or let the classes compete with balanced=False"
         )
     return dict(zip(classes, budgets, strict=True))
 

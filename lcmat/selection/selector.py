@@ -1,6 +1,5 @@
 """The one entry point to every selection method: `select`."""
 
-import warnings
 from collections.abc import Mapping
 from typing import Any
 
@@ -10,6 +9,7 @@ from torch import Tensor
 from lcmat.config.arguments import check_tensors, checked
 from lcmat.config.base import recognised
 from lcmat.config.registry import METHODS, Method
+from lcmat.config.warning import warn
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.numerics.arrays import as_tensor, check_finite, whole_numbers
 from lcmat.selection.budgets import class_budgets
@@ -119,10 +119,9 @@ def _samples(prefix: str, features: Any, logits: Any, labels: Any) -> LastLayer:
     for name, values in zip(names, matrices, strict=False):
         check_finite(name, values)
     if _like_probabilities(matrices[1]):
-        warnings.warn(
+        warn(
             f"the {names[1]} lie in 0 .. 1 and each row sums to 1: are they probabilities? Give what the last linear "
-            "layer puts out, before any softmax",
-            stacklevel=2,
+            "layer puts out, before any softmax"
         )
     return LastLayer(matrices[0], matrices[1], numbers.to(matrices[0].device))
 
