@@ -1,7 +1,7 @@
 """Sphinx extension: what lies beside the pages at each build.
 
-The report for machines, `report.json` and `badge.json`; the page for addresses that lead nowhere, `404.html`; and the
-notebooks behind the download buttons, in plain Markdown.
+The report for machines, `report.json` and `badge.json`; the coresets to take away, `coresets/*.json`; the page for
+addresses that lead nowhere, `404.html`; and the notebooks behind the download buttons, in plain Markdown.
 """
 
 from pathlib import Path
@@ -40,10 +40,12 @@ def write_files(app, exception) -> None:
     if exception is None and app.builder.format == "html":
         from lcmat.book.publishing import publish_executed
         from lcmat.report.accounts import read_accounts  # slow to import
+        from lcmat.report.coresets import write_coresets
         from lcmat.report.export import write_report
 
-        site = Path(app.outdir)
-        write_report(read_accounts(), site)
+        site, accounts = Path(app.outdir), read_accounts()
+        write_report(accounts, site)
+        write_coresets(accounts.records, site)
         root = urlsplit(app.config.html_baseurl).path or "/"
         (site / "404.html").write_text(MISSING.substitute(title=app.config.project, root=root), encoding="utf-8")
         publish_executed(site / "_sources")

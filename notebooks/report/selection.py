@@ -41,6 +41,7 @@ from lcmat import report
 from lcmat.config.registry import METHODS
 from lcmat.records.record import load_all
 from lcmat.report import figures
+from lcmat.report.coresets import coresets_table
 from lcmat.report.runs import ACCURACY
 from lcmat.report.studies import study_runs, unrecorded
 
@@ -166,6 +167,22 @@ means = plain_means("selection", set(runs["key"]))
 tabulated = sorted(sum(values) / len(values) for values in grouped[ACCURACY])
 assert len(means) == len(tabulated)
 assert all(abs(a - b) < 1e-9 for a, b in zip(means, tabulated, strict=True))
+
+# %% [markdown]
+# ## Coresets to take away
+#
+# Which images were chosen from real data sets, one small file for each run. The numbers in it count the training images in the
+# order of the canonical release, which is the order of `lcmat.data.load` and of torchvision:
+#
+# ```python
+# import json
+# from lcmat import data
+#
+# coreset = data.load("cifar10").train.subset(json.load(open("KEY.json"))["indices"])
+# ```
+
+# %% tags=["hide-input"]
+coresets_table(records, "coresets", "../..")
 
 # %% [markdown]
 # ## Provenance and cost
