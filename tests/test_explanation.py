@@ -8,6 +8,7 @@ from lcmat.config import SelectionParameters
 from lcmat.curvature import LastLayer
 from lcmat.experiments import selection
 from lcmat.measurements import explanation
+from tests.test_records import make_record
 
 
 @pytest.fixture
@@ -58,3 +59,16 @@ def test_a_record_is_explained_by_its_indices(tmp_path, monkeypatch):
     assert row["misclassified_of_all_percent"] == pytest.approx(
         100 - record.metrics["selector_test_accuracy_percent"], abs=8
     )
+
+
+def test_uniform_draws_alone_are_not_worth_a_selecting_network():
+    """Made up: on the wide network nothing but uniform selection was run, on the narrow one a method of seed 0."""
+    looked = {"selector_test_accuracy_percent": 80.0}
+
+    def made(method, width, seed, **metrics):
+        parameters = SelectionParameters(dataset="cifar10", method=method, width=width, seed=seed)
+        return make_record(parameters, indices=[1], metrics={"test_accuracy_percent": 30.0, **metrics})
+
+    wide, narrow = made("uniform", 64, 0), made("uniform", 16, 0)
+    method, later = made("craig", 16, 0, **looked), made("uniform", 16, 1)
+    assert explanation.explained([wide, narrow, method, later]) == [narrow, method]

@@ -4,6 +4,9 @@ Everything follows from the indices in the record and the selecting network, so 
 changes none: `lcmat measure explanation cifar10` stores a row for each current record of selection.
 """
 
+from collections.abc import Sequence
+from typing import Any
+
 import torch
 from torch import Tensor
 
@@ -12,6 +15,7 @@ from lcmat.config import SelectionParameters, parse
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.experiments import stale_keys
 from lcmat.experiments.embedding import selector_view
+from lcmat.experiments.selecting import selector_recipe
 from lcmat.experiments.selection import load_data
 from lcmat.records import record as records
 from lcmat.records.measurements import Row
@@ -60,9 +64,22 @@ def explain_record(record: Record, device: str = "cpu") -> Row:
     return {"key": record.key, **explain(sample, torch.tensor(record.indices))}
 
 
+def explained(found: Sequence[Record]) -> list[Record]:
+    """Those whose selecting network a method has looked at; to train one only for uniform draws would take hours."""
+    looked = {_selecting(record) for record in found if "selector_test_accuracy_percent" in record.metrics}
+    return [record for record in found if record.indices and _selecting(record) in looked]
+
+
+def _selecting(record: Record) -> tuple[Any, ...]:
+    parameters = parse(record.experiment, record.parameters)
+    assert isinstance(parameters, SelectionParameters)
+    images = parameters.label_noise, parameters.imbalance
+    return parameters.network, parameters.width, parameters.seed, selector_recipe(parameters), images
+
+
 def measure_dataset(dataset: str) -> tuple[Row, list[Row]]:
     """Measure the current records of one data set."""
     found = [r for r in records.load_all(experiment="selection")[0] if r.parameters["dataset"] == dataset]
     stale = stale_keys(found)
-    rows = [explain_record(record) for record in found if record.key not in stale and record.indices]
+    rows = [explain_record(record) for record in explained([r for r in found if r.key not in stale])]
     return {"dataset": dataset}, rows
