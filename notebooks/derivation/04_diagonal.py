@@ -41,12 +41,12 @@ from lcmat.book import story
 
 story.here("04_diagonal")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 500
 num_subsets = 20
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -69,7 +69,7 @@ bends = torch.einsum(
     "i,ikl->kl", signed, toy.sample_hessians(example.features, example.theta)
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Curvature of the loss difference against the angle of the direction, from 0 to 180 degrees: a wave. Its highest point, the spectral norm, lies between the two angles of the coordinate axes, where two dots mark the diagonal entries below it."}, "figure": {"name": "fig-dk-axes", "caption": "Curvature of the loss difference along each direction of the plane, for the two-parameter model with n = 40 samples and a random subset of m = 6. The dots are the diagonal entries, the curvatures along the axes; the line is the spectral norm. No dot can lie above the line."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Curvature of the loss difference against the angle of the direction, from 0 to 180 degrees: a wave. Its highest point, the spectral norm, lies between the two angles of the coordinate axes, where two dots mark the diagonal entries below it."}, "figure": {"name": "fig-dk-axes", "caption": "Curvature of the loss difference along each direction of the plane, for the two-parameter model with n = 40 samples and a random subset of m = 6. The dots are the diagonal entries, the curvatures along the axes; the line is the spectral norm. No dot can lie above the line."}}
 angles = torch.linspace(0, torch.pi, 181, dtype=torch.float64)
 directions = torch.stack([angles.cos(), angles.sin()], dim=1)
 along = torch.einsum("ak,kl,al->a", directions, bends, directions).abs()
@@ -129,7 +129,7 @@ plt.show()
 #
 # From here on the network is a small one, trained on handwritten digits, and $T$ is a random sample of its training set.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the network"}
 sample, details = curvature_gap.trained_sample(
     "digits", width=16, epochs=10, size=num_samples, seed=seed
 )
@@ -204,7 +204,7 @@ show_source(bound.hessian_product)
 # are on *together* is what the diagonal cannot see.
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 def twice(features):
     points = torch.tensor(features, dtype=torch.float64).repeat(2, 1)
     return points, torch.zeros(4, 2, dtype=torch.float64), torch.tensor([0, 0, 1, 1])
@@ -243,7 +243,7 @@ Markdown(
 # each we take both ends of the spectrum, the diagonal, the $K$ dimensions and the two safe bounds of {eq}`eq-dk-sandwich`.
 # {doc}`../report/curvature-terms` has the same for convolutional networks on real images.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the subsets"}
 subsets = curvature_gap.random_subsets(sample, (5, 15, 50, 150), num_subsets, generator)
 subsets += curvature_gap.selected_subsets(sample, (0.03, 0.1, 0.3), (0.0, 0.1, 0.5))
 
@@ -257,7 +257,7 @@ def describe(subset):
 
 digits = pd.DataFrame([describe(subset) for subset in subsets])
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Dots of five stand-ins divided by the spectral norm on a logarithmic axis, a row for each. Largest diagonal entry and largest of K lie far left of one, the sum over K near one, Frobenius just right of one and Gershgorin further right."}, "figure": {"name": "fig-dk-ratios", "caption": "Each stand-in divided by the spectral norm, one dot for each of the n = 98 subsets of the digits. Left of the line it underestimates the curvature term. Only Frobenius and Gershgorin are on the safe side by a theorem; the sum over K has no side."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Dots of five stand-ins divided by the spectral norm on a logarithmic axis, a row for each. Largest diagonal entry and largest of K lie far left of one, the sum over K near one, Frobenius just right of one and Gershgorin further right."}, "figure": {"name": "fig-dk-ratios", "caption": "Each stand-in divided by the spectral norm, one dot for each of the n = 98 subsets of the digits. Left of the line it underestimates the curvature term. Only Frobenius and Gershgorin are on the safe side by a theorem; the sum over K has no side."}}
 SURROGATES = {
     "largest_diagonal": "largest diagonal entry",
     "top_k_max": "largest of K",
@@ -301,7 +301,7 @@ plt.show()
 # paper calls the latter "always" true (appendix B.2). No theorem says so, and it does not hold. For the subsets of the
 # figure and stored ones of real images, with $\mathcal K$ from all of $T$:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 tables = {"digits": digits}
 for name, item in kinds.stored("curvature-gap").items():
     tables[name] = pd.DataFrame(item["rows"]).drop_duplicates("subset")
@@ -333,7 +333,7 @@ Markdown(
 #
 # How the sum compares with $\lVert H\rVert_2$ is therefore a matter of counting.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 growth_of_sum = digits.top_k_sum / digits.top_k_max
 net = digits.top_k_sum / digits.norm
 Markdown(
@@ -423,7 +423,7 @@ assert growth_of_sum.between(1 - 1e-9, top_k * (1 + 1e-8)).all()
 #
 # **1.** How small can $\max_k |H_{kk}| / \lVert H\rVert_2$ be for a positive semi-definite matrix of $N$ rows?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # The norm is at most the trace, the trace at most m times the largest entry: 1/m. Equal features attain it.
 ones = torch.ones(50, 50, dtype=torch.float64)
 ratio = float(ones.diagonal().max() / torch.linalg.matrix_norm(ones, 2))
@@ -433,7 +433,7 @@ assert abs(ratio - 1 / len(ones)) < 1e-12
 # **2.** Break the Gershgorin bound: sum the rows of $H$ with their signs, and watch check 3 fail. Why are all sums of blocks
 # zero?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # A 1 = 0: adding a constant to all logits changes nothing, so over the classes the blocks cancel.
 difference = bound.subset_difference(*narrow, narrow_subsets[0].indices)
 signed = bound.dense_hessian(difference).sum(dim=1).abs().max()

@@ -32,14 +32,14 @@ from lcmat.book import story
 
 story.here("05_facility_location")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 early_epochs = 3
 late_epochs = 10
 rho = 0.1
 top_k = 100
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
@@ -56,7 +56,7 @@ from lcmat.selection.lcmat_s import lcmat_distances
 figures.use_style()
 example = toy.running_example()
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Forty gradients as dots in a plane, each joined by a thin line to the nearest of six chosen ones. Three larger marks: the mean of all, the mean of the chosen ones with cluster sizes for weights, which lies beside it, and their plain mean, which lies farther away."}, "figure": {"name": "fig-fl-assignment", "caption": "Gradients of the n = 40 samples of the two-parameter model, each joined to the nearest of m = 6 chosen ones. The gap of the means is at most the mean length of the lines if the chosen gradients carry their cluster sizes. Their plain mean obeys no such bound."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Forty gradients as dots in a plane, each joined by a thin line to the nearest of six chosen ones. Three larger marks: the mean of all, the mean of the chosen ones with cluster sizes for weights, which lies beside it, and their plain mean, which lies farther away."}, "figure": {"name": "fig-fl-assignment", "caption": "Gradients of the n = 40 samples of the two-parameter model, each joined to the nearest of m = 6 chosen ones. The gap of the means is at most the mean length of the lines if the chosen gradients carry their cluster sizes. Their plain mean obeys no such bound."}}
 points = toy.sample_gradients(example.features, example.labels, example.theta)
 spread_out = torch.cdist(points, points)
 six = facility_location(spread_out, 6).indices
@@ -130,7 +130,7 @@ plt.show()
 # Equal weights lose the first equality of {eq}`eq-fl-assignment`, and with it the bound. Ninety-nine samples at 0, one at 100, and $S =
 # \{0, 100\}$: every sample coincides with a chosen one, so the right side is zero.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 points = torch.tensor([0.0] * 99 + [100.0], dtype=torch.float64)
 ends = torch.tensor([0, 99])
 apart = (points[:, None] - points).abs()
@@ -169,7 +169,7 @@ Markdown(
 # sample, would be a slip: for gradients $(0, 10, 0, 0)$, diagonals $(0, 100, 100, 0)$, the first two samples chosen and $\tfrac\rho2 =
 # \tfrac12$, both separate sums are zero and both clusters are equally large, but the left side is not zero.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 slip = torch.tensor([[0, 10, 0, 0], [0, 100, 100, 0]], dtype=torch.float64)
 left = (slip.mean(1) - slip[:, :2].mean(1)).abs() @ torch.tensor([1, 0.5]).double()
 first, second = (slip[:, :, None] - slip[:, None, :2]).abs()
@@ -188,7 +188,7 @@ f"left {float(left):g}, right {float(separate):g} with two assignments, {float(t
 # $T$ is one class at a time, as in the paper. $S$ is drawn at random, or chosen by LCMat-S for one of three values of $\rho$. The
 # distances of the bound always use the $\rho$ of this page. For ConvNets on real images see {doc}`../report/curvature-terms`.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the networks"}
 samples = {
     epochs: curvature_gap.trained_sample(
         "digits", width=8, epochs=epochs, size=1437, seed=seed
@@ -209,7 +209,7 @@ def class_view(sample, label):
     return gradients, diagonals, distances
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the networks, class by class"}
 every_view = {
     age: [class_view(sample, label) for label in classes]
     for age, sample in samples.items()
@@ -217,7 +217,7 @@ every_view = {
 sample, views = samples[early_epochs], every_view[early_epochs]
 labels = sample.labels
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the subsets and gaps"}
 sizes = (2, 5, 15, 40)
 generator = torch.Generator().manual_seed(seed)
 
@@ -239,7 +239,7 @@ def mean_gap(view, chosen, shares):
     )
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the term"}
 def extra_term(view, chosen, shares):
     gradients, diagonals, _ = view
     from_mean = (gradients[chosen] - gradients.mean(0)).norm(dim=1)
@@ -247,7 +247,7 @@ def extra_term(view, chosen, shares):
     return float((shares - 1 / len(chosen)).abs() @ from_mean)
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the rows"}
 def bound_row(epochs, view, origin, chosen):
     distances = view[2][rho]
     shares = cluster_sizes(distances, chosen) / len(distances)
@@ -274,7 +274,7 @@ rows = pd.DataFrame(
 # %% tags=["hide-cell"]
 rows["fails"] = rows.unweighted > rows.bound * (1 + 1e-9)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two scatter plots of the actual gap against the bound, both axes logarithmic, with the diagonal. Left, weighted subsets: all lie below the diagonal. Right, unweighted subsets: those of LCMat-S lie above it in large part."}, "figure": {"name": "fig-fl-sides", "caption": "Left side against right side of the assignment bound for n = 520 subsets of single digit classes, early network. With cluster sizes for weights every point is below the line, as proved. With equal weights many points are above it, most of all those that LCMat-S chose."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two scatter plots of the actual gap against the bound, both axes logarithmic, with the diagonal. Left, weighted subsets: all lie below the diagonal. Right, unweighted subsets: those of LCMat-S lie above it in large part."}, "figure": {"name": "fig-fl-sides", "caption": "Left side against right side of the assignment bound for n = 520 subsets of single digit classes, early network. With cluster sizes for weights every point is below the line, as proved. With equal weights many points are above it, most of all those that LCMat-S chose."}}
 part = rows[rows.epochs == early_epochs]
 figure, panels = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 3.0), sharey=True)
 looks = {"random": (figures.BLACK, "s"), "LCMat-S": (figures.VERMILLION, "o")}
@@ -290,7 +290,7 @@ panels[0].set_ylabel("actual gap of the means")
 panels[0].legend(loc="lower right", markerscale=2)
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 sentences = []
 for age, part in rows.groupby("epochs"):
     picked = part[part.origin == "LCMat-S"]
@@ -315,7 +315,7 @@ Markdown("\n\n".join(sentences))
 # gradients much larger than the mean. Equal weights give each of them the vote of a whole cluster. The paper leaves the weights out
 # because training is then more accurate; that may be so, but the bound does not explain it.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 found = []
 for age, part in every_view.items():
     for label, (gradients, _, distances) in zip(classes, part, strict=True):
@@ -358,7 +358,7 @@ Markdown(
 # so the classes may be treated apart if the budgets keep their shares. Rounding prevents that, and Python rounds halves to even: the
 # class size of CIFAR-100 gives an even number of images at half a percent, and none at a tenth.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 cifar100 = torch.arange(100).repeat_interleave(500)
 half_percent = class_budgets(cifar100, fraction=0.005)
 try:
@@ -423,7 +423,7 @@ torch.testing.assert_close(within + across, whole, rtol=1e-9, atol=1e-12)
 # **1.** How small can the extra term in {eq}`eq-fl-unweighted` be made by choosing $g_0$? Compare the mean of $T$, the mean of $S$ and
 # the minimiser, for the gradients of LCMat-S in one class.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # The minimiser is the geometric median of the chosen gradients under the weights |gamma_j / n - 1 / m| (Weiszfeld).
 gradients, distances = views[0][0], views[0][2][rho]
 picks = facility_location(distances, 15).indices
@@ -442,7 +442,7 @@ print("mean of T {:.4f}, mean of S {:.4f}, geometric median {:.4f}".format(*term
 # %% [markdown]
 # **2.** Break the theorem: send gradients and diagonals to their nearest chosen samples apart. Why is the sum of the two means no bound?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # Both minima are taken alone, so their sum is at most the minimum of the sum, as in the slip above.
 apart = views[0][2][0.0][:, picks].argmin(dim=1)
 same = (apart == distances[:, picks].argmin(dim=1)).double().mean()

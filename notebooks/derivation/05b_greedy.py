@@ -33,7 +33,7 @@ from lcmat.book import story
 
 story.here("05b_greedy")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 epochs = 3
 rho = 0.1
@@ -41,7 +41,7 @@ top_k = 100
 num_triples = 2000
 num_instances = 300
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import itertools
 import math
 
@@ -83,7 +83,7 @@ def medoid_guarantee(medoid, best, size):
     return left * medoid + (1 - left) * best
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean distance to the nearest chosen sample against the number chosen, logarithmic axes. Greedy lies below random draws and both fall steadily; a horizontal line, the guarantee for F, stands far above; a dashed line for small numbers, below greedy, is what any set costs at least."}, "figure": {"name": "fig-fl-budget", "caption": "Mean distance from a sample of class 0 to the nearest chosen one against the budget. Random: mean and 95 % t interval over n = 20 draws; greedy is deterministic. The line for F is its guarantee for a best set without any cost. The triangles turn the medoid guarantee round: no set of that size costs less; where there is none, it excludes nothing."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Mean distance to the nearest chosen sample against the number chosen, logarithmic axes. Greedy lies below random draws and both fall steadily; a horizontal line, the guarantee for F, stands far above; a dashed line for small numbers, below greedy, is what any set costs at least."}, "figure": {"name": "fig-fl-budget", "caption": "Mean distance from a sample of class 0 to the nearest chosen one against the budget. Random: mean and 95 % t interval over n = 20 draws; greedy is deterministic. The line for F is its guarantee for a best set without any cost. The triangles turn the medoid guarantee round: no set of that size costs less; where there is none, it excludes nothing."}}
 steps = [1, 2, 4, 8, 16, 32, 64]
 curve = [cost_of(distances, full.indices[:m]) / len(distances) for m in steps]
 draws = [torch.randperm(len(distances), generator=generator) for _ in range(20)]
@@ -132,7 +132,7 @@ plt.show()
 # 0, which is $d_0 = 10$: right as long as no distance exceeds 10. With a smaller offset the samples beyond it count for nothing.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the plainest greedy algorithm"}
 def greedy(distances, budget, offset):
     """The plainest greedy algorithm on F: the largest gain, the first of equals."""
     values, best, chosen = (
@@ -158,7 +158,7 @@ def kept(matrix, expected, offset):
     return len(set(greedy(matrix, budget, offset)) & set(expected)) / budget
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Share of the thirty choices kept against the offset divided by the largest distance, logarithmic x axis: one from an offset of one upwards, falling to the left."}, "figure": {"name": "fig-fl-offset", "caption": "Share of the first 30 choices of each class that stay when the offset is not the largest distance of the class: faint lines are the n = 10 classes of digits, the strong line is their mean. From 1 upwards nothing can change; below, the fixed offset becomes part of the method."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Share of the thirty choices kept against the offset divided by the largest distance, logarithmic x axis: one from an offset of one upwards, falling to the left."}, "figure": {"name": "fig-fl-offset", "caption": "Share of the first 30 choices of each class that stay when the offset is not the largest distance of the class: faint lines are the n = 10 classes of digits, the strong line is their mean. From 1 upwards nothing can change; below, the fixed offset becomes part of the method."}}
 ratios = np.geomspace(0.02, 3, 15)
 same = np.array(
     [
@@ -174,7 +174,7 @@ ax.set(xscale="log", ylim=(0, 1.05))
 ax.set(xlabel="offset / largest distance", ylabel="share of choices kept")
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 official = {
     scale: [kept(scale * m, e, 10.0) for m, e in zip(of_class, reference, strict=True)]
     for scale in (1 / 128, 1, 16)
@@ -246,13 +246,13 @@ Markdown(
 # selection how much cheaper any other set could be.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the line"}
 def line(k):
     places = torch.tensor([0.0] * k + [1.0] + [2.0] * k, dtype=torch.float64)
     return (places[:, None] - places).abs()
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 k = 50
 middle_first = facility_location(line(k), 2).indices.tolist()
 best_pair = (0, 2 * k)
@@ -275,7 +275,7 @@ Markdown(
 # that can be tried, greedy is near the best anyway:
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the small instances"}
 def tiny_instance(number):
     if number % 2:
         points = torch.rand(12, 2, generator=generator, dtype=torch.float64)
@@ -285,7 +285,7 @@ def tiny_instance(number):
     return "samples of a class", matrix[some][:, some]
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the comparison with all sets"}
 def against_all(origin, distances, size):
     subsets = torch.tensor(list(itertools.combinations(range(len(distances)), size)))
     costs = distances[:, subsets].min(dim=2).values.sum(dim=0)
@@ -310,7 +310,7 @@ tiny = pd.DataFrame(
     ]
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 Markdown(
     "; ".join(
         f"**{origin}**, {len(part)} instances of two to four of twelve: greedy is optimal in "
@@ -324,7 +324,7 @@ Markdown(
 # %% [markdown]
 # What the guarantees say of one class of the digits, in the unit of the first figure:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 one_random = float(np.mean(random_costs[0]))
 size = steps[5]
 best_case = medoid_guarantee(curve[0], 0, size)
@@ -373,7 +373,7 @@ def covered(distances, chosen, offset):
     return float(values.max(dim=1).values.sum()) if len(chosen) else 0.0
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 1, continued"}
 def gains_of_a_triple(distances, offset):
     order = torch.randperm(len(distances), generator=generator).tolist()
     inner, outer = sorted(
@@ -429,7 +429,7 @@ assert (tiny.mine <= tiny.guaranteed * (1 + 1e-9) + 1e-12).all()
 # **1.** Let the two heaps on the line grow to $\xi$ samples each. Which value does $F(S_2) / F^*$ approach with $d_0 = 2$, and what becomes of
 # $C(S_2) / C^*$?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # F* = 2 (2k + 1) - 1 = 4k + 1 and F(S_2) = 2 (2k + 1) - k = 3k + 2: the ratio tends to 3/4, the cost ratio is k itself.
 for heap in (1, 10, 100, 1000):
     pair = facility_location(line(heap), 2).indices.tolist()
@@ -443,7 +443,7 @@ for heap in (1, 10, 100, 1000):
 # **2.** Break {eq}`eq-fl-medoid`: take $m$ in place of $m - 1$ for the exponent, as if the empty set had the cost of the medoid. Watch it fail
 # on the line.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 broken = cost_of(line(k), [k]) / 4 + 1 * 3 / 4  # (1 - 1 / m)^m is a quarter
 assert cost_of(line(k), middle_first) > broken
 print(f"cost {cost_of(line(k), middle_first):g}, broken guarantee {broken:g}")

@@ -32,11 +32,11 @@ from lcmat.book import story
 
 story.here("06_gradient_variance")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 width = 8
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import itertools
 
 import matplotlib.pyplot as plt
@@ -53,7 +53,7 @@ from lcmat.report import figures
 figures.use_style()
 generator = torch.Generator().manual_seed(seed)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two curves against the probability of the true class, from 0 to 1. The Hessian's is a symmetric arch with its top at one half. The empirical Fisher's falls from 1 to 0; it lies above the arch left of one half, crosses it there, and lies below it to the right, where it approaches zero much faster."}, "figure": {"name": "fig-gv-curves", "caption": "Entry of the diagonals in the row of the true class, against its probability, in units of the squared feature: the Hessian's p (1 - p) and the empirical Fisher's (1 - p)². They agree at one half only. A trained network is at the right, where their ratio tends to zero."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two curves against the probability of the true class, from 0 to 1. The Hessian's is a symmetric arch with its top at one half. The empirical Fisher's falls from 1 to 0; it lies above the arch left of one half, crosses it there, and lies below it to the right, where it approaches zero much faster."}, "figure": {"name": "fig-gv-curves", "caption": "Entry of the diagonals in the row of the true class, against its probability, in units of the squared feature: the Hessian's p (1 - p) and the empirical Fisher's (1 - p)². They agree at one half only. A trained network is at the right, where their ratio tends to zero."}}
 probability = torch.linspace(0, 1, 101)
 figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.6, 2.6))
 ax.plot(probability, probability * (1 - probability), color=figures.BLUE)
@@ -149,7 +149,7 @@ plt.show()
 # way: two classes predicted with $p = (\tfrac12, \tfrac12)$ and one label have equal diagonals, because all ratios of {eq}`eq-gv-ratio` are 1. With
 # $p_y > \tfrac12$ throughout a class they differ in every entry whose feature is not zero.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the network"}
 sample, _ = curvature_gap.trained_sample(
     "digits", width=width, epochs=4, size=1437, seed=seed
 )
@@ -162,7 +162,7 @@ ratios = torch.where(observed, (1 - p) / p, p / (1 - p))
 p_true = p[observed]
 single_class = [[part[labels == y] for part in sample] for y in range(p.shape[1])]
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 below = (ratios < 1).all(dim=1)
 Markdown(
     f"Of {len(labels)} training images {int((p_true > 0.5).sum())} are predicted with more than one half; in each of these "
@@ -186,7 +186,7 @@ Markdown(
 # $\bar p_y - 1$, which is negative, because a softmax never reaches 1.
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 def mean_share(part):
     """Part of the empirical Fisher diagonal, summed, that centring takes away."""
     return float(mean_gradient(*part).square().sum() / second_moment(*part).sum())
@@ -219,7 +219,7 @@ Markdown(
 # and a class that is predicted wrongly, but always in the same way, has none. So the term cannot see under-fitting of this kind, and the argument
 # of B.1 does not protect condensation.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 wrong_label = torch.full_like(single_class[3][2], 7)  # threes, all called sevens
 renamed = (*single_class[3][:2], wrong_label)
 squared_errors = [
@@ -254,7 +254,7 @@ show_source(second_moment, gradient_variance)
 # chain of this book arrives at the maximum (Eq. 7) and then at the sum (Eq. 9). What the objective needs is less than equality: a set with the smaller
 # gap of variances should have the smaller gap of Hessian diagonals. On real images, over subsets of ten of a class:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 sentences = []
 for name, item in kinds.stored("gradient-variance").items():
     single = [row for row in item["rows"] if row["label"] != measurement.ALL_CLASSES]
@@ -308,7 +308,7 @@ def hessian_by_autograd(h, z):
     return torch.stack(rows)
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 1, continued"}
 for i in range(len(h)):
     q, inputs = z[i].softmax(0), torch.cat([h[i], h.new_ones(1)])
     gauss_newton = torch.kron(
@@ -344,7 +344,7 @@ centred = second_moment(*sample) - mean_gradient(*sample).square()
 torch.testing.assert_close(gradient_variance(*sample, unbiased=False), centred)
 assert all(mean_gradient(*v)[y, -1] < 0 for y, v in enumerate(single_class))
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 3: the factor"}
 few = [part[:6] for part in single_class[0]]
 triples = [list(chosen) for chosen in itertools.combinations(range(6), 3)]
 
@@ -364,7 +364,7 @@ torch.testing.assert_close(
     mean_over_triples(False), gradient_variance(*few) * 2 / 3, rtol=1e-9, atol=1e-12
 )
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 3: one image"}
 try:
     gradient_variance(*(part[:1] for part in few))
 except ValueError as error:
@@ -410,7 +410,7 @@ assert same.abs().max() < 1e-12 and squared_errors[1] > 2 * squared_errors[0]
 # **1.** Show that the empirical Fisher diagonal averages to the Hessian's if the labels are drawn from the predictions, and that within one class the
 # labels are never distributed so, unless the network is certain.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # Exact mean over labels drawn from p, for the digits; and drawn labels as a check of its size. Within a class all
 # labels are y, so they are distributed as predicted only if p_y = 1, which a softmax never reaches. The diagonals may
 # still agree, see check 2.
@@ -437,7 +437,7 @@ print(
 # %% [markdown]
 # **2.** Break check 4: pretend that residual and features are independent, $\operatorname{Var}(g) \approx \operatorname{Var}(p - y)\, \mathbb E \tilde h^{\odot 2}$.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 residuals = curvature.residuals(logits, labels)
 squares = curvature.augmented_features(features).square().mean(dim=0)
 broken = torch.outer(residuals.var(dim=0), squares)

@@ -31,12 +31,12 @@ from lcmat.book import story
 
 story.here("07_generalisation")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_draws = 200
 delta = 0.05
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import math
 
 import matplotlib.pyplot as plt
@@ -62,7 +62,7 @@ from lcmat.report import figures
 
 figures.use_style()
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the curves"}
 generator = torch.Generator().manual_seed(seed)
 
 
@@ -100,7 +100,7 @@ curves = {
     for row in settings.itertuples()
 }
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Value of the bound in units of the largest loss against the radius relative to the norm of the parameters, both axes logarithmic. For all layers the curves lie above the trivial bound of one until the radius exceeds the norm; for the last layer of ResNet-18 the curve lies below one."}, "figure": {"name": "fig-gen-value", "caption": "What the repaired theorem adds to the training-set term, in units of the largest loss, with n as in the legend and failure probability 0.05. Above the line a bound says less than the range of the loss does. Perturbations as large as the parameters themselves lie at one on the horizontal axis."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Value of the bound in units of the largest loss against the radius relative to the norm of the parameters, both axes logarithmic. For all layers the curves lie above the trivial bound of one until the radius exceeds the norm; for the last layer of ResNet-18 the curve lies below one."}, "figure": {"name": "fig-gen-value", "caption": "What the repaired theorem adds to the training-set term, in units of the largest loss, with n as in the legend and failure probability 0.05. Above the line a bound says less than the range of the loss does. Perturbations as large as the parameters themselves lie at one on the horizontal axis."}}
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 3.2))
 colors = (figures.VERMILLION, figures.ORANGE, figures.BLUE, figures.SKY_BLUE)
 for row, color, style in zip(
@@ -248,7 +248,7 @@ show_source(complexity, pac_bayes_gap, ball_radius)
 # training. What would a statement at a tenth of the norm need?
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 def needed(num_parameters, n):
     radius = brentq(
         lambda log_r: excess_of(math.exp(log_r), num_parameters, n) - 1, -60, 12
@@ -283,7 +283,7 @@ Markdown(
 # without $\mathcal C$, which would be right for a $\theta$ chosen beforehand, must fail here, while the theorem must not:
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the coins"}
 def coin_gap(sigma, dimension=100, size=200):
     points = torch.randn(size, dimension, generator=generator)
     signs = torch.randint(2, (size,), generator=generator) * 2.0 - 1
@@ -293,7 +293,7 @@ def coin_gap(sigma, dimension=100, size=200):
     return float((errors - 0.5).abs().mean())
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the draws"}
 rows = []
 for sigma in (0.06, 0.08, 0.1):
     gaps = np.array([coin_gap(sigma) for _ in range(500)])
@@ -321,7 +321,7 @@ coins = pd.DataFrame(
     ],
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(coins, rowname_col="sigma").fmt_number(
     ["mean gap", "largest gap", "bound"], n_sigfig=3
 ).tab_stubhead("sigma").tab_header(
@@ -402,7 +402,7 @@ for name, added in curves.items():
 # **1.** Find a loss for which $\mathbb E_\epsilon [L(\mathcal P; \theta + \epsilon) - L(T; \theta + \epsilon)]$ vanishes although the mean absolute value does not. Why does that rule out the binary-divergence
 # form of PAC-Bayes in Lemma 2?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # One parameter, a sample x = +1 or -1 with probability 1/2, loss 1 if x (theta + eps) < 0. L(D) = 1/2. With T = {+1} and
 # theta = 0 the training loss is 0 or 1 with the sign of eps: on average 1/2, never 1/2. That form compares the averages
 # over eps, so it cannot see the difference; the triangle inequality needs it at each eps.
@@ -418,7 +418,7 @@ print(f"mean difference {signed:+.3f}, mean absolute difference {absolute:.3f}")
 # %% [markdown]
 # **2.** The prior may be centred anywhere that does not depend on $T$, for instance at the initial weights. What does that gain for the DigitsNet?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 recipe = training.Recipe(epochs=20, schedule="constant", crop_padding=0, flip=False)
 trained = models.build(
     "digits-net", num_classes=10, in_channels=1, image_size=8, seed=seed
@@ -438,7 +438,7 @@ for name, centre in (("zero", torch.zeros_like(start)), ("initial weights", star
 # %% [markdown]
 # **3.** Break it: centre the prior at the fitted $\theta$ itself, as if one might choose it after seeing $T$. The divergence is then zero. Watch check 2 fail.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 illegal = pac_bayes_gap(0.0, 0.06, 100, 200, delta)
 beaten = sum(coin_gap(0.06) > illegal for _ in range(200))
 assert beaten > 200 * delta

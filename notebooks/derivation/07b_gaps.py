@@ -31,14 +31,14 @@ from lcmat.book import story
 
 story.here("07b_gaps")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 200
 num_draws = 200
 delta = 0.05
 largest_loss = 10.0
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import math
 
 import matplotlib.pyplot as plt
@@ -57,7 +57,7 @@ from lcmat.selection import select
 
 figures.use_style()
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the population"}
 train_set, _ = data.load("digits")
 generator = torch.Generator().manual_seed(seed)
 order = torch.randperm(len(train_set), generator=generator)
@@ -88,7 +88,7 @@ def fit(rows, decay=1e-3):
     return theta.detach()
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the losses"}
 def losses(theta):
     logits = inputs @ theta.transpose(-1, -2)
     own = labels.view(-1, 1).expand(*logits.shape[:-1], 1)
@@ -113,7 +113,7 @@ Markdown(
     f"{losses(theta)[drawn].mean():.3f} and $L(\\mathcal P; \\theta)$ = {losses(theta).mean():.3f}, so that $\\theta \\in \\hat\\Theta$."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Absolute loss difference of two sets of digits against the radius, both axes logarithmic: ten lines, one for each random direction, all rising with slope one in the end."}, "figure": {"name": "fig-gen-rays", "caption": "Loss difference between a training set and a tenth of it along n = 10 random rays from the fitted parameters. In the end it grows in proportion to the radius, so its maximum outside a ball is infinite: gap (d)."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Absolute loss difference of two sets of digits against the radius, both axes logarithmic: ten lines, one for each random direction, all rising with slope one in the end."}, "figure": {"name": "fig-gen-rays", "caption": "Loss difference between a training set and a tenth of it along n = 10 random rays from the fitted parameters. In the end it grows in proportion to the radius, so its maximum outside a ball is infinite: gap (d)."}}
 half = torch.zeros(len(labels), dtype=torch.bool)
 half[drawn[: num_samples // 10]] = True
 lengths = 10.0 ** torch.arange(1, 7)
@@ -139,7 +139,7 @@ plt.show()
 # $\delta$ alone can hold: let one image in $10 n$ be misclassified with a huge margin. Most training sets do not hold it; the population's loss does. One fixed $\theta$ suffices, and we
 # grant the $O(\cdot)$ a constant of one hundred.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 n = 50_000
 rare = 1 / (10 * n)
 allowed = math.sqrt(100 * (1 + math.log(n / delta)) / (n - 1))
@@ -168,7 +168,7 @@ Markdown(
 # \theta + \epsilon)$ for almost every $\epsilon$ (Eq. 48). The definition of $\hat\Theta$ says so at $\epsilon = 0$ only. Here is how often the order is reversed, at a $\theta$ that does lie in
 # $\hat\Theta$:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 reversals = {}
 for sigma in (0.01, 0.1, 0.3, 1.0, 3.0):
     excess = losses(theta + noise(sigma, theta))
@@ -190,7 +190,7 @@ Markdown(
 # for both.
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 def size_of(network):
     parameters = list(network.parameters())
     return sum(p.numel() for p in parameters), math.sqrt(
@@ -237,7 +237,7 @@ GT(settings, rowname_col="parameters").fmt_integer(["N", "n"]).fmt_number(
 # The proof arrives at $\tfrac14 N \log\bigl(1 + \tfrac{\lVert\theta\rVert^2}{\rho^2} (1 + \sqrt{\log(n)/N})^2\bigr)$ under the root, as in {cite:t}`foret2021sam`. The logarithm is no constant:
 # it tends to infinity for $\rho \to 0$. The corollary divides the whole inequality by $\rho$, but prints the root without the division.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 rho = 0.1
 ratio = 1 + np.sqrt(np.log(settings.n) / settings.N)
 hidden = settings.N / 4 * np.log1p((settings.norm / rho * ratio) ** 2)
@@ -262,7 +262,7 @@ GT(terms, rowname_col="parameters").fmt_number(list(terms)[1:], n_sigfig=3).tab_
 # parameters, one that interpolates $T$ and one held back by a stronger penalty; random subsets of 20, and coresets of LCMat-S.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the count"}
 def assumption_holds(theta):
     values, logits = losses(theta), inputs @ theta.T
     parts = [
@@ -288,7 +288,7 @@ def assumption_holds(theta):
 decays = (1e-3, 1.0)
 held = {decay: assumption_holds(fit(drawn, decay)) for decay in decays}
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(
     pd.DataFrame(
         {
@@ -321,7 +321,7 @@ GT(
 # `num_draws` draws:
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of both sides"}
 def sides(rows, sigma):
     fitted = fit(rows)
     subset = rows[torch.randperm(num_samples, generator=generator)[:20]]
@@ -341,7 +341,7 @@ def sides(rows, sigma):
     }
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the draws"}
 draw = [
     torch.randint(len(labels), (num_samples,), generator=generator) for _ in range(10)
 ]
@@ -349,7 +349,7 @@ digits = pd.DataFrame(
     [sides(rows, sigma) for sigma in (0.1, 1.0, 5.0) for rows in draw]
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(digits.groupby("sigma").mean().reset_index(), rowname_col="sigma").fmt_number(
     list(digits)[1:], n_sigfig=3
 ).tab_stubhead("sigma").tab_header(
@@ -361,7 +361,7 @@ GT(digits.groupby("sigma").mean().reset_index(), rowname_col="sigma").fmt_number
 # **Noise is kinder than the worst case.** For one random $S$, and small enough a radius that no loss of $T$ can reach $\ell_{\max}$ (a logit moves by at most $\rho \lVert\tilde h\rVert$, a
 # difference of two by $\sqrt2$ times that): the mean under noise, the value at a perturbation found by ascent, and the certificate of {doc}`03_upper_bound`.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 sigma = 0.005
 radius = ball_radius(sigma, num_parameters, 1 / num_samples)
 subset = torch.randperm(num_samples, generator=generator)[:20]
@@ -429,7 +429,7 @@ assert attained <= certified * (1 + 1e-9)
 #
 # **1.** Break the repair: clip the loss of gap (a) at a hundred million instead of ten. From which value on does the example beat the bound again?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # The difference is the rare image's share times its clipped loss; it exceeds what is allowed from this value on.
 threshold = allowed / rare
 assert rare * threshold * 1.01 > allowed

@@ -31,11 +31,11 @@ from lcmat.book import story
 
 story.here("08_errata")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 600
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -89,7 +89,7 @@ counts = pd.DataFrame(
     for bound, limit in BOUNDS.items()
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Bars for two data sets and three curvature terms: share of the rows in which an attained gap exceeds the bound, without the remainder and with it. The diagonal's bars without remainder are by far the longest; with the remainder all are short, and that of the spectral norm is zero."}, "figure": {"name": "fig-err-breaches", "caption": "Share of n = 864 pairs of subset and radius in which a perturbation exceeds a bound, for each data set and curvature term, as the paper prints it and with the explicit remainder added. Only the spectral norm with its remainder is never exceeded: it is the theorem."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Bars for two data sets and three curvature terms: share of the rows in which an attained gap exceeds the bound, without the remainder and with it. The diagonal's bars without remainder are by far the longest; with the remainder all are short, and that of the spectral norm is zero."}, "figure": {"name": "fig-err-breaches", "caption": "Share of n = 864 pairs of subset and radius in which a perturbation exceeds a bound, for each data set and curvature term, as the paper prints it and with the explicit remainder added. Only the spectral norm with its remainder is never exceeded: it is the theorem."}}
 figure, panels = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 2.2), sharey=True)
 looks = {"without": (figures.VERMILLION, 0.2), "with": (figures.BLUE, -0.2)}
 for ax, (name, part) in zip(panels, counts.groupby("data", sort=False), strict=True):
@@ -110,7 +110,7 @@ plt.show()
 # *True* is a statement that holds as printed, or a definition. *Repaired* holds after the change that the note names. *False* has a counterexample on the page. *Not treated* is
 # no part of a derivation. A test holds the table against the list of the paper's items.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 items = pd.read_csv(project_folder() / "book/paper-items.csv", dtype=str).fillna("")
 
 
@@ -136,12 +136,12 @@ Markdown(
 # **E1** and **E4** are the subject of {doc}`03_upper_bound` and {doc}`04_diagonal`. The proposition has a remainder and Eq. 6 has none, so there are two readings of each: a bound is
 # *beaten* if some perturbation found exceeds it. That is conclusive; a bound that is not beaten may still be wrong.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(counts, rowname_col="curvature term", groupname_col="data").cols_label(
     {"without": "beaten, as printed", "with": "beaten, remainder added", "of": "rows"}
 ).tab_header(title="How often an attained gap exceeds a bound")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 Markdown(
     "\n\n".join(f"**{name}:** {table.source[0]}" for name, table in tables.items())
 )
@@ -159,7 +159,7 @@ Markdown(
 # (Eq. 20, 22, 23), an exponent in place of an index. The proposition has it right. Read literally it is false where the gradients differ by less than one, and in most places they
 # do. **E3** is a slip within a chain whose ends are right, {eq}`eq-dk-slip`.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E1 to E4"}
 corrected = rows.gradient_gap + rows.rho / 2 * rows.norm + rows.remainder_term
 misprint = corrected - rows.gradient_gap + rows.gradient_gap**2
 share = subsets.largest_diagonal / subsets.norm
@@ -183,7 +183,7 @@ effect["E4"] = (
 # element: for distances of single samples it must be at least the largest of them. (The official 10 belongs to distances divided by 128.) The medoid guarantee
 # {eq}`eq-fl-medoid` has no such constant.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E5 to E9"}
 gradients = curvature.per_sample_gradients(*sample).flatten(1)
 distances = curvature.gradient_distances(*sample)
 chosen = facility_location(distances, num_samples // 20).indices
@@ -238,7 +238,7 @@ effect["E9"] = (
 # At $\theta = 1$ the losses, gradients and Hessians agree, and the gap within $\rho$ is $\xi \rho^2$. Yet the minimisers differ. **E13:** for condensation the paper replaces Hessian diagonals by gradient
 # variances; {doc}`06_gradient_variance` follows the steps, here is the end of the chain. Condensation matches class by class.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E10 to E12"}
 cubic, radius = 0.1, 0.1
 line = torch.linspace(-1, 1.5, 2_500_001, dtype=torch.float64)
 coreset_loss = line.square() / 2 - cubic * (line - 1) ** 3
@@ -259,7 +259,7 @@ effect["E10"] = (
 effect["E11"] = "holds for some subsets and fails for others, counted there"
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E13 and E14"}
 def agreement(rows):
     part = [tensor[rows] for tensor in sample]
     variance = curvature.gradient_variance(*part).flatten()
@@ -282,7 +282,7 @@ effect["E14"] = "none"
 #
 # Rows of Fashion-MNIST where nothing else is said.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 errata = pd.read_csv(project_folder() / "book/errata.csv", dtype=str)
 errata = errata[errata["name"].str.startswith("E")]
 HEAD = "| | Where | Printed | True | Effect |\n| --- | --- | --- | --- | --- |"
@@ -308,7 +308,7 @@ Markdown(
 # The inequalities and approximations of the derivation, each checked on a page of this book and again in a test that runs without it. *Always:* a theorem; a breach is an error of ours and stops the build.
 # *May fail:* failures are counted.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 checks = pd.read_csv(project_folder() / "book/checks.csv", dtype=str)
 lines = [
     f"| **{number}** | {what} | {kind} | {{doc}}`{chapter}`, {place} | `{function}` in `tests/{file}` |"
@@ -357,7 +357,7 @@ assert set(errata["name"]) == set(effect)
 #
 # **1.** Break it: multiply the gradients by one thousand, so that all differ by more than one. Is the misprint E2 still a false statement?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # A larger gradient makes its square larger than itself: the literal bound is then true but loose, and the check that
 # it is beaten somewhere fails. E2 depends on the unit of the loss, which no bound should.
 scaled = 1000 * rows.gradient_gap

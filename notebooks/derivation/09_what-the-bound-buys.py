@@ -30,13 +30,13 @@ from lcmat.book import story
 
 story.here("09_what-the-bound-buys")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 epochs = 3
 rho = 0.1
 fractions = [0.01, 0.03, 0.1, 0.3]
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
@@ -84,7 +84,7 @@ def match_plain_means(rows, budget):
     return rows[chosen]
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the choices"}
 def described(kind, fraction, indices, weights=None, small=None):
     shares = None if weights is None else weights / weights.sum()
     difference = bound.subset_difference(*sample, indices, shares)
@@ -120,7 +120,7 @@ def choices_at(fraction):
 table = pd.DataFrame([row for f in fractions for row in choices_at(f)])
 means = table.groupby(["kind", "fraction"], sort=False).mean(numeric_only=True)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels against the share of images chosen, logarithmic. Left, attained gap: LCMat-S with equal weights lies above random draws beyond the smallest budget, with cluster sizes far below them, as do the coresets that match plain means. Right, shares in percent: chosen images that are misclassified and chosen images that stand for at most two, both rising after the smallest budget and far above the share of misclassified images of all."}, "figure": {"name": "fig-bb-gap", "caption": "Digits, a network after few epochs, n = 1 selection for each budget (random: mean of 5 draws). Left: gap attained by a perturbation. Right: share of the images chosen by LCMat-S that the network misclassifies, and that stand for at most two images; the line is the share misclassified of all."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two panels against the share of images chosen, logarithmic. Left, attained gap: LCMat-S with equal weights lies above random draws beyond the smallest budget, with cluster sizes far below them, as do the coresets that match plain means. Right, shares in percent: chosen images that are misclassified and chosen images that stand for at most two, both rising after the smallest budget and far above the share of misclassified images of all."}, "figure": {"name": "fig-bb-gap", "caption": "Digits, a network after few epochs, n = 1 selection for each budget (random: mean of 5 draws). Left: gap attained by a perturbation. Right: share of the images chosen by LCMat-S that the network misclassifies, and that stand for at most two images; the line is the share misclassified of all."}}
 LOOKS = {
     "LCMat-S, equal weights": (figures.VERMILLION, "o-"),
     "random": (figures.BLACK, "s--"),
@@ -156,7 +156,7 @@ plt.show()
 # Two questions are easily confused. *How large* is each term of $\lVert g\rVert_2 + \tfrac\rho2 \lVert H\rVert_2$? And does the smaller one change *which samples* are chosen? For small radii {eq}`eq-wc-small` has answered the first: the gap tends to
 # $\lVert g\rVert$. Here it is for the radii that the paper tunes, over stored subsets of real images:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 stored = {
     name: pd.DataFrame(item["rows"]).assign(source=item["data"])
     for name, item in kinds.stored("curvature-gap").items()
@@ -181,7 +181,7 @@ GT(curved.reset_index(names="subsets"), rowname_col="subsets").fmt_number(
 # So the bound is mostly about gradients, unless the radius is the largest of the four. The distances weigh differently, because the sum over $\mathcal K$ replaces the norm, and greedy choices react to small changes. How many images does LCMat-S share with itself at $\rho
 # = 0$, which is facility location on gradients?
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 lines, common = [], {}
 base = select("lcmat-s", *sample, fraction=0.1, rho=0.0, top_k=top_k).indices
 for radius in (0.01, 0.05, 0.1, 0.5):
@@ -212,7 +212,7 @@ Markdown("The same as at $\\rho = 0$:\n\n" + "\n\n".join(f"{line}." for line in 
 #
 # The bound {eq}`eq-craig` holds for cluster sizes. The paper trains without them, because that is more accurate. By the derivation's own measure it is a different coreset:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 sentences = []
 for fraction in fractions:
     at = means.xs(fraction, level="fraction").attained
@@ -243,7 +243,7 @@ Markdown("\n\n".join(sentences))
 # The right panel of the first figure shows the same from the side of the images: the first choice of a class is its medoid, which is typical by construction; later ones are outliers, and many of these are images that the network gets wrong. On real images the stored choices are of
 # a single fraction, a tenth of a percent, five or six images of a class, between these ends:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 found = []
 for name, item in kinds.stored("selected-images").items():
     chosen = pd.DataFrame(item["rows"]).groupby("candidate")
@@ -266,7 +266,7 @@ GT(pd.DataFrame(found), rowname_col="method", groupname_col="data").fmt_number(
     subtitle="0.1 % of the training images",
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 later = kinds.stored("explanation")
 Markdown(
     "**ResNet-18 on the exact CIFAR-10.** "
@@ -348,7 +348,7 @@ for rows in members:
 #
 # **1.** Break finding two: choose the medoid of each class and nothing else, for an early and for a late network. Is the unweighted gap still larger than that of one random image per class?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 one_each = [
     rows[
         facility_location(
