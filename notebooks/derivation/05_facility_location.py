@@ -407,7 +407,7 @@ broken = rows[rows.origin == "LCMat-S"].groupby("epochs").fails.agg(["sum", "siz
 Markdown(
     "- **Shown:** the assignment bound is elementary and holds for weights $\\gamma_j / n$, on every subset tried. For equal weights it "
     "needs the extra term of {eq}`eq-fl-unweighted`, which facility location does not control. Without that term it fails for "
-    + ", ".join(
+    + " and ".join(
         f"{a} of {b} sets of LCMat-S after {age} epochs"
         for age, a, b in broken.itertuples()
     )

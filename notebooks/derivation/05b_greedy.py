@@ -13,11 +13,11 @@
 # %% [markdown]
 # # Facility location, chosen greedily
 #
-# The right side of {eq}`eq-craig` is a *cost*: how far the samples are, in total, from their nearest chosen one. Minimising it is the facility-location
-# problem, and adding the best sample again and again, *greedily*, is the usual way. How good is the result? The paper names a guarantee that belongs to another
-# problem, and the well-known one, $1 - 1/e$, is about a function that contains an arbitrary constant. **There is a better one without any constant**: greedy
-# closes at least half, for many samples almost two thirds, of what lies between the cost of the single best sample, the *medoid*, and the least cost of all.
-# Read the other way round, it says after a selection what any other set of that size must cost at least; the picture shows it below what greedy attains.
+# The right side of {eq}`eq-craig` is a *cost*: how far the samples are, in total, from their nearest chosen one. Minimising it is the facility-location problem, and
+# adding the best sample again and again, *greedily*, is the usual way. How good is the result? The paper names a guarantee that belongs to another problem, and the
+# well-known one, $1 - 1/e$, is about a function that contains an arbitrary constant. **There is a better one without any constant**: greedy closes at least half, for
+# many samples almost two thirds, of what lies between the cost of the single best sample, the *medoid*, and the least cost of all. Read the other way round, it says
+# after a selection what any other set of that size must cost at least; the picture shows it below what greedy attains.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -113,8 +113,8 @@ plt.show()
 # C(S) = \sum_{i \in T} \min_{j \in S} d_{ij} ,
 # ```
 #
-# $n$ times the right side of {eq}`eq-craig`. (The paper calls it $L(S)$; here $L$ is the cross-entropy.) It is infinite for the empty set. The paper adds an
-# *auxiliary element* 0, at distance $d_0$ from every sample, and maximises
+# $n$ times the right side of {eq}`eq-craig`. (The paper calls it $L(S)$; here $L$ is the cross-entropy.) It is infinite for the empty set. The paper adds an *auxiliary
+# element* 0, at distance $d_0$ from every sample, and maximises
 #
 # ```{math}
 # :label: eq-facility-location
@@ -126,9 +126,9 @@ plt.show()
 #   subtracted maximum is no smaller, hence the gain no larger.
 #
 # **Where the auxiliary element stands.** If $d_0 \ge \max d_{ij}$, nothing is cut off. The first choice maximises $n d_0 - \sum_i d_{ij}$, in which $d_0$ is a
-# constant: it is the medoid, the sample of least cost. From then on every sample has a chosen one nearer than 0, and $d_0$ is gone. **The choice does not
-# depend on $d_0$.** The official code takes the similarity $10 - d_{ij}$ and counts only what exceeds 0, which is $d_0 = 10$: right as long as no distance
-# exceeds 10. With a smaller offset the samples beyond it count for nothing.
+# constant: it is the medoid, the sample of least cost. From then on every sample has a chosen one nearer than 0, and $d_0$ is gone. **The choice does not depend on
+# $d_0$.** The official code takes the similarity $10 - d_{ij}$ and counts only what exceeds 0, which is $d_0 = 10$: right as long as no distance exceeds 10. With a
+# smaller offset the samples beyond it count for nothing.
 
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the plainest greedy algorithm"}
@@ -194,8 +194,8 @@ Markdown(
 #
 # ```{admonition} Theorem (Nemhauser, Wolsey, Fisher): the guarantee for F
 # :class: important
-# **Hypotheses.** $F$ is monotone and submodular with $F(\emptyset) = 0$, $S_t$ is the greedy choice after $t$ steps, $F^*$ the maximum over all sets of $m$
-# elements {cite:p}`nemhauser1978submodular`.
+# **Hypotheses.** $F$ is monotone and submodular with $F(\emptyset) = 0$, $S_t$ is the greedy choice after $t$ steps, $F^*$ the maximum over all sets of $m$ elements
+# {cite:p}`nemhauser1978submodular`.
 #
 # **Statement.**
 #
@@ -203,8 +203,8 @@ Markdown(
 # F(S_m) \ge \Bigl(1 - \bigl(1 - \tfrac1m\bigr)^m\Bigr) F^* \ge \Bigl(1 - \frac1e\Bigr) F^* .
 # $$ (eq-fl-greedy)
 #
-# **Proof.** Adding the $m$ elements of a best set to $S_t$ gains at least $F^* - F(S_t)$ by monotonicity, and at most $m$ times the best single gain by
-# submodularity. So each step leaves at most $1 - \frac1m$ of what is missing. $\square$
+# **Proof.** Adding the $m$ elements of a best set to $S_t$ gains at least $F^* - F(S_t)$ by monotonicity, and at most $m$ times the best single gain by submodularity.
+# So each step leaves at most $1 - \frac1m$ of what is missing. $\square$
 #
 # **Used in** check 3.
 # ```
@@ -216,13 +216,13 @@ Markdown(
 # C(S_m) \;\le\; \frac{n\, d_0}{e} + \Bigl(1 - \frac1e\Bigr) C^* .
 # ```
 #
-# The right side grows with $d_0$, a number on which the choice does not depend. That is a weakness of the argument and not of greedy: it starts at the empty
-# set, whose cost is the arbitrary constant. Start it at the first choice instead.
+# The right side grows with $d_0$, a number on which the choice does not depend. That is a weakness of the argument and not of greedy: it starts at the empty set, whose
+# cost is the arbitrary constant. Start it at the first choice instead.
 #
 # ```{admonition} Theorem: the medoid guarantee
 # :class: important
-# **Hypotheses.** $d_{ij} \ge 0$ are arbitrary. $S_1$ is the single sample of least cost, the medoid, and $S_{t + 1}$ adds to $S_t$ the sample that makes the
-# cost least. $C^*$ is the least cost of all sets of $m$ samples.
+# **Hypotheses.** $d_{ij} \ge 0$ are arbitrary. $S_1$ is the single sample of least cost, the medoid, and $S_{t + 1}$ adds to $S_t$ the sample that makes the cost
+# least. $C^*$ is the least cost of all sets of $m$ samples.
 #
 # **Statement.**
 #
@@ -242,8 +242,8 @@ Markdown(
 # **Used in** check 4, and in E9 of {doc}`08_errata`.
 # ```
 #
-# The factor $(1 - \frac1m)^{m-1}$ falls from $\frac12$ for two samples to $1/e$ for many. There is no $d_0$ in it. Solved for $C^*$, it also tells after a
-# selection how much cheaper any other set could be.
+# The factor $(1 - \frac1m)^{m-1}$ falls from $\frac12$ for two samples to $1/e$ for many. There is no $d_0$ in it. Solved for $C^*$, it also tells after a selection
+# how much cheaper any other set could be.
 
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the line"}
@@ -270,9 +270,8 @@ Markdown(
 )
 
 # %% [markdown]
-# Other algorithms have such a factor. The distances are a metric, so exchanging chosen for other samples until no exchange helps ends at a cost of at most five
-# times the least {cite:p}`arya2004local`; on the line it would find the best pair. How far is greedy from the best in practice? On a dozen samples all sets can
-# be tried:
+# Other algorithms have such a factor. The distances are a metric, so exchanging chosen for other samples until no exchange helps ends at a cost of at most five times
+# the least {cite:p}`arya2004local`; on the line it would find the best pair. How far is greedy from the best in practice? On a dozen samples all sets can be tried:
 
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the small instances"}
@@ -339,11 +338,11 @@ Markdown(
 # %% [markdown]
 # ## The greedy algorithm of the package
 #
-# It gives the ranking of the plainest algorithm, but keeps all marginal gains up to date: after a choice only those rows are read whose nearest chosen sample
-# has changed. What this takes from the gains rounds a little each time, so candidates that could be the best within their rounding errors are evaluated afresh
-# before one of them is chosen. A pair matters only while its distance is below that to the sample's nearest choice, so after a few choices few pairs are left,
-# and the rest of the ranking runs on those. **A prefix is a result:** the choice for a smaller budget is the beginning of that for a larger one. (The best sets
-# are not nested in general, as the line shows.)
+# It gives the ranking of the plainest algorithm, but keeps all marginal gains up to date: after a choice only those rows are read whose nearest chosen sample has
+# changed. What this takes from the gains rounds a little each time, so candidates that could be the best within their rounding errors are evaluated afresh before one
+# of them is chosen. A pair matters only while its distance is below that to the sample's nearest choice, so after a few choices few pairs are left, and the rest of the
+# ranking runs on those. **A prefix is a result:** the choice for a smaller budget is the beginning of that for a larger one. (The best sets are not nested in general,
+# as the line shows.)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the greedy algorithm"}
 show_source(
