@@ -13,11 +13,11 @@
 # %% [markdown]
 # # From Hessians to gradient variance
 #
-# Selection compares Hessian diagonals. Condensation optimises the images themselves, and the paper replaces the diagonals by something
-# cheaper to differentiate, the variance of the per-sample gradients. Between the two lie four steps. Two are exact for the last
-# layer. The third takes the labels of the data for labels drawn from the network, and the fourth subtracts the mean gradient; both
-# fail within a single class, which is how condensation works. The picture shows why the third fails: as the network becomes sure of a
-# label, the empirical Fisher information vanishes much faster than the curvature.
+# Selection compares Hessian diagonals. *Condensation* makes a small set of images instead of choosing one: it optimises their pixels. For
+# it the paper replaces the diagonals by something cheaper to differentiate, the variance of the per-sample gradients. Between the two lie
+# four steps. Two are exact for the last layer. The third takes the labels of the data for labels drawn from the network, and the fourth
+# subtracts the mean gradient; both fail within a single class, and condensation works class by class. The picture shows why the third
+# fails: as the network becomes sure of a label, its squared gradients (the *empirical Fisher* information) vanish much faster than the curvature.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -45,6 +45,7 @@ from IPython.display import Markdown
 
 from lcmat import curvature
 from lcmat.book.literate import show_source
+from lcmat.config.datasets import DATASETS
 from lcmat.curvature import gradient_variance, mean_gradient, second_moment
 from lcmat.measurements import curvature_gap, kinds
 from lcmat.measurements import gradient_variance as measurement
@@ -82,7 +83,7 @@ plt.show()
 # \frac\rho2\, \bigl| \operatorname{Var}(G_T) - \operatorname{Var}(G_S) \bigr| .
 # ```
 #
-# {eq}`eq-lc-objective` is the objective that results, Eq. 15. The reason given is a citation: the two are similar to more than $99.99\,\%$ at
+# The objective that results is {eq}`eq-lc-objective`, Eq. 15. The reason given is a citation: the two are similar to more than $99.99\,\%$ at
 # the end of training {cite:p}`rame2022fishr`. In between lie four steps:
 #
 # | From | To | Step | Right if | Counterexample |
@@ -106,7 +107,7 @@ plt.show()
 # ```
 #
 # **Gauss-Newton = Fisher.** Draw the label from the network's own prediction, $y \sim p$. The gradient is $(p - y) \otimes \tilde h$ by
-# {eq}`eq-gradient`, $\mathbb E\, y = p$, and $\mathbb E (p - y)(p - y)^\top$ is the covariance of a one-hot vector. So for every single
+# {eq}`eq-gradient`, $\mathbb E\, y = p$, and $\mathbb E (p - y)(p - y)^\top$ is the covariance of the vector $y$. So for every single
 # sample {cite:p}`martens2020natural`
 #
 # ```{math}
@@ -116,8 +117,8 @@ plt.show()
 #
 # ## Third step: labels that were observed
 #
-# The *empirical* Fisher matrix takes the label of the data instead of one drawn from $p$; that this is another matrix, with other uses, is well
-# known {cite:p}`kunstner2019limitations`.
+# The *empirical* Fisher matrix takes the label of the data instead of one drawn from $p$. That it is another matrix, with other uses, is well
+# known {cite:p}`kunstner2019limitations`; here it is compared with the Hessian entry by entry.
 #
 # ```{admonition} Proposition: empirical Fisher against Hessian, entry by entry
 # :class: important
@@ -167,8 +168,8 @@ below = (ratios < 1).all(dim=1)
 Markdown(
     f"Of {len(labels)} training images {int((p_true > 0.5).sum())} are predicted with more than one half; in each of these "
     f"the empirical Fisher diagonal is below the Hessian's in every coordinate. {int((~below).sum())} images have a "
-    f"coordinate where it is not. These carry {float(fisher[~below].sum() / fisher.sum()):.1%} of the sum of the empirical "
-    f"Fisher diagonals, and {float(hessian[~below].sum() / hessian.sum()):.1%} of that of the Hessian diagonals."
+    f"coordinate where it is not. These carry {100 * float(fisher[~below].sum() / fisher.sum()):.1f} % of the sum of the empirical "
+    f"Fisher diagonals, and {100 * float(hessian[~below].sum() / hessian.sum()):.1f} % of that of the Hessian diagonals."
 )
 
 # %% [markdown]
@@ -194,8 +195,8 @@ def mean_share(part):
 
 shares = [mean_share(part) for part in single_class]
 Markdown(
-    f"On the digits centring takes {mean_share(sample):.1%} from all classes together, and between {min(shares):.1%} and "
-    f"{max(shares):.1%} from single classes."
+    f"On the digits centring takes {100 * mean_share(sample):.1f} % of the diagonal from all classes together, and between "
+    f"{100 * min(shares):.1f} and {100 * max(shares):.1f} % from single classes."
 )
 
 # %% [markdown]
@@ -265,23 +266,22 @@ for name, item in kinds.stored("gradient-variance").items():
     }
     lengths = [row["variance_ratio"] for row in single]
     sentences.append(
-        f"**{name}**, {count} pairs of class and epoch: mean cosine of variance and Hessian diagonal {means['variance_cosine']:.3f}, ratio of "
-        f"lengths {min(lengths):.3f} to {max(lengths):.2f}; rank correlation with the gap of the Hessians {means['variance_rank_sum_10']:.2f} for "
-        f"the gap of the variances, {means['gradient_rank_10']:.2f} for that of the mean gradients."
+        f"**{DATASETS[name].title}**, {count} pairs of class and epoch: variance and Hessian diagonal have a mean cosine of "
+        f"{means['variance_cosine']:.3f} and a ratio of lengths from {min(lengths):.3f} to {max(lengths):.2f}. The gap of the variances has a "
+        f"rank correlation of {means['variance_rank_sum_10']:.2f} with that of the Hessians, the gap of the mean gradients {means['gradient_rank_10']:.2f}."
     )
 Markdown("\n\n".join(sentences))
 
 # %% [markdown]
 # The gap of the mean gradients, which the objective holds anyway, says more about curvature than the term that was added for it.
 # {doc}`../report/gradient-variance` has the epochs one by one, other norms, and what the citation claims beside what is measured.
-
-# %% [markdown]
+#
 # ## Checks
 #
 # 1. Hessian, Gauss-Newton matrix and the Fisher matrix under the model's own labels agree, the Hessian by automatic differentiation.
-# 2. {eq}`eq-gv-ratio` in every coordinate of every sample, its bound for confident samples, and the class whose diagonals agree though nothing is
-#    calibrated.
-# 3. {eq}`eq-gv-centred`, an identity, as a test of the code; the mean gradient of a class does not vanish; the factor $1/(n - 1)$ is unbiased over
+# 2. The ratio {eq}`eq-gv-ratio` holds in every coordinate of every sample, its bound for confident samples; and one class has equal diagonals
+#    though nothing is calibrated.
+# 3. The identity {eq}`eq-gv-centred` holds for the code; the mean gradient of a class does not vanish; the factor $1/(n - 1)$ is unbiased over
 #    all triples, $1/n$ is not, and one image is refused.
 # 4. The closed form equals dense gradients, and its derivative finite differences.
 # 5. Both halves of the remark on the bias: the second moment is the mean squared error, the variance does not see the label.
@@ -402,8 +402,8 @@ assert same.abs().max() < 1e-12 and squared_errors[1] > 2 * squared_errors[0]
 #   label, which takes away what B.1 relies on.
 # - **Not shown:** that a better curvature term would make better images. Matching the variance may help for another reason
 #   ({doc}`../condensation/02_variance_in_practice`).
-# - **Differs from the paper:** the closed form in place of per-sample gradients; $1/(n - 1)$ as in Eq. 15, but refused for one image; the remark on
-#   the mean squared error.
+# - **Differs from the paper:** a closed form stands in place of per-sample gradients; $1/(n - 1)$ is as in Eq. 15, but refused for one image; the
+#   remark on the mean squared error is corrected.
 #
 # ## Exercises
 #

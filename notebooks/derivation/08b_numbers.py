@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Lost digits, and numbers that do not fit together
 #
-# Two kinds of findings that are no part of the derivation. One formula of the official code computes distances in a way that **loses the digits of small ones** (V12 in the errata): the picture shows a relative
+# Two kinds of findings are no part of the derivation. One formula of the official code computes distances in a way that **loses the digits of small ones** (V12 in the errata): the picture shows a relative
 # error that exceeds one where images are near-duplicates. And some published numbers **do not fit together** (P1 to P8), as the published tables alone show. None of the latter means that a number is wrong;
 # each means that it cannot carry the weight that is put on it.
 #
@@ -150,8 +150,8 @@ plt.show()
 # ```
 #
 # Each term carries a rounding error of about $2^{-24} \lVert g_i \rVert^2$. So distances below about $\sqrt{2^{-23}}\, \lVert g_i \rVert$, some $10^{-4}$ to $10^{-3}$ of the gradient's norm, are lost. Near-duplicates
-# are that near. For the figure we made some: the same sample with features and logits moved a little. Reference: differences in float64 of the same float32 residuals times features, so that only the formula is
-# judged. The package has another formula, and selects in float64. How many *distinct* images are that near each other, and does it change the choice?
+# are that near. For the figure we made some: the same sample with features and logits moved a little. The reference is the difference in float64 of the same float32 residuals times features, so that only the
+# formula is judged. The package has another formula, and selects in float64. How many *distinct* images are that near each other, and does it change the choice?
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the comparison"}
 reference, official, _, _ = errors(*sample)
