@@ -13,11 +13,11 @@
 # %% [markdown]
 # # From Hessians to gradient variance
 #
-# Selection compares Hessian diagonals. *Condensation* makes a small set of images instead of choosing one: it optimises their pixels. For
-# it the paper replaces the diagonals by something cheaper to differentiate, the variance of the per-sample gradients. Between the two lie
-# four steps. Two are exact for the last layer. The third takes the labels of the data for labels drawn from the network, and the fourth
-# subtracts the mean gradient; both fail within a single class, and condensation works class by class. The picture shows why the third
-# fails: as the network becomes sure of a label, its squared gradients (the *empirical Fisher* information) vanish much faster than the curvature.
+# Selection compares Hessian diagonals. *Condensation* makes a small set of images instead of choosing one: it optimises their pixels. For it the paper replaces the
+# diagonals by something cheaper to differentiate, the variance of the per-sample gradients. Between the two lie four steps. Two are exact for the last layer. The third
+# takes the labels of the data for labels drawn from the network, and the fourth subtracts the mean gradient; both fail within a single class, and condensation works
+# class by class. The picture shows why the third fails: as the network becomes sure of a label, its squared gradients (the *empirical Fisher* information) vanish much
+# faster than the curvature.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -68,9 +68,8 @@ plt.show()
 # %% [markdown]
 # ## What the paper writes
 #
-# Condensation needs the curvature of $S$ as a function of its pixels. With a batch $G$ of per-sample gradients $g_i$, the paper replaces the
-# diagonals $\hat\lambda$ of Eq. 7 by their variance, entry by entry, in the last layer, and with them the curvature term. That is its Eq. 13
-# and 14, in the letters of this book:
+# Condensation needs the curvature of $S$ as a function of its pixels. With a batch $G$ of per-sample gradients $g_i$, the paper replaces the diagonals $\hat\lambda$ of
+# Eq. 7 by their variance, entry by entry, in the last layer, and with them the curvature term. That is its Eq. 13 and 14, in the letters of this book:
 #
 # ```{math}
 # :label: eq-gv-variance
@@ -83,8 +82,8 @@ plt.show()
 # \frac\rho2\, \bigl| \operatorname{Var}(G_T) - \operatorname{Var}(G_S) \bigr| .
 # ```
 #
-# The objective that results is {eq}`eq-lc-objective`, Eq. 15. The reason given is a citation: the two are similar to more than $99.99\,\%$ at
-# the end of training {cite:p}`rame2022fishr`. In between lie four steps:
+# The objective that results is {eq}`eq-lc-objective`, Eq. 15. The reason given is a citation: the two are similar to more than $99.99\,\%$ at the end of training
+# {cite:p}`rame2022fishr`. In between lie four steps:
 #
 # | From | To | Step | Right if | Counterexample |
 # | --- | --- | --- | --- | --- |
@@ -93,22 +92,20 @@ plt.show()
 # | Fisher | empirical Fisher (EF) | the observed label for one drawn from $p$ | labels occur as often as predicted: *calibration*, or all $p = \tfrac12$ | one class predicted rightly with $p_y > \tfrac12$: EF is smaller in every entry |
 # | EF | variance | the squared mean gradient is subtracted | $\bar g = 0$ on the very set | any single class: $\bar g$ has the entry $\bar p_y - 1 < 0$ |
 #
-# The rest of the page proves the four lines. How far apart the ends of the chain are on real networks is measured in
-# {doc}`../report/gradient-variance`.
+# The rest of the page proves the four lines. How far apart the ends of the chain are on real networks is measured in {doc}`../report/gradient-variance`.
 #
 # ## Two exact steps
 #
-# **Hessian = Gauss-Newton.** The logits are linear in the last layer's parameters, $z = W \tilde h$. The second derivative of the loss through
-# $z$ has therefore no term with a second derivative of $z$, and the Gauss-Newton matrix is all:
+# **Hessian = Gauss-Newton.** The logits are linear in the last layer's parameters, $z = W \tilde h$. The second derivative of the loss through $z$ has therefore no
+# term with a second derivative of $z$, and the Gauss-Newton matrix is all:
 #
 # ```{math}
 # :label: eq-gv-ggn
 # \nabla^2 \ell = \bigl( \operatorname{diag} p - p p^\top \bigr) \otimes \tilde h \tilde h^\top .
 # ```
 #
-# **Gauss-Newton = Fisher.** Draw the label from the network's own prediction, $y \sim p$. The gradient is $(p - y) \otimes \tilde h$ by
-# {eq}`eq-gradient`, $\mathbb E\, y = p$, and $\mathbb E (p - y)(p - y)^\top$ is the covariance of the vector $y$. So for every single
-# sample {cite:p}`martens2020natural`
+# **Gauss-Newton = Fisher.** Draw the label from the network's own prediction, $y \sim p$. The gradient is $(p - y) \otimes \tilde h$ by {eq}`eq-gradient`, $\mathbb E\,
+# y = p$, and $\mathbb E (p - y)(p - y)^\top$ is the covariance of the vector $y$. So for every single sample {cite:p}`martens2020natural`
 #
 # ```{math}
 # :label: eq-gv-fisher
@@ -117,8 +114,8 @@ plt.show()
 #
 # ## Third step: labels that were observed
 #
-# The *empirical* Fisher matrix takes the label of the data instead of one drawn from $p$. That it is another matrix, with other uses, is well
-# known {cite:p}`kunstner2019limitations`; here it is compared with the Hessian entry by entry.
+# The *empirical* Fisher matrix takes the label of the data instead of one drawn from $p$. That it is another matrix, with other uses, is well known
+# {cite:p}`kunstner2019limitations`; here it is compared with the Hessian entry by entry.
 #
 # ```{admonition} Proposition: empirical Fisher against Hessian, entry by entry
 # :class: important
@@ -144,11 +141,11 @@ plt.show()
 #
 # As a network comes to fit its data, the empirical Fisher matrix vanishes like $(1 - p_y)^2$, the Hessian like $1 - p_y$.
 #
-# *When is the average right?* If labels occur as often as the network predicts, $\Pr(y = y' \mid h) = p_{y'}$, the two have the same expectation by
-# {eq}`eq-gv-fisher`. That is calibration on the set in question. A fitted training set is not calibrated. Nor is a single class, unless the network
-# is certain of it: all its labels are the same, so that $p_y$ would have to be 1. This does not forbid that the *diagonals* agree by another
-# way: two classes predicted with $p = (\tfrac12, \tfrac12)$ and one label have equal diagonals, because all ratios of {eq}`eq-gv-ratio` are 1. With
-# $p_y > \tfrac12$ throughout a class they differ in every entry whose feature is not zero.
+# *When is the average right?* If labels occur as often as the network predicts, $\Pr(y = y' \mid h) = p_{y'}$, the two have the same expectation by {eq}`eq-gv-fisher`.
+# That is calibration on the set in question. A fitted training set is not calibrated. Nor is a single class, unless the network is certain of it: all its labels are
+# the same, so that $p_y$ would have to be 1. This does not forbid that the *diagonals* agree by another way: two classes predicted with $p = (\tfrac12, \tfrac12)$ and
+# one label have equal diagonals, because all ratios of {eq}`eq-gv-ratio` are 1. With $p_y > \tfrac12$ throughout a class they differ in every entry whose feature is
+# not zero.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the network"}
 sample, _ = curvature_gap.trained_sample(
@@ -182,9 +179,9 @@ Markdown(
 # \frac1n \sum_i (g_i - \bar g)^2 = \frac1n \sum_i g_i^2 - \bar g^2 .
 # ```
 #
-# It equals the empirical Fisher diagonal only where $\bar g = 0$, at a stationary point *of the very set* it is taken over. A network may be
-# stationary for $T$; it never is for a class of its own. In the bias entry of class $y$ the mean gradient of samples of that class is
-# $\bar p_y - 1$, which is negative, because a softmax never reaches 1.
+# It equals the empirical Fisher diagonal only where $\bar g = 0$, at a stationary point *of the very set* it is taken over. A network may be stationary for $T$; it
+# never is for a class of its own. In the bias entry of class $y$ the mean gradient of samples of that class is $\bar p_y - 1$, which is negative, because a softmax
+# never reaches 1.
 
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
@@ -200,25 +197,25 @@ Markdown(
 )
 
 # %% [markdown]
-# **The factor.** With $1/(n - 1)$ the variance is unbiased: over all subsets $S$ of one size, drawn without replacement, its mean is exactly that of
-# $T$. With $1/n$ a set of ten images would have a variance one tenth too small on average, and the condensed images would be pushed to make up for
-# it. With *one* image per class the variance is $0/0$, and the package refuses it; the paper reports ten and fifty.
+# **The factor.** With $1/(n - 1)$ the variance is unbiased: over all subsets $S$ of one size, drawn without replacement, its mean is exactly that of $T$. With $1/n$ a
+# set of ten images would have a variance one tenth too small on average, and the condensed images would be pushed to make up for it. With *one* image per class the
+# variance is $0/0$, and the package refuses it; the paper reports ten and fifty.
 #
 # ## The bias: what appendix B.1 hopes for
 #
-# The objective subtracts $L_{abs}(\theta)$, so it could reward a set on which the network fits badly. Appendix B.1 sees the danger and says why it
-# is none. For selection it calls the reward bounded ({doc}`01_matching`). For condensation it points to the bias entries, where $g = p - y$:
-# there the variance is said to be the mean squared error between prediction and label, so that matching it would keep the network from
-# under-fitting. **The premise is true of the uncentred moment and false of the variance that Eq. 15 has.** Summed over the classes the second
-# moment is indeed $\tfrac1n \sum_i \lVert p_i - y_i\rVert^2$. But within one class $y$ is the same for all samples and drops out,
+# The objective subtracts $L_{abs}(\theta)$, so it could reward a set on which the network fits badly. Appendix B.1 sees the danger and says why it is none. For
+# selection it calls the reward bounded ({doc}`01_matching`). For condensation it points to the bias entries, where $g = p - y$: there the variance is said to be the
+# mean squared error between prediction and label, so that matching it would keep the network from under-fitting. **The premise is true of the uncentred moment and
+# false of the variance that Eq. 15 has.** Summed over the classes the second moment is indeed $\tfrac1n \sum_i \lVert p_i - y_i\rVert^2$. But within one class $y$ is
+# the same for all samples and drops out,
 #
 # ```{math}
 # :label: eq-gv-bias
 # \operatorname{Var}_i (p_{iy'} - y_{iy'}) = \operatorname{Var}_i (p_{iy'}) ,
 # ```
 #
-# and a class that is predicted wrongly, but always in the same way, has none. So the term cannot see under-fitting of this kind, and the argument
-# of B.1 does not protect condensation.
+# and a class that is predicted wrongly, but always in the same way, has none. So the term cannot see under-fitting of this kind, and the argument of B.1 does not
+# protect condensation.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 wrong_label = torch.full_like(single_class[3][2], 7)  # threes, all called sevens
@@ -234,8 +231,7 @@ Markdown(
 # %% [markdown]
 # ## The closed form
 #
-# A gradient of the last layer is the outer product $(p_i - y_i)\, \tilde h_i^\top$, so that both moments over a set are products of two thin matrices. Entry
-# by entry,
+# A gradient of the last layer is the outer product $(p_i - y_i)\, \tilde h_i^\top$, so that both moments over a set are products of two thin matrices. Entry by entry,
 #
 # ```{math}
 # :label: eq-gv-closed
@@ -251,9 +247,9 @@ show_source(second_moment, gradient_variance)
 # %% [markdown]
 # ## Which norm, and does it help?
 #
-# The paper does not say which norm $|\operatorname{Var}(G_T) - \operatorname{Var}(G_S)|$ is; Fishr, from which the idea comes, takes the squared Euclidean norm and $1/n$. The
-# chain of this book arrives at the maximum (Eq. 7) and then at the sum (Eq. 9). What the objective needs is less than equality: a set with the smaller
-# gap of variances should have the smaller gap of Hessian diagonals. On real images, over subsets of ten of a class:
+# The paper does not say which norm $|\operatorname{Var}(G_T) - \operatorname{Var}(G_S)|$ is; Fishr, from which the idea comes, takes the squared Euclidean norm and
+# $1/n$. The chain of this book arrives at the maximum (Eq. 7) and then at the sum (Eq. 9). What the objective needs is less than equality: a set with the smaller gap
+# of variances should have the smaller gap of Hessian diagonals. On real images, over subsets of ten of a class:
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 sentences = []
@@ -273,9 +269,10 @@ for name, item in kinds.stored("gradient-variance").items():
 Markdown("\n\n".join(sentences))
 
 # %% [markdown]
-# The gap of the mean gradients, which the objective holds anyway, says more about curvature than the term that was added for it.
-# {doc}`../report/gradient-variance` has the epochs one by one, other norms, and what the citation claims beside what is measured.
-#
+# The gap of the mean gradients, which the objective holds anyway, says more about curvature than the term that was added for it. {doc}`../report/gradient-variance` has
+# the epochs one by one, other norms, and what the citation claims beside what is measured.
+
+# %% [markdown]
 # ## Checks
 #
 # 1. Hessian, Gauss-Newton matrix and the Fisher matrix under the model's own labels agree, the Hessian by automatic differentiation.
@@ -407,8 +404,8 @@ assert same.abs().max() < 1e-12 and squared_errors[1] > 2 * squared_errors[0]
 #
 # ## Exercises
 #
-# **1.** Show that the empirical Fisher diagonal averages to the Hessian's if the labels are drawn from the predictions, and that within one class the
-# labels are never distributed so, unless the network is certain.
+# **1.** Show that the empirical Fisher diagonal averages to the Hessian's if the labels are drawn from the predictions, and that within one class the labels are never
+# distributed so, unless the network is certain.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # Exact mean over labels drawn from p, for the digits; and drawn labels as a check of its size. Within a class all
