@@ -190,8 +190,8 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 # $$ (eq-rm-distance)
 #
 # **Proof.** Since $\nabla L(T; \theta_T) = 0$, we have $\nabla L(S; \theta_T) = -\nabla \Delta(\theta_T)$. Strong convexity
-# between the two points says $\mu \lVert \theta_S - \theta_T \rVert \le \lVert \nabla L(S; \theta_T) - \nabla L(S; \theta_S)
-# \rVert$, and the second gradient is zero. $\square$
+# between the two points says that $\mu \lVert \theta_S - \theta_T \rVert$ is at most $\lVert \nabla L(S; \theta_T) - \nabla L(S;
+# \theta_S) \rVert$, and the second gradient is zero. $\square$
 #
 # **Used in** check 5. It is gradient matching, the limit $\rho \to 0$ of the objective, and it speaks of $\theta_T$, not of
 # the $\theta$ of an early epoch.

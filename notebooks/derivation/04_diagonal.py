@@ -68,7 +68,7 @@ item = bound.subset_difference(*example.sample, example.chosen)
 hessians = toy.sample_hessians(example.features, example.theta)
 bends = torch.einsum("i,ikl->kl", item.coefficients, hessians)
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two discs of the parameter plane coloured by a quadratic form. With the whole matrix the steepest direction, a dotted line, is oblique; with the diagonal alone it is the vertical axis, and the colours are paler. At the right the curvature against the angle of the direction: the curve of the whole matrix rises to the spectral norm between the axes, that of the diagonal has its highest point at an axis and stays below the norm. They meet at the axes, where two dots mark the diagonal entries."}, "figure": {"name": "fig-dk-axes", "caption": "The two-parameter model with n = 40 samples and a random subset of m = 6. Left and middle: the quadratic form of the Hessian difference H and of its diagonal over the disc of unit radius, in the same colours (positive and negative); dotted, the direction in which it is largest in absolute value. Right: the absolute curvature along each direction. The dots are the diagonal entries, the curvatures along the axes; the line is the spectral norm. No dot can lie above the line."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two discs of the parameter plane coloured by a quadratic form. With the whole matrix the steepest direction, a dotted line, is oblique; with the diagonal alone it is the vertical axis, and the colours are paler. At the right the curvature against the angle of the direction: the curve of the whole matrix rises to the spectral norm between the axes, that of the diagonal has its highest point at an axis and stays below the norm. They meet at the axes, where two dots mark the diagonal entries."}, "figure": {"name": "fig-dk-axes", "caption": "The two-parameter model with n = 40 samples and a random subset of m = 6. Left and middle: the quadratic form of the Hessian difference H and of its diagonal over the disc of unit radius, in the same colours, purple positive and orange negative; dotted, the direction in which it is largest in absolute value. Right: the absolute curvature along each direction. The dots are the diagonal entries, the curvatures along the axes; the line is the spectral norm. No dot can lie above the line."}}
 angles = torch.linspace(0, torch.pi, 181, dtype=torch.float64)
 directions = torch.stack([angles.cos(), angles.sin()], dim=1)
 plane = toy.disc(1.0, rings=20, spokes=90)
@@ -135,10 +135,10 @@ Markdown(
 # \hat\lambda_i = p_i (1 - p_i)\, (\tilde h_i \odot \tilde h_i)^\top .
 # ```
 #
-# The full matrix of one sample is positive semi-definite: for a direction $V$ put $u = V \tilde h$, the change of the logits; then $\operatorname{vec}(V)^\top \nabla^2
-# \ell \operatorname{vec}(V) = u^\top A u = \operatorname{Var}_p(u) \ge 0$. It contains no label, so the curvatures of two sets differ only in what the network sees and
-# predicts. And it is the Fisher information of the model, $\mathbb E_{y \sim p} (p - y)(p - y)^\top = A$ {cite:p}`martens2020natural`, to which
-# {doc}`06_gradient_variance` returns. Its norm is at most $\tfrac12 \lVert\tilde h\rVert^2$, because no eigenvalue of $A$ exceeds one half.
+# The full matrix of one sample is positive semi-definite: for a direction $V$ put $u = V \tilde h$, the change of the logits; then the curvature along $V$ is $u^\top A
+# u = \operatorname{Var}_p(u) \ge 0$. It contains no label, so the curvatures of two sets differ only in what the network sees and predicts. And it is the Fisher
+# information of the model, $\mathbb E_{y \sim p} (p - y)(p - y)^\top = A$ {cite:p}`martens2020natural`, to which {doc}`06_gradient_variance` returns. Its norm is at
+# most $\tfrac12 \lVert\tilde h\rVert^2$, because no eigenvalue of $A$ exceeds one half.
 #
 # From here on the network is a small one, trained on handwritten digits, and $T$ is a random sample of its training set.
 
@@ -198,8 +198,8 @@ show_source(bound.hessian_product)
 #
 # **Proof.** For the unit vector $\mathbf e_k$, $|H_{kk}| = |\mathbf e_k^\top H \mathbf e_k| \le \lVert H\rVert_2$, which is the largest absolute eigenvalue; the
 # squares of all eigenvalues add up to $\lVert H\rVert_F^2$. The last bound is Gershgorin's {cite:p}`gershgorin1931`: let $H x = \lambda x$ and let $|x_k|$ be the
-# largest of the $|x_l|$. Row $k$ says $|\lambda|\,
-# |x_k| = |\sum_l H_{kl} x_l| \le |x_k| \sum_l |H_{kl}|$. Under dominance each row sum is at most $2 |H_{kk}|$. $\square$
+# largest of the $|x_l|$. By row $k$, $|\lambda|\, |x_k| = |\sum_l H_{kl} x_l|$ is at most $|x_k| \sum_l |H_{kl}|$. Under dominance each row sum is at most $2
+# |H_{kk}|$. $\square$
 #
 # **Used** in check 3: where the ratio is below one half, dominance is refuted.
 # ```

@@ -122,7 +122,7 @@ plt.show()
 # ```
 #
 # - **Monotone:** a maximum over more elements is no smaller.
-# - **Submodular:** adding $j$ to $S$ gains $\sum_i \bigl( (d_0 - d_{ij})_+ - \max_{j' \in S} (d_0 - d_{ij'})_+ \bigr)_+$. For a larger set the
+# - **Submodular:** adding $j$ to $S$ gains from each sample $i$ $\bigl( (d_0 - d_{ij})_+ - \max_{j' \in S} (d_0 - d_{ij'})_+ \bigr)_+$. For a larger set the
 #   subtracted maximum is no smaller, hence the gain no larger.
 #
 # **Where the auxiliary element stands.** If $d_0 \ge \max d_{ij}$, nothing is cut off. The first choice maximises $n d_0 - \sum_i d_{ij}$, in which $d_0$ is a
@@ -237,7 +237,7 @@ Markdown(
 #   & \le m \bigl[ C(S_t) - C(S_{t + 1}) \bigr] ,
 # $$ (eq-fl-step)
 #
-# which is $C(S_{t+1}) - C^* \le (1 - \frac1m) (C(S_t) - C^*)$. Apply it $m - 1$ times. $\square$
+# so that $C(S_{t+1}) - C^*$ is at most $(1 - \frac1m) (C(S_t) - C^*)$. Apply it $m - 1$ times. $\square$
 #
 # **Used in** check 4, and in E9 of {doc}`08_errata`.
 # ```

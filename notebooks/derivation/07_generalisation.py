@@ -153,7 +153,7 @@ plt.show()
 #
 # $$
 # & \mathbb E_\epsilon L_{abs}(\mathcal P, S; \theta + \epsilon) \;\le\; \max_{\lVert\epsilon\rVert \le \rho} L_{abs}(T, S; \theta + \epsilon) \\
-# & \qquad + \ell_{\max} \Pr(\lVert\epsilon\rVert > \rho) + \ell_{\max} \sqrt{\frac{\mathcal C(\theta) + \log(2n/\delta)}{2(n - 1)}} ,
+# & \qquad {} + \ell_{\max} \Pr(\lVert\epsilon\rVert > \rho) + \ell_{\max} \sqrt{\frac{\mathcal C(\theta) + \log(2n/\delta)}{2(n - 1)}} ,
 # $$ (eq-gen-theorem)
 #
 # where $\mathcal C(\theta) = \tfrac12 (\chi + 1) + \log j(j + 1)$, $j = \max(1, \lceil \chi\rceil)$, and $\chi = N \log\bigl(1 + \tfrac{\lVert\theta\rVert^2}{N \sigma^2}\bigr)$.
@@ -237,7 +237,7 @@ show_source(complexity, pac_bayes_gap, ball_radius)
 # :label: eq-gen-corollary
 # & \frac{\mathbb E_\epsilon L_{abs}(\mathcal P, S; \theta + \epsilon) - L_{abs}(\mathcal P, S; \theta)}{\rho} \le
 #   \max_{\lVert\epsilon\rVert \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho} \\
-# & \qquad + \frac{\ell_{\max} (\tau + \text{root}) + |L(\mathcal P; \theta) - L(T; \theta)|}{\rho} .
+# & \qquad {} + \frac{\ell_{\max} (\tau + \text{root}) + |L(\mathcal P; \theta) - L(T; \theta)|}{\rho} .
 # ```
 #
 # Here *root* is the square root of {eq}`eq-gen-theorem`, and $\tau$ the probability of noise outside the ball. The last term replaces the assumption of Corollary 3.5. It is the
@@ -271,7 +271,7 @@ values = settings[["parameters", "N", "n"]].join(
 )
 resnet_row, last_row = values.iloc[0], values.iloc[1]
 Markdown(
-    f"For a whole ResNet-18 the theorem is **vacuous**, it says less than the range of the loss does, unless the noise is {resnet_row['radius for B']} times as long as "
+    f"For a whole ResNet-18 the theorem is **vacuous** (it says less than the range of the loss does) unless the noise is {resnet_row['radius for B']} times as long as "
     f"the parameters; at a tenth of their length it would take {resnet_row['n for B/10'] / resnet_row['n']:,.0f} times the data. "
     f"For the last layer alone it adds {last_row['excess at 0.1']:.2f} times the largest loss, which is not vacuous, but it "
     "**does not apply**: the layers below were trained on the same $T$, and the hypothesis that the loss is fixed before $T$ is "
