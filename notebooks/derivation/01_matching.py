@@ -13,11 +13,12 @@
 # %% [markdown]
 # # Reduction as matching
 #
-# A coreset $S$ can replace the training set $T$ if training on it goes the same way, that is, if the two losses agree
-# along the way. It is easy to make them agree at the one point $\theta$ where the network stands, and that says little: two
-# sets may have the same loss and the same gradient there, and part a small step further on. The paper therefore asks how
-# fast the difference of the losses can *grow around* $\theta$. This chapter states that objective, shows in a model with two
-# parameters that it chooses better subsets than the gradient alone, and shows what it does not see.
+# A coreset, a small part $S$ of the training set $T$, can replace $T$ if training on it goes the same way, that is, if the
+# two losses agree along the way. It is easy to make them agree at one point, the present parameters $\theta$ of the network. But
+# that says little: two sets may have the same loss and the same gradient there, and part a small step further on, as in the left
+# picture. The paper therefore asks how fast the difference of the losses can *grow around* $\theta$. This chapter states that
+# objective, shows in a model with two parameters that it chooses better subsets than the gradient alone, and shows what it
+# does not see.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -33,14 +34,14 @@ from lcmat.book import story
 
 story.here("01_matching")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 20
 subset_size = 4
 rho = 1.0
 num_draws = 21
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import itertools
 import math
 
@@ -71,7 +72,7 @@ doubtful, confident = [1.0, 1.0, -1.0], [3.0] * 8 + [-3.0]
 here = math.log(2)
 around = here + torch.linspace(-0.5, 0.5, 201, dtype=torch.float64)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels of loss curves. Left: T and two subsets touch at slope zero with the same tangent and bend apart on both sides. Right: the curves of T and S stand far apart at the centre and approach each other away from it."}, "figure": {"name": "fig-rm-one-parameter", "caption": "Exact losses along one parameter, of sets of n = 2 to 9 samples. Left: two subsets agree with T in loss and gradient at slope zero, and leave it at second order, one above and one below. Right: T and S differ most at the centre (grey line), so nothing grows there and the objective is zero, although the losses differ."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two panels of loss curves. Left: T and two subsets touch at slope zero with the same tangent and bend apart on both sides. Right: the curves of T and S stand far apart at the centre and approach each other away from it."}, "figure": {"name": "fig-rm-one-parameter", "caption": "Exact losses along one parameter, of sets of n = 2 to 9 samples. Left: two subsets agree with T in loss and gradient at slope zero, and leave it at second order, one above and one below. Right: T and S differ most at the centre (grey line), so nothing grows there and the objective is zero, although the losses differ."}}
 figure, (left, right) = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 2.7))
 for products, label, color in (
     (union, "T", figures.BLACK),
@@ -131,7 +132,7 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 #   &+ \tfrac12\, \epsilon^\top \nabla^2 \Delta(\theta)\, \epsilon + O(\lVert\epsilon\rVert^3) ,
 # ```
 #
-# so whoever matches both leaves the second-order term free. The left panel of {numref}`fig-rm-one-parameter` is the smallest
+# so a set that matches both still leaves the second-order term free. The left panel of {numref}`fig-rm-one-parameter` is the smallest
 # example. Keep the offset at zero and write a sample as the product of its sign and its feature. At slope zero each sample has
 # the loss $\log 2$, and its derivative is a fixed multiple of its product. The sets $\{1, 1\}$ and $\{3, -1\}$ both have the
 # mean product one, like their union $T$: they agree with $T$ in loss and gradient, and bend away from it (check 1).
@@ -151,8 +152,8 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 # it by a gradient term and a curvature term.
 #
 # **A gap of zero is not agreement.** The objective subtracts $L_{abs}(\theta)$, so it rewards a set whose loss is already
-# wrong at $\theta$. Appendix B.1 of the paper names this reward for under-fitting and calls it bounded. It has a bluntest
-# form: *if $\theta$ is a maximum of $|\Delta|$ in the ball, the gap is zero, however large $|\Delta(\theta)|$ is.* The right
+# wrong at $\theta$. Appendix B.1 of the paper names this reward for under-fitting and calls it bounded. In its plainest
+# form it reads: *if $\theta$ is a maximum of $|\Delta|$ in the ball, the gap is zero, however large $|\Delta(\theta)|$ is.* The right
 # panel of {numref}`fig-rm-one-parameter` shows it with two sets whose gradients vanish at the grey line, of which $T$ has the
 # larger loss and the smaller curvature (check 2). The upper bound, which the method minimises in place of the gap,
 # contains no $\Delta(\theta)$. It cannot reward a wrong loss, but it does not punish one either.
@@ -179,7 +180,8 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 #
 # ````{admonition} Proposition: the distance of the minimisers
 # :class: important
-# **Hypotheses.** $L(S; \cdot)$ is $\mu$-strongly convex and differentiable; $\theta_T$ and $\theta_S$ minimise the two losses.
+# **Hypotheses.** $L(S; \cdot)$ is $\mu$-strongly convex (its curvature is at least $\mu > 0$ in every direction) and
+# differentiable; $\theta_T$ and $\theta_S$ minimise the two losses.
 #
 # **Statement.**
 #
@@ -188,8 +190,8 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 # $$ (eq-rm-distance)
 #
 # **Proof.** Since $\nabla L(T; \theta_T) = 0$, we have $\nabla L(S; \theta_T) = -\nabla \Delta(\theta_T)$. Strong convexity
-# between the two points says $\mu \lVert \theta_S - \theta_T \rVert \le \lVert \nabla L(S; \theta_T) - \nabla L(S; \theta_S)
-# \rVert$, and the second gradient is zero. $\square$
+# between the two points says that $\mu \lVert \theta_S - \theta_T \rVert$ is at most $\lVert \nabla L(S; \theta_T) - \nabla L(S;
+# \theta_S) \rVert$, and the second gradient is zero. $\square$
 #
 # **Used in** check 5. It is gradient matching, the limit $\rho \to 0$ of the objective, and it speaks of $\theta_T$, not of
 # the $\theta$ of an early epoch.
@@ -198,10 +200,11 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 # ## A search through all subsets
 #
 # $T$ has few enough samples to try *every* subset of one size. $\theta$ is what five gradient steps on $T$ reach from zero.
-# We compute three criteria for each subset: the norm of $\nabla\Delta(\theta)$, the same with the curvature term added, and
-# the gap itself, as the largest value on a grid of the disc. A grid can only miss a maximum, so these gaps are lower
-# estimates; check 4 says how low. Then we ask which subset each criterion chooses, and which gap that subset has. Every draw is
-# a new $T$, and the smallest gap of all subsets is the unit.
+# We compute three criteria for each subset: the norm of $\nabla\Delta(\theta)$; the same plus $\tfrac\rho2$ times the largest
+# absolute eigenvalue of $\nabla^2\Delta(\theta)$, which is the curvature term of {doc}`03_upper_bound`; and the gap itself, as the
+# largest value on a grid of the disc. A grid can only miss a maximum, so these gaps are lower estimates; check 4 says how low. Then
+# we ask which subset each criterion chooses, and which gap that subset has. Every draw is a new $T$, and the smallest gap of all
+# subsets is the unit.
 
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the search"}
@@ -252,23 +255,23 @@ means = pd.DataFrame([values for _, _, values in draws])
 change = ratios["gradient and curvature"] - ratios["gradient"]
 better, worse = int((change < -1e-12).sum()), int((change > 1e-12).sum())
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 summary = pd.DataFrame({"median": ratios.median(), "largest": ratios.max()})
 summary["mean |Δ| in the disc"] = means.mean()
-GT(summary.rename_axis("smallest").reset_index()).fmt_number(
+GT(summary.rename_axis("chosen by the smallest").reset_index()).fmt_number(
     list(summary), n_sigfig=3
 ).tab_spanner("gap, as a multiple of the smallest", ["median", "largest"])
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 closer = int((means["gradient and curvature"] < means["gradient"]).sum())
 Markdown(
-    f"Of {num_draws} draws of $T$, with {len(subsets)} subsets each, matching curvature too chose a subset with a smaller "
-    f"gap in {better}, with a larger one in {worse}, and the same one otherwise. Its loss is also closer to that of "
-    f"$T$, by the mean of $|\\Delta|$ in the disc, in {closer} of the draws. That it is not so in all has a reason: the gap "
-    "counts the *growth* of $|\\Delta|$, and neither criterion looks at $\\Delta(\\theta)$."
+    f"There are {num_draws} draws of $T$ with {len(subsets)} subsets each. The criterion with curvature chose a subset with a "
+    f"smaller gap than the gradient alone in {better} of them, one with a larger gap in {worse}, and one with the same gap in the "
+    f"others. In {closer} draws the loss of its subset is also nearer to that of $T$, by the mean of $|\\Delta|$ in the disc. "
+    "It is not so in all draws, because the gap counts the *growth* of $|\\Delta|$, and neither criterion looks at $\\Delta(\\theta)$."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels of loss contours around theta with a disc of radius rho. The contours of the subset chosen by gradient and curvature stay with those of T inside the disc; those of the subset chosen by the gradient alone bend away."}, "figure": {"name": "fig-rm-contours", "caption": "The idea of the paper's Figure 1, exactly: contours of the loss of T (grey) and of the subset S (colour) at the same levels, around the current parameters (cross); the disc has radius rho. Both subsets are the best of all subsets of their size by their criterion; draw with the median ratio of gaps among all draws (n = 1 shown). The number in the title is the gap in the disc."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two panels of loss contours around theta with a disc of radius rho. The contours of the subset chosen by gradient and curvature stay with those of T inside the disc; those of the subset chosen by the gradient alone bend away."}, "figure": {"name": "fig-rm-contours", "caption": "The idea of the paper's Figure 1, with exact losses: contours of the loss of T (grey) and of the subset S (colour) at the same levels, around the current parameters (cross); the disc has radius rho. Each subset is the best of its size by the criterion in its title. Of all draws the one with the median ratio of the two gaps is shown (n = 1). The number in the title is the gap in the disc."}}
 quotient = ratios["gradient"] / ratios["gradient and curvature"]
 typical = int(quotient.sort_values(kind="stable").index[num_draws // 2])
 example = study(typical)
@@ -296,12 +299,11 @@ plt.show()
 # %% [markdown]
 # ## Checks
 #
-# 1. Sets that agree in loss and gradient at a point exactly nevertheless part nearby; otherwise there would be nothing to
-#    over-fit.
+# 1. Sets that agree exactly in loss and gradient at a point part nearby; otherwise matching at the point would be enough.
 # 2. Two sets have a gap of zero and different losses; otherwise the objective would see all that matters.
 # 3. The closed forms of the model agree with the functions that {doc}`03_upper_bound` uses for networks.
 # 4. Matching curvature too reduces the gap in more draws than not, and a much finer grid changes no comparison.
-# 5. {eq}`eq-rm-distance` holds for every subset. A ridge term $\frac\mu2 \lVert\theta\rVert^2$ in both losses makes them
+# 5. The inequality {eq}`eq-rm-distance` holds for every subset. A ridge term $\frac\mu2 \lVert\theta\rVert^2$ in both losses makes them
 #    $\mu$-strongly convex and leaves $\Delta$ as it is; Newton's method finds all minimisers at once.
 # 6. No subset meets the premise of Remark 3.1, a constant $|\Delta|$, even to one part in a hundred.
 
@@ -380,20 +382,20 @@ smallest = found["gap itself"].argsort(stable=True)[: len(subsets) // 100]
 correlation = spearmanr(found["gap itself"], distances).statistic
 Markdown(
     f"- **Shown:** agreement of loss and gradient at one point leaves the second order free. Searched exhaustively, the "
-    f"two-term criterion finds a smaller gap than the gradient alone in {better} of {num_draws} draws, a larger one in "
-    f"{worse}.\n"
-    f"- **Shown:** the gap ignores $\\Delta(\\theta)$. In the right panel of {{numref}}`fig-rm-one-parameter` it is zero, and the "
-    f"losses differ by {float(lost[100]):.3f}.\n"
+    f"criterion with curvature finds a smaller gap than the gradient alone in {better} of {num_draws} draws, and a larger one "
+    f"in {worse}.\n"
+    f"- **Shown:** the gap ignores $\\Delta(\\theta)$. In the right panel of {{numref}}`fig-rm-one-parameter` it is zero, although "
+    f"the losses differ by {float(lost[100]):.3f}.\n"
     f"- **Shown:** Remark 3.1 is right, but small gaps do not come near its premise. Among the hundredth of subsets with the "
-    f"smallest gaps $|\\Delta|$ still varies by {100 * float(variation[smallest].median()):.0f} % of its mean (median). Their "
-    f"minimisers are {float(distances[smallest].median()):.2f} from that of $T$ (median; all subsets: "
-    f"{float(distances.median()):.2f}), and the rank correlation of gap and distance is {correlation:.2f}."
+    f"smallest gaps $|\\Delta|$ still varies by {100 * float(variation[smallest].median()):.0f} % of its mean (median). With the "
+    f"ridge term of check 5 their minimisers are {float(distances[smallest].median()):.2f} from that of $T$ (median; all "
+    f"subsets: {float(distances.median()):.2f}), and the rank correlation of gap and distance is {correlation:.2f}."
 )
 
 # %% [markdown]
 # - **Not shown here:** what the surfaces of a network look like. {doc}`../report/loss-surface` draws the paper's Figure 1 on
-#   Fashion-MNIST, for several planes and many random draws, and does not confirm it. And no chapter of this part shows which
-#   coreset trains the better network; {doc}`../report/selection` does.
+#   Fashion-MNIST, for several planes and many random draws, and does not confirm it. Nor does this part show which coreset
+#   trains the better network; {doc}`../report/selection` does.
 # - **Differs from the paper:** the paper draws one plane for one pair of coresets; here every subset of a small set is
 #   compared, in a model whose plane is the whole space of parameters.
 #
@@ -402,7 +404,7 @@ Markdown(
 # **1.** Find a third set that agrees with $T = \{1, 1, 3, -1\}$ in loss, gradient *and* curvature at slope zero. Does it
 # agree everywhere?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # Mean 1 and mean square 3: {1 + sqrt 2, 1 - sqrt 2}. With x the product times the slope, the loss is
 # log 2 - x/2 + x^2/8 - x^4/192 + ...: the third derivative vanishes at zero for every set, and the sets differ at fourth order.
 third = [1 + math.sqrt(2), 1 - math.sqrt(2)]
@@ -417,7 +419,7 @@ print(
 # **2.** Choose by the largest $|\Delta|$ in the disc, without subtracting $|\Delta(\theta)|$. How much larger is the gap of
 # the subset chosen, and how much smaller its $|\Delta(\theta)|$?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 by_gap, by_height = int(found["gap itself"].argmin()), int(height.amax(dim=0).argmin())
 for name, pick in (("smallest gap", by_gap), ("smallest largest |Δ|", by_height)):
     print(f"{name}: gap {found['gap itself'][pick]:.4f}, |Δ(θ)| {height[0, pick]:.4f}")
@@ -426,7 +428,7 @@ for name, pick in (("smallest gap", by_gap), ("smallest largest |Δ|", by_height
 # **3.** Break {eq}`eq-rm-distance`: for $\mu$ take the smallest eigenvalue of the Hessian of $L(S; \cdot)$ at $\theta_T$,
 # which is the curvature at one point only, and watch check 5 fail.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 bends = shares @ toy.sample_hessians(first.features, theta_t[0]).flatten(1)
 local = torch.linalg.eigvalsh(bends.view(-1, 2, 2)).amin(dim=1) + ridge
 broken = int((distances > at_minimiser / local).sum())

@@ -13,11 +13,11 @@
 # %% [markdown]
 # # The worst-case curvature gap
 #
-# The objective {eq}`eq-objective` is a maximum over a ball, of a function that is not concave. The paper gives no value of it
-# and goes on to a bound. In the model with two parameters the ball is a disc, and we can look at all of it. Two things can make
-# $|\Delta|$ grow: it rises with the sign it has, or it falls through zero and rises with the other sign. And the radius is no
-# mere scale: as it grows, the best perturbation turns from the gradient over the curvature to directions in which neither
-# counts. That changes which subset is the best.
+# The gap {eq}`eq-objective` is the most by which $|\Delta|$, the difference of the losses of $T$ and $S$, can grow in a ball around
+# the parameters. The paper gives no value of it and goes on to a bound. In the model with two parameters the ball is a disc,
+# and we can look at all of it. Two things can make $|\Delta|$ grow: $\Delta$ moves farther from zero, or it passes through zero
+# and grows with the other sign. And the radius is more than a scale: in a small disc the worst perturbation follows the gradient,
+# in a larger one the curvature turns it, and in a very large one neither counts. That changes which subset is the best.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -33,13 +33,13 @@ from lcmat.book import story
 
 story.here("02_worst_case_gap")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 40
 num_subsets = 30
 subset_size = 6
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import math
 
 import matplotlib.pyplot as plt
@@ -74,7 +74,7 @@ def growth(values, rho):
     return (values.abs() - values[0].abs()) / rho
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three discs of growing radius. Colour shows the growth of the absolute loss difference, a star the maximiser, arrows the gradient and the leading eigenvector, a dashed line the zeros of the difference."}, "figure": {"name": "fig-wc-discs", "caption": "Growth of |Δ| divided by rho over the disc of all perturbations, for one subset (n = 1) and three radii; colours are scaled within each panel. Star: the maximiser. Solid arrow: the direction in which |Δ| grows fastest at the centre. Dotted: the leading eigenvector of the Hessian difference, in both directions. Dashed: zeros of Δ. The gradient points to the best perturbation only while the disc is small."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Three discs of growing radius. Colour shows the growth of the absolute loss difference, a star the maximiser, arrows the gradient and the leading eigenvector, a dashed line the zeros of the difference."}, "figure": {"name": "fig-wc-discs", "caption": "Growth of |Δ| divided by rho over the disc of all perturbations, for one subset (n = 1) and three radii; colours are scaled within each panel. Star: the maximiser. Solid arrow: the direction in which |Δ| grows fastest at the centre. Dotted: the leading eigenvector of the Hessian difference, in both directions. Dashed: zeros of Δ. The gradient points to the best perturbation only while the disc is small."}}
 spectrum = torch.linalg.eigh((item.coefficients[:, None, None] * hessians).sum(dim=0))
 leading = spectrum.eigenvectors[:, spectrum.eigenvalues.abs().argmax()]
 uphill = item.coefficients @ gradients * curve(torch.zeros(1, 2).double()).sign()
@@ -94,6 +94,8 @@ for ax, rho in zip(axes, radii, strict=True):
     star = {"color": figures.VERMILLION, "markersize": 11, "clip_on": False}
     ax.plot(*points[height.argmax()], marker="*", **star)
     ax.set(title=f"ρ = {rho:g}, gap {float(height.max()):.3f}", aspect="equal")
+    ax.set(xlabel="slope − θ₁")
+axes[0].set_ylabel("offset − θ₂")
 plt.show()
 
 # %% [markdown]
@@ -119,9 +121,9 @@ plt.show()
 # & \qquad = \frac1\rho \max\bigl( \operatorname{rise}_s(\rho),\; \operatorname{rise}_{-s}(\rho) - 2\,|\Delta(\theta)| \bigr) .
 # $$ (eq-wc-branches)
 #
-# **Proof.** $|\Delta| = \max(s\Delta, -s\Delta)$, and the maximum over $\epsilon$ may be taken in each of the two first. In the
-# first, subtracting $|\Delta(\theta)| = s\Delta(\theta)$ leaves $\operatorname{rise}_s$. In the second it leaves the rise of
-# $-s\Delta$ minus twice $|\Delta(\theta)|$, since $-s\Delta$ starts from $-|\Delta(\theta)|$. $\square$
+# **Proof.** $|\Delta| = \max(s\Delta, -s\Delta)$, so take the maximum over $\epsilon$ of each of the two, and then the larger.
+# From the first, subtracting $|\Delta(\theta)| = s\Delta(\theta)$ leaves $\operatorname{rise}_s$. From the second it leaves the
+# rise of $-s\Delta$ minus twice $|\Delta(\theta)|$, since $-s\Delta$ starts from $-|\Delta(\theta)|$. $\square$
 #
 # **Used in** {doc}`03_upper_bound`, which bounds each rise on its own.
 # ````
@@ -145,7 +147,8 @@ plt.show()
 # The numerator alone never falls when $\rho$ grows, because a larger ball contains the smaller one; the quotient may.
 #
 # At the other end the cross-entropy becomes piecewise linear, and $\theta$ drops out. Let $V$ be a unit direction of the
-# weights of a softmax layer, and $u_i = V \tilde h_i$ the change of the logits $z_i$ of sample $i$. Then
+# weights of a softmax layer, $z_i$ the *logits* of sample $i$, which are the layer's outputs before the softmax, and $u_i = V
+# \tilde h_i$ their change. Then
 #
 # ```{math}
 # :label: eq-wc-large
@@ -155,11 +158,11 @@ plt.show()
 #
 # where $c$ counts the classes. *Proof.* The logarithm of a sum of $c$ exponentials exceeds the largest exponent by at most
 # $\log c$; the exponents are $z_{iy} + \rho u_{iy}$, and $z_i$ moves their maximum by at most $\max_y |z_{iy}|$, and the logit of
-# the label by as much. $\square$ So the objective runs from the gradient, over curvature and all higher orders, to a quantity in
-# which neither occurs.
+# the label by as much. $\square$ So, as the radius grows, the objective runs from the gradient,
+# over curvature and all higher orders, to a quantity in which neither occurs.
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Gap of one subset against the radius on a logarithmic axis: it starts at the norm of the gradient, rises with the two-term bound, leaves it, and tends to a limit."}, "figure": {"name": "fig-wc-radius", "caption": "The gap of the subset of the discs (n = 1) against the radius: largest value on a fine grid of each disc. It starts at the norm of the gradient difference, follows the gradient and curvature term together while rho is small, and tends to the limit in which theta does not occur. Crosses: the maximiser has changed the sign of Δ."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Gap of one subset against the radius on a logarithmic axis: it starts at the norm of the gradient, rises with the two-term bound, leaves it, and tends to a limit."}, "figure": {"name": "fig-wc-radius", "caption": "The gap of the subset of the discs (n = 1) against the radius: largest value on a fine grid of each disc. It starts at the norm of the gradient difference, follows the gradient and curvature term together while rho is small, and tends to the limit in which theta does not occur. Crosses: the maximiser has changed the sign of Δ."}}
 def grid(rho):
     inside, rim = (
         toy.disc(rho, rings=40, spokes=180),
@@ -200,7 +203,7 @@ plt.show()
 #
 # For a network the method perturbs the last layer alone. It sees the features $h$, or $\tilde h = [h; 1]$ with an entry for the
 # bias, and answers with the logits $z = W \tilde h$ and the probabilities $p = \operatorname{softmax}(z)$. With the label $y$
-# written as a vector with a single one, the gradient of the loss of sample $i$ in the weights $W$ is
+# written as a vector that is one at the class and zero elsewhere, the gradient of the loss of sample $i$ in the weights $W$ is
 #
 # ```{math}
 # :label: eq-gradient
@@ -216,7 +219,7 @@ plt.show()
 # & \qquad \le \max_{\lVert\epsilon\rVert \le \rho} \frac{|\Delta(\theta + \epsilon)| - |\Delta(\theta)|}{\rho} .
 # ```
 #
-# *Always true, and one-sided:* this is the first arrow of the map that points the wrong way. A certificate for the last
+# This is always true, and one-sided: it is the first step of the map that points the wrong way. An upper bound for the last
 # layer is none for the network. {doc}`../report/radius` measures by how much the restriction under-estimates.
 #
 # For a real last layer there is no grid that fills the ball. We then search by gradient ascent on $|\Delta|$, projected to the
@@ -228,8 +231,9 @@ show_source(bound.loss_gap, bound.ascend)
 # %% [markdown]
 # ## Many subsets
 #
-# The subset of the discs and others drawn at random, at the three radii: the largest value on the grid, the value that ascent
-# attains in all $2 \times 2$ weights, which knows nothing of the plane, and the bound of {doc}`03_upper_bound`.
+# We take the subset of the discs and others drawn at random, at the three radii. Of each we compute the largest value on the
+# grid, the value that ascent attains in all $2 \times 2$ weights without knowing of the plane, and the bound of
+# {doc}`03_upper_bound`.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the search"}
 subsets = [example.chosen]
@@ -264,13 +268,13 @@ found = pd.DataFrame(
     for number, item in enumerate(items)
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 found["gap / ‖g‖"] = found.grid / found.gradient
 found["bound / gap"] = found.upper / found.grid
 by_radius = found.groupby("rho")
 summary = by_radius[["gap / ‖g‖", "bound / gap"]].median()
 counts = by_radius[["sphere", "sign"]].sum()
-counts = counts.set_axis(["maximiser on the sphere", "sign changed"], axis=1)
+counts = counts.set_axis(["maximiser on the rim", "sign changed"], axis=1)
 GT(summary.join(counts).reset_index(), rowname_col="rho").tab_stubhead(
     "radius"
 ).fmt_number(list(summary), decimals=3).tab_header(
@@ -285,8 +289,9 @@ GT(summary.join(counts).reset_index(), rowname_col="rho").tab_stubhead(
 # 3. Both sides of {eq}`eq-wc-branches` agree on the grid, in every row.
 # 4. At a radius of one thousandth the gap differs from $\lVert g\rVert$ by no more than the next order permits,
 #    {eq}`eq-wc-small`.
-# 5. {eq}`eq-wc-large` holds in random directions and at all radii, and the gap of {numref}`fig-wc-radius` ends at the limit.
-# 6. {eq}`eq-gradient` against automatic differentiation.
+# 5. The inequality {eq}`eq-wc-large` holds in random directions and at all radii, and the gap of {numref}`fig-wc-radius` ends
+#    at the limit.
+# 6. The gradient {eq}`eq-gradient` equals that of automatic differentiation.
 # 7. Moving the offset alone does not do more than moving both parameters, {eq}`eq-wc-subspace`, and does less at each radius
 #    for some subset.
 
@@ -349,8 +354,8 @@ worst = float((found.ascent / found.grid - 1).abs().max())
 on_sphere = int(found.sphere.sum())
 Markdown(
     f"- **Shown:** the objective is a maximum of two branches, {{eq}}`eq-wc-branches`. The sign changes in "
-    f"{int(found.sign.sum())} of {len(found)} rows, and the maximiser lies on the sphere in {on_sphere}.\n"
-    f"- **Shown:** ascent differs from the exhaustive search by at most {100 * worst:.2f} %.\n"
+    f"{int(found.sign.sum())} of {len(found)} cases, and the maximiser lies on the rim of the disc in {on_sphere}.\n"
+    f"- **Shown:** ascent differs from the exhaustive search by at most {100 * worst:.1g} %.\n"
     f"- **Shown:** the radius changes the order of the subsets. Their rank correlation is {ranks.iloc[0, 1]:.2f} between the "
     f"radii {radii[0]:g} and {radii[1]:g}, and {ranks.iloc[0, 2]:.2f} between {radii[0]:g} and {radii[2]:g}."
 )
@@ -363,10 +368,10 @@ Markdown(
 #
 # ## Exercises
 #
-# **1.** In nearly all rows above the maximiser lies on the sphere. Must it? Find $T$ and $S$ with one parameter for which it
-# lies inside.
+# **1.** In the table above the maximiser lies on the sphere, the rim of the disc. Must it? Find $T$ and $S$ with one parameter
+# for which it lies inside.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # With both labels at each h the loss is h|w|/2 + log(1 + exp(-h|w|)). T = {1, 3} and
 # S = {2}: the linear parts cancel, the difference vanishes at w = 0 and at infinity, and is positive
 # in between, since log(1 + exp(-h w)) is convex in h.
@@ -381,14 +386,14 @@ print("distance of the maximiser:", {rho: f"{peak:.2f}" for rho, peak in peaks.i
 # %% [markdown]
 # **2.** For how many subsets is the quotient smaller at radius 5 than at radius 1, although the numerator cannot be?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 table = found.pivot(index="subset", columns="rho", values="grid")
 print(int((table[5.0] < table[1.0]).sum()), "of", len(table))
 
 # %% [markdown]
 # **3.** Break the ascent: follow the gradient of $\Delta$ instead of that of $|\Delta|$, and watch it miss the maximum.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 missed = 0
 for item, gap in zip(items, table[0.1], strict=True):
     ahead = bound.gradient_gap(item)

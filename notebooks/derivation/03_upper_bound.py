@@ -33,13 +33,13 @@ from lcmat.book import story
 
 story.here("03_upper_bound")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 40
 num_subsets = 30
 subset_size = 6
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import math
 from dataclasses import asdict
 
@@ -76,7 +76,7 @@ calibrated = bound.LossDifference(
     coefficients=torch.tensor([1 / 4] * 4 + [-1 / 2] * 2, dtype=torch.float64),
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two panels against the radius. Left: the gap of the counterexample rises linearly, Theorem 1 lies above it, the printed bound stays near zero below it. Right: for the running example both bounds over the gap, near one at small radii and rising at large ones; the diagonal falls below one at large radii."}, "figure": {"name": "fig-ub-bounds", "caption": "Left: two sets for which the printed bound fails, even with a remainder added (n = 1 pair of sets). Right: each bound divided by the gap that ascent attains, for the subset of the model with two parameters (n = 1). Below one, a bound is refuted, as the diagonal (Eq. 7) is at the larger radii. Theorem 1 with its explicit remainder and the dominating quadratics of the second advanced box stay above."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two panels against the radius. Left: the gap of the counterexample rises linearly, Theorem 1 lies above it, the printed bound stays near zero below it. Right: for the running example both bounds over the gap, near one at small radii and rising at large ones; the diagonal falls below one at large radii."}, "figure": {"name": "fig-ub-bounds", "caption": "Left: two sets for which the printed bound fails, even with a remainder added (n = 1 pair of sets). Right: each bound divided by the gap that ascent attains, for the subset of the model with two parameters (n = 1). Below one, a bound is refuted. The paper's Eq. 7, which puts the largest diagonal entry of H in the place of its norm, is refuted at the larger radii. Theorem 1 with its explicit remainder and the dominating quadratics of the second advanced box stay above."}}
 short, wide = np.linspace(0.02, 0.6, 15), np.geomspace(0.01, 2, 25)
 item = bound.subset_difference(*example.sample, example.chosen)
 failing, running = gaps_of(calibrated, short), gaps_of(item, wide)
@@ -103,8 +103,7 @@ plt.show()
 #
 # Write $g = \nabla \Delta(\theta)$ and $H = \nabla^2 \Delta(\theta)$ for the differences of the mean gradients and Hessians.
 #
-# **Step 1, always true.** The objective grows with $|\Delta|$, the theorem speaks of $\Delta$. The reverse triangle inequality
-# connects them:
+# **Step 1, always true.** The objective speaks of $|\Delta|$ and Taylor's formula of $\Delta$. By the reverse triangle inequality,
 #
 # ```{math}
 # :label: eq-ub-triangle
@@ -119,11 +118,10 @@ plt.show()
 #   \qquad |R| \le \tfrac{M}{6} \lVert\epsilon\rVert^3 .
 # ```
 #
-# A network with ReLU has no Hessian where a unit switches; there the assumption holds only within one activation region. The last
-# layer alone satisfies it everywhere.
+# A network with ReLU, which has no Hessian where a unit switches, satisfies it within an activation region only; a last layer does everywhere.
 #
-# **Step 3, two norms.** Cauchy and Schwarz for the linear term. The quadratic term needs the spectral norm, because step 1 left
-# an absolute value:
+# **Step 3, two norms.** The inequality of Cauchy and Schwarz bounds the linear term. The quadratic term needs the spectral norm,
+# the largest absolute eigenvalue, because step 1 left an absolute value:
 #
 # ```{math}
 # :label: eq-ub-norms
@@ -176,7 +174,7 @@ plt.show()
 # has two samples with probability $1/2$, one of each class. Both mean gradients vanish. $T$ is the more confident set, so it has
 # the smaller Hessian, $H$ is negative semi-definite, and the printed bound is zero up to its remainder.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 pair = gap_at(calibrated, 0.1)
 swapped = pair.gradient_term + pair.curvature_term
 Markdown(
@@ -218,6 +216,10 @@ Markdown(
 #
 # ## The bound as a number
 #
+# With an unknown $M$ Theorem 1 is no number. For the last layer the features tell how fast the curvature can change: along any
+# perturbation the third derivative is at most $\kappa$ times the cube of its length, and $\kappa$, which the first box computes,
+# may stand for $M$. The second box replaces Taylor's formula by quadratics that *dominate* $\pm\Delta$, a tighter bound.
+#
 # `````{admonition} Advanced: the remainder of the last layer, explicitly
 # :class: tip dropdown
 # Perturb the last layer by $V$ and let $u_i = V \tilde h_i$. On the way from $W$ to $W + V$, at the fraction $\alpha$ of it, the
@@ -244,8 +246,7 @@ Markdown(
 #
 # Taylor's remainder along $V$ needs no other direction, so $|R| \le \tfrac\kappa6 \lVert V\rVert^3$: in {eq}`eq-bound` and
 # {eq}`eq-ub-theorem`, $\kappa$ may stand for $M$, at every radius. (That $\kappa$ is also a Lipschitz constant of the Hessian, a
-# statement about three different directions, is Banach's theorem on symmetric forms {cite:p}`banach1938homogene`; it is not
-# needed.)
+# statement about three directions, is Banach's theorem on symmetric forms {cite:p}`banach1938homogene`; it is not needed.)
 # `````
 #
 # `````{admonition} Advanced: a tighter bound by dominating quadratics
@@ -296,8 +297,8 @@ Markdown(
 #
 # **What is proved, and what is computed.** Theorem 1 with $\kappa$ and the dominating quadratics are theorems about exact numbers.
 # Their values are *numerical certificates*: they use extreme eigenvalues in double precision. In the model these come from a dense
-# decomposition. For a network they come from the method of Lanczos {cite:p}`lanczos1950`, whose values err downwards,
-# which is the unsafe side; its residuals are below $10^{-8}$, but a residual does not prove that no larger eigenvalue exists.
+# decomposition. For a network they come from the method of Lanczos {cite:p}`lanczos1950`, whose values err downwards, which is
+# the unsafe side; its residuals are below $10^{-8}$, but a residual does not prove that no larger eigenvalue exists.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the bounds"}
 show_source(bound.signed_bound, bound.dominating_product, bound.dominating_bound)
@@ -305,10 +306,11 @@ show_source(bound.signed_bound, bound.dominating_product, bound.dominating_bound
 # %% [markdown]
 # ## How often does a bound without its remainder fail?
 #
-# The subset of the earlier chapters and others drawn at random. An ascent that exceeds a bound refutes it; one that does not
-# proves nothing. Beside each count stands the one with the explicit remainder added, for the proposition has one, if unknown.
+# We take the subset of the earlier chapters and others drawn at random. A perturbation that exceeds a bound refutes it; a search
+# that finds none proves nothing. The bounds are the printed one, Eq. 7 with the diagonal, and the two terms of Theorem 1. Beside
+# each count stands the one with $\tfrac\kappa6\rho^2$ added, for the proposition has a remainder too, though an unknown one.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 radii = (0.01, 0.1, 0.5, 1.0)
 subsets = [example.chosen]
 while len(subsets) < num_subsets:
@@ -329,7 +331,7 @@ for name in ("printed", "diagonal", "two_terms"):
     counts[f"{text}, with remainder"] = beaten(rows[name] + rows.remainder_term)
 table = pd.DataFrame(counts).reset_index()
 GT(table, rowname_col="rho").tab_stubhead("radius").tab_header(
-    title=f"How many of {num_subsets} subsets beat it"
+    title=f"How many of {num_subsets} subsets exceed each bound"
 )
 
 # %% [markdown]
@@ -340,11 +342,11 @@ GT(table, rowname_col="rho").tab_stubhead("radius").tab_header(
 # 2. The counterexample exceeds the printed bound *with* $\tfrac\kappa6 \rho^2$ added, so no remainder of that size explains it.
 # 3. $\Delta(\theta) = 1 - \theta^2/2$ refutes the first entry of {eq}`eq-ub-signed` without the maximum, and $\lambda_{\max}(H) \ge 0$
 #    for each subset of the last layer.
-# 4. The constants: $1/(6\sqrt3)$ against a fine grid of $q$; $\psi$ against numerical integration; {eq}`eq-ub-concordant` for random
-#    perturbations of random samples.
+# 4. The constants are right: $1/(6\sqrt3)$ on a fine grid of $q$, $\psi$ by numerical integration, {eq}`eq-ub-concordant` for
+#    random perturbations of random samples.
 # 5. The gap differs from $\lVert g\rVert$ by at most $\tfrac\rho2 \lVert H\rVert_2 + \tfrac\kappa6 \rho^2$, and by nothing if only labels
 #    differ.
-# 6. {eq}`eq-ub-trust` against a dense grid of the disc, for indefinite matrices.
+# 6. The maximum {eq}`eq-ub-trust` equals that on a dense grid of the disc, for indefinite matrices.
 
 # %% tags=["remove-input"]
 story.passed("03_upper_bound")
@@ -406,10 +408,10 @@ for _ in range(20):
 tight = (running.dominating / running.attained)[running.rho <= 0.1].max()
 Markdown(
     f"- **Shown:** Proposition 3.2 holds with the spectral norm and a remainder, and fails with the largest eigenvalue: a "
-    f"perturbation attains {pair.attained / (pair.printed + pair.remainder_term):.1f} times the printed bound and its remainder.\n"
-    f"- **Shown:** without a remainder nothing here is a bound. Of {len(rows)} rows of the model, {int(sum(counts['two terms']))} "
-    f"beat the two terms alone, {int(sum(counts['diagonal']))} the diagonal; with the remainder added none may beat the two "
-    f"terms, and {int(sum(counts['diagonal, with remainder']))} beat the diagonal.\n"
+    f"perturbation attains {pair.attained / (pair.printed + pair.remainder_term):.1f} times the sum of the printed bound and its "
+    f"remainder.\n- **Shown:** without a remainder nothing here is a bound. Of {len(rows)} cases of the model, "
+    f"{int(sum(counts['two terms']))} exceed the two terms alone and {int(sum(counts['diagonal']))} the diagonal; with the "
+    f"remainder added, {int(sum(counts['two terms, with remainder']))} and {int(sum(counts['diagonal, with remainder']))} do.\n"
     f"- **Shown:** the explicit constants make the bound a number. Dominating quadratics exceed the gap by at most "
     f"{100 * (tight - 1):.1f} % up to the radius 0.1 for the running example."
 )
@@ -418,13 +420,13 @@ Markdown(
 # - **Not shown here:** networks. {doc}`../report/curvature-gap` counts on real images how often each bound is beaten, with and
 #   without its remainder, and how tight the certificates are; and it shows that the largest eigenvalue in place of the norm
 #   orders the methods of Figure 2 the other way. The certificates are for the last layer alone.
-# - **Differs from the paper:** spectral norm, explicit remainder, the condition for the signed form.
+# - **Differs from the paper:** the bound has the spectral norm and an explicit remainder, and the signed form its condition.
 #
 # ## Exercises
 #
 # **1.** Show that the printed bound cannot be repaired by taking $\lambda_{\max}$ of the set with the larger loss.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # With a difference of zero there is no larger loss. Two samples with the same logits and label, the second with the longer
 # feature, in a layer without bias: the losses agree, H is negative semi-definite for T = {1, 3}, S = {3}, and the gap comes
 # from the smallest eigenvalue. (With a bias the inputs [1, 1] and [3, 1] are not parallel, and H is indefinite.)
@@ -441,7 +443,7 @@ print(f"printed {gap.printed:.3f} < attained {gap.attained:.3f} <= {gap.signed:.
 # **2.** Break the dominating quadratics: replace $\psi(\beta)$ by its limit $\tfrac12$, that is, drop the remainder. How many rows
 # of the model does the exact maximum of the quadratic then fail to cover?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 uncovered = beaten(rows.model)
 if not uncovered.sum():
     raise RuntimeError("the quadratic model covered every row")

@@ -15,8 +15,9 @@
 #
 # The three arrows of {doc}`04_diagonal` change the value of the curvature term. The method never sees that value: it sees
 # distances between *samples*, and there, too, the diagonal stands in for a matrix. Distances with the full matrices can be
-# computed, and they keep the guarantee that the diagonal loses. On three small networks they choose partly other samples, and
-# the gap of the coreset as it is trained, with equal weights, changes by little. What changes the gap much is something else: **whether the chosen samples carry their weights**.
+# computed, and they keep the guarantee that the diagonal loses. On three small networks they choose partly other samples, but
+# the gap of the coreset as it is trained, with equal weights, changes little. What changes it much is something else: **whether
+# each chosen sample has the weight of its cluster**, the samples for which it is the nearest chosen one.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -31,13 +32,13 @@ from lcmat.book import story
 
 story.here("04b_coreset")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 300
 num_networks = 3
 fraction = 0.1
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import matplotlib.pyplot as plt
 import pandas as pd
 import torch
@@ -64,7 +65,7 @@ num_classes = views[0].logits.shape[1]
 num_dimensions = num_classes * (views[0].features.shape[1] + 1)
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the distances"}
 def top_sum(k):
     return lambda h, z: curvature.hessian_distances(
         h, z, curvature.top_variance_dimensions(h, z, k)
@@ -94,7 +95,7 @@ def choose(view, term, rho):
     return indices, sizes / sizes.sum(), float(costs.mean())
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the comparison"}
 REFERENCES = ("gradient only", "spectral distance")
 
 
@@ -126,7 +127,7 @@ def compare(view, rho):
         yield {**row, **gap_of(view, drawn, None, rho)}
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the runs"}
 choices = pd.DataFrame(
     {"rho": rho, "network": number, **row}
     for number, view in enumerate(views)
@@ -136,7 +137,7 @@ choices = pd.DataFrame(
 weighted = choices[choices.weights == "cluster sizes"]
 gaps = choices.groupby(["rho", "term", "weights"], sort=False).attained.mean().unstack()
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Attained gap for eight distances and for random draws, one row each, in two panels for two radii. In each row the dot for equal weights lies far right of the dot for cluster sizes; from row to row the dots hardly move. Random draws lie between."}, "figure": {"name": "fig-dk-coresets", "caption": "Attained gap of coresets of a tenth of the digits, chosen with eight distances, with equal weights and with cluster sizes for weights; mean over n = 3 networks. Which distance is used matters little, and whether the weights are used matters much. Random draws have equal weights."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Attained gap for eight distances and for random draws, one row each, in two panels for two radii. In each row the dot for equal weights lies far right of the dot for cluster sizes; from row to row the dots hardly move. Random draws lie between."}, "figure": {"name": "fig-dk-coresets", "caption": "Attained gap of coresets of a tenth of the digits, chosen with eight distances, with equal weights and with cluster sizes for weights; mean over n = 3 networks. Which distance is used matters little, and whether the weights are used matters much. Random draws have equal weights."}}
 figure, panels = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 2.8), sharey=True)
 looks = {"equal": (figures.VERMILLION, "o"), "cluster sizes": (figures.BLUE, "s")}
 for ax, (rho, part) in zip(panels, gaps.groupby("rho", sort=False), strict=True):
@@ -162,8 +163,8 @@ plt.show()
 #   - 2 \operatorname{tr}(A_i A_j)\, (\tilde h_i^\top \tilde h_j)^2 .
 # ```
 #
-# The exact spectral norm is a small problem as well: $H_i - H_j$ acts only on $\mathbb R^c \otimes \operatorname{span}(\tilde
-# h_i, \tilde h_j)$, which is a matrix of $2c$ rows.
+# The exact spectral norm needs only a small matrix as well: $H_i - H_j$ acts only on $\mathbb R^c \otimes \operatorname{span}(\tilde
+# h_i, \tilde h_j)$, where it is a matrix of $2c$ rows.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of both distances"}
 show_source(
@@ -172,6 +173,9 @@ show_source(
 )
 
 # %% [markdown]
+# Send each sample of $T$ to its nearest chosen one. Then the differences of the means are means of differences, and the triangle
+# inequality bounds them by distances:
+#
 # ```{admonition} Proposition: distances of full matrices bound the curvature term
 # :class: important
 # **Hypotheses.** $S$ is any subset, $\zeta(i)$ the nearest chosen sample of $i$ in the distance on the right, $\gamma_j$ the number
@@ -199,7 +203,7 @@ show_source(
 # diagonals (Eq. 8), sums over more and fewer dimensions, and both distances of full matrices. How many samples do two choices
 # share, and what is the gap that a perturbation attains?
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 overlaps = [f"with {reference}" for reference in REFERENCES]
 shown = (
     choices.groupby(["rho", "term"], sort=False)[overlaps]
@@ -222,7 +226,7 @@ shown["radius"] = [f"ρ = {rho:g}" for rho in shown.pop("rho")]
     )
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 method, spectral = f"sum over K = {top_k}", "spectral distance"
 same = shown[shown.term == method]["with spectral distance"]
 # Share of samples that differ, for two sets of one size, from intersection over union.
@@ -252,10 +256,10 @@ Markdown(
 )
 
 # %% [markdown]
-# **The weights matter more than any stand-in.** An attained gap above the *certified* bound of a random draw leaves no doubt;
-# attained against attained compares two lower estimates.
+# **The weights matter more than any stand-in.** To compare attained gaps is to compare two lower estimates. Only an attained gap
+# above the *certified* bound of a random draw, which no perturbation exceeds, leaves no doubt:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 equal = choices[choices.weights == "equal"]
 groups = equal.groupby(["rho", "network", "term"])
 means = groups[["attained", "upper"]].mean().unstack("term")
@@ -277,8 +281,9 @@ GT(verdicts.reset_index(), rowname_col="rho").tab_stubhead("radius").tab_header(
 )
 
 # %% [markdown]
-# At the larger radius no such doubt is removed, and cluster sizes are ahead of random draws in part of the cases only. Greedy coresets without their weights are thus farther from $T$ than balanced random draws, which need no weights. The reason is
-# in the clusters, {doc}`05_facility_location`; what it means for the method is the subject of {doc}`09_what-the-bound-buys`.
+# At the larger radius the certified bounds are too wide to decide. By the attained gaps, coresets without their weights are farther
+# from $T$ at both radii than balanced random draws, which need no weights. The reason is in the clusters, {doc}`05_facility_location`;
+# what it means for the method is the subject of {doc}`09_what-the-bound-buys`.
 
 # %% [markdown]
 # ## Checks
@@ -331,13 +336,13 @@ assert (curved["equal"] / curved["cluster sizes"]).min() > 1 + spread.max().max(
 # - **Shown:** selection by exact Hessian distances keeps a guarantee, {eq}`eq-dk-craig`, and chooses partly other samples.
 # - **Shown:** on these networks the gap depends on the weights of the coreset more than on what stands in for curvature (check 5).
 # - **Not shown:** anything about accuracy. This is one small data set, three networks, one fraction; its gaps are lower estimates.
-# - **Differs from the paper:** exact distances beside the method's.
+# - **Differs from the paper:** exact distances stand beside the method's.
 #
 # ## Exercises
 #
 # **1.** Why is the matrix of $2c$ rows enough for $\lVert H_i - H_j\rVert_2$?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # Any V splits into rows in the span of the two features and rows orthogonal to it. H_i - H_j maps the second part
 # to zero and its image lies in the first, so every eigenvector of a nonzero eigenvalue does, too.
 x = curvature.augmented_features(few[0])
@@ -353,7 +358,7 @@ torch.testing.assert_close(
 # %% [markdown]
 # **2.** Break the proposition: keep the choice, and give the chosen samples equal weights. How often does {eq}`eq-dk-craig` fail?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 unweighted = choices[(choices.weights == "equal") & choices.term.isin(exact.term)]
 broken = unweighted.two_terms > unweighted.cost
 assert len(unweighted) == len(exact)

@@ -13,12 +13,11 @@
 # %% [markdown]
 # # Facility location, chosen greedily
 #
-# The right side of {eq}`eq-craig` is a *cost*: how far the samples are, in total, from their nearest chosen one. Minimising it is the
-# facility-location problem, and adding the best sample again and again is the usual way. How good is the result? The paper names a
-# guarantee that belongs to another problem, and the well-known one, $1 - 1/e$, is about a function that contains an arbitrary
-# constant. **There is a better one without any constant**: greedy closes at least half, for many samples almost two thirds, of what lies
-# between the cost of the single best sample and the least cost of all. Turned round, it says
-# after a selection what any other set must cost at least; the picture shows it below what greedy attains.
+# The right side of {eq}`eq-craig` is a *cost*: how far the samples are, in total, from their nearest chosen one. Minimising it is the facility-location problem, and
+# adding the best sample again and again, *greedily*, is the usual way. How good is the result? The paper names a guarantee that belongs to another problem, and the
+# well-known one, $1 - 1/e$, is about a function that contains an arbitrary constant. **There is a better one without any constant**: greedy closes at least half, for
+# many samples almost two thirds, of what lies between the cost of the single best sample, the *medoid*, and the least cost of all. Read the other way round, it says
+# after a selection what any other set of that size must cost at least; the picture shows it below what greedy attains.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -33,7 +32,7 @@ from lcmat.book import story
 
 story.here("05b_greedy")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 epochs = 3
 rho = 0.1
@@ -41,7 +40,7 @@ top_k = 100
 num_triples = 2000
 num_instances = 300
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import itertools
 import math
 
@@ -83,7 +82,7 @@ def medoid_guarantee(medoid, best, size):
     return left * medoid + (1 - left) * best
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean distance to the nearest chosen sample against the number chosen, logarithmic axes. Greedy lies below random draws and both fall steadily; a horizontal line, the guarantee for F, stands far above; a dashed line for small numbers, below greedy, is what any set costs at least."}, "figure": {"name": "fig-fl-budget", "caption": "Mean distance from a sample of class 0 to the nearest chosen one against the budget. Random: mean and 95 % t interval over n = 20 draws; greedy is deterministic. The line for F is its guarantee for a best set without any cost. The triangles turn the medoid guarantee round: no set of that size costs less; where there is none, it excludes nothing."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Mean distance to the nearest chosen sample against the number chosen, logarithmic axes. Greedy lies below random draws and both fall steadily; a horizontal line, the guarantee for F, stands far above; a dashed line for small numbers, below greedy, is what any set costs at least."}, "figure": {"name": "fig-fl-budget", "caption": "Mean distance from a sample of class 0 to the nearest chosen one against the budget. Random: mean and 95 % t interval over n = 20 draws; greedy is deterministic. The line for F is what its guarantee of 1 - 1/e allows if the best set costs nothing. The triangles are the medoid guarantee read the other way round: no set of that size costs less; where there is none, it excludes nothing."}}
 steps = [1, 2, 4, 8, 16, 32, 64]
 curve = [cost_of(distances, full.indices[:m]) / len(distances) for m in steps]
 draws = [torch.randperm(len(distances), generator=generator) for _ in range(20)]
@@ -114,8 +113,8 @@ plt.show()
 # C(S) = \sum_{i \in T} \min_{j \in S} d_{ij} ,
 # ```
 #
-# $n$ times the right side of {eq}`eq-craig`. (The paper calls it $L(S)$; here $L$ is the cross-entropy.) It is infinite for the empty set.
-# The paper adds an *auxiliary element* 0, at distance $d_0$ from every sample, and maximises
+# $n$ times the right side of {eq}`eq-craig`. (The paper calls it $L(S)$; here $L$ is the cross-entropy.) It is infinite for the empty set. The paper adds an *auxiliary
+# element* 0, at distance $d_0$ from every sample, and maximises
 #
 # ```{math}
 # :label: eq-facility-location
@@ -123,16 +122,16 @@ plt.show()
 # ```
 #
 # - **Monotone:** a maximum over more elements is no smaller.
-# - **Submodular:** adding $j$ to $S$ gains $\sum_i \bigl( (d_0 - d_{ij})_+ - \max_{j' \in S} (d_0 - d_{ij'})_+ \bigr)_+$. For a larger set the
+# - **Submodular:** adding $j$ to $S$ gains from each sample $i$ $\bigl( (d_0 - d_{ij})_+ - \max_{j' \in S} (d_0 - d_{ij'})_+ \bigr)_+$. For a larger set the
 #   subtracted maximum is no smaller, hence the gain no larger.
 #
-# **Where the auxiliary element stands.** If $d_0 \ge \max d_{ij}$, nothing is cut off. The first choice maximises $n d_0 - \sum_i d_{ij}$, in
-# which $d_0$ is a constant: it is the *medoid*, the sample of least cost. From then on every sample has a chosen one nearer than 0, and
-# $d_0$ is gone. **The choice does not depend on $d_0$.** The official code takes the similarity $10 - d_{ij}$ and counts only what exceeds
-# 0, which is $d_0 = 10$: right as long as no distance exceeds 10. With a smaller offset the samples beyond it count for nothing.
+# **Where the auxiliary element stands.** If $d_0 \ge \max d_{ij}$, nothing is cut off. The first choice maximises $n d_0 - \sum_i d_{ij}$, in which $d_0$ is a
+# constant: it is the medoid, the sample of least cost. From then on every sample has a chosen one nearer than 0, and $d_0$ is gone. **The choice does not depend on
+# $d_0$.** The official code takes the similarity $10 - d_{ij}$ and counts only what exceeds 0, which is $d_0 = 10$: right as long as no distance exceeds 10. With a
+# smaller offset the samples beyond it count for nothing.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the plainest greedy algorithm"}
 def greedy(distances, budget, offset):
     """The plainest greedy algorithm on F: the largest gain, the first of equals."""
     values, best, chosen = (
@@ -158,7 +157,7 @@ def kept(matrix, expected, offset):
     return len(set(greedy(matrix, budget, offset)) & set(expected)) / budget
 
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Share of the thirty choices kept against the offset divided by the largest distance, logarithmic x axis: one from an offset of one upwards, falling to the left."}, "figure": {"name": "fig-fl-offset", "caption": "Share of the first 30 choices of each class that stay when the offset is not the largest distance of the class: faint lines are the n = 10 classes of digits, the strong line is their mean. From 1 upwards nothing can change; below, the fixed offset becomes part of the method."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Share of the thirty choices kept against the offset divided by the largest distance, logarithmic x axis: one from an offset of one upwards, falling to the left."}, "figure": {"name": "fig-fl-offset", "caption": "Share of the first 30 choices of each class that stay when the offset is not the largest distance of the class: faint lines are the n = 10 classes of digits, the strong line is their mean. From 1 upwards nothing can change; below, the fixed offset becomes part of the method."}}
 ratios = np.geomspace(0.02, 3, 15)
 same = np.array(
     [
@@ -174,7 +173,7 @@ ax.set(xscale="log", ylim=(0, 1.05))
 ax.set(xlabel="offset / largest distance", ylabel="share of choices kept")
 plt.show()
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 official = {
     scale: [kept(scale * m, e, 10.0) for m, e in zip(of_class, reference, strict=True)]
     for scale in (1 / 128, 1, 16)
@@ -190,13 +189,13 @@ Markdown(
 # %% [markdown]
 # ## Two guarantees
 #
-# The paper promises a *logarithmic* approximation. That one belongs to another problem, to reach a given $F$ with as few elements as
-# possible {cite:p}`wolsey1982submodular`; here their number $m$ is given.
+# The paper promises a *logarithmic* approximation. That one belongs to another problem, to reach a given $F$ with as few elements as possible
+# {cite:p}`wolsey1982submodular`; here their number $m$ is given.
 #
 # ```{admonition} Theorem (Nemhauser, Wolsey, Fisher): the guarantee for F
 # :class: important
-# **Hypotheses.** $F$ is monotone and submodular with $F(\emptyset) = 0$, $S_t$ is the greedy choice after $t$ steps, $F^*$ the maximum over
-# all sets of $m$ elements {cite:p}`nemhauser1978submodular`.
+# **Hypotheses.** $F$ is monotone and submodular with $F(\emptyset) = 0$, $S_t$ is the greedy choice after $t$ steps, $F^*$ the maximum over all sets of $m$ elements
+# {cite:p}`nemhauser1978submodular`.
 #
 # **Statement.**
 #
@@ -204,8 +203,8 @@ Markdown(
 # F(S_m) \ge \Bigl(1 - \bigl(1 - \tfrac1m\bigr)^m\Bigr) F^* \ge \Bigl(1 - \frac1e\Bigr) F^* .
 # $$ (eq-fl-greedy)
 #
-# **Proof.** Adding the $m$ elements of a best set to $S_t$ gains at least $F^* - F(S_t)$ by monotonicity, and at most $m$ times the best
-# single gain by submodularity. So each step leaves at most $1 - \frac1m$ of what is missing. $\square$
+# **Proof.** Adding the $m$ elements of a best set to $S_t$ gains at least $F^* - F(S_t)$ by monotonicity, and at most $m$ times the best single gain by submodularity.
+# So each step leaves at most $1 - \frac1m$ of what is missing. $\square$
 #
 # **Used in** check 3.
 # ```
@@ -217,13 +216,13 @@ Markdown(
 # C(S_m) \;\le\; \frac{n\, d_0}{e} + \Bigl(1 - \frac1e\Bigr) C^* .
 # ```
 #
-# The right side grows with $d_0$, a number on which the choice does not depend. That is a weakness of the argument and not of greedy: it
-# starts at the empty set, whose cost is the arbitrary constant. Start it at the first choice instead.
+# The right side grows with $d_0$, a number on which the choice does not depend. That is a weakness of the argument and not of greedy: it starts at the empty set, whose
+# cost is the arbitrary constant. Start it at the first choice instead.
 #
 # ```{admonition} Theorem: the medoid guarantee
 # :class: important
-# **Hypotheses.** $d_{ij} \ge 0$ are arbitrary. $S_1$ is the single sample of least cost, the medoid, and $S_{t + 1}$ adds to $S_t$ the sample
-# that makes the cost least. $C^*$ is the least cost of all sets of $m$ samples.
+# **Hypotheses.** $d_{ij} \ge 0$ are arbitrary. $S_1$ is the single sample of least cost, the medoid, and $S_{t + 1}$ adds to $S_t$ the sample that makes the cost
+# least. $C^*$ is the least cost of all sets of $m$ samples.
 #
 # **Statement.**
 #
@@ -234,25 +233,26 @@ Markdown(
 # **Proof.** Let $S^*$ have the cost $C^*$. On non-empty sets $-C$ is monotone and submodular, as $F$ is, so for $t \ge 1$
 #
 # $$
-# C(S_t) - C^* \le C(S_t) - C(S_t \cup S^*) \le \sum_{j \in S^*} \bigl[ C(S_t) - C(S_t \cup \{j\}) \bigr] \le m \bigl[ C(S_t) - C(S_{t + 1}) \bigr] ,
+# C(S_t) - C^* & \le C(S_t) - C(S_t \cup S^*) \le \sum_{j \in S^*} \bigl[ C(S_t) - C(S_t \cup \{j\}) \bigr] \\
+#   & \le m \bigl[ C(S_t) - C(S_{t + 1}) \bigr] ,
 # $$ (eq-fl-step)
 #
-# which is $C(S_{t+1}) - C^* \le (1 - \frac1m) (C(S_t) - C^*)$. Apply it $m - 1$ times. $\square$
+# so that $C(S_{t+1}) - C^*$ is at most $(1 - \frac1m) (C(S_t) - C^*)$. Apply it $m - 1$ times. $\square$
 #
 # **Used in** check 4, and in E9 of {doc}`08_errata`.
 # ```
 #
-# The factor $(1 - \frac1m)^{m-1}$ falls from $\frac12$ for two samples to $1/e$ for many. There is no $d_0$ in it. Solved for $C^*$, it also tells after a
-# selection how much cheaper any other set could be.
+# The factor $(1 - \frac1m)^{m-1}$ falls from $\frac12$ for two samples to $1/e$ for many. There is no $d_0$ in it. Solved for $C^*$, it also tells after a selection
+# how much cheaper any other set could be.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the line"}
 def line(k):
     places = torch.tensor([0.0] * k + [1.0] + [2.0] * k, dtype=torch.float64)
     return (places[:, None] - places).abs()
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 k = 50
 middle_first = facility_location(line(k), 2).indices.tolist()
 best_pair = (0, 2 * k)
@@ -270,12 +270,11 @@ Markdown(
 )
 
 # %% [markdown]
-# Other algorithms have such a factor. $d_{ij}$ is a metric, so exchanging chosen for other samples until no exchange helps ends at a cost of
-# at most five times the least {cite:p}`arya2004local`; on the line it would find the best pair. In practice, on all sets of a dozen digits
-# that can be tried, greedy is near the best anyway:
+# Other algorithms have such a factor. The distances are a metric, so exchanging chosen for other samples until no exchange helps ends at a cost of at most five times
+# the least {cite:p}`arya2004local`; on the line it would find the best pair. How far is greedy from the best in practice? On a dozen samples all sets can be tried:
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the small instances"}
 def tiny_instance(number):
     if number % 2:
         points = torch.rand(12, 2, generator=generator, dtype=torch.float64)
@@ -285,7 +284,7 @@ def tiny_instance(number):
     return "samples of a class", matrix[some][:, some]
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the comparison with all sets"}
 def against_all(origin, distances, size):
     subsets = torch.tensor(list(itertools.combinations(range(len(distances)), size)))
     costs = distances[:, subsets].min(dim=2).values.sum(dim=0)
@@ -310,21 +309,20 @@ tiny = pd.DataFrame(
     ]
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 Markdown(
-    "; ".join(
-        f"**{origin}**, {len(part)} instances of two to four of twelve: greedy is optimal in "
-        f"{int((part.cost < 1 + 1e-9).sum())}, its cost at worst {part.cost.max():.2f} times the least, "
-        f"its $F$ at worst {part.F.min():.3f} of the largest"
+    "Two to four samples are chosen from twelve. "
+    + " ".join(
+        f"For **{origin}** greedy is optimal in {int((part.cost < 1 + 1e-9).sum())} of {len(part)} instances; its cost is at worst "
+        f"{part.cost.max():.2f} times the least, its $F$ at worst {part.F.min():.3f} of the largest."
         for origin, part in tiny.groupby("origin")
     )
-    + "."
 )
 
 # %% [markdown]
-# What the guarantees say of one class of the digits, in the unit of the first figure:
+# And what do the guarantees say of one class of the digits, as a mean distance like that of the first figure?
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 one_random = float(np.mean(random_costs[0]))
 size = steps[5]
 best_case = medoid_guarantee(curve[0], 0, size)
@@ -340,11 +338,11 @@ Markdown(
 # %% [markdown]
 # ## The greedy algorithm of the package
 #
-# It gives the ranking of the plainest algorithm, but keeps all marginal gains up to date: after a choice only those rows are read whose nearest
-# chosen sample has changed. What this takes from the gains rounds a little each time, so candidates that could be the best within their rounding
-# errors are evaluated afresh before one of them is chosen. A pair matters only while its distance is below that to the sample's nearest
-# choice, so after a few choices few pairs are left, and the rest of the ranking runs on those. **A prefix is a result:** the choice for a smaller
-# budget is the beginning of that for a larger one. (The best sets are not nested in general, as the line shows.)
+# It gives the ranking of the plainest algorithm, but keeps all marginal gains up to date: after a choice only those rows are read whose nearest chosen sample has
+# changed. What this takes from the gains rounds a little each time, so candidates that could be the best within their rounding errors are evaluated afresh before one
+# of them is chosen. A pair matters only while its distance is below that to the sample's nearest choice, so after a few choices few pairs are left, and the rest of the
+# ranking runs on those. **A prefix is a result:** the choice for a smaller budget is the beginning of that for a larger one. (The best sets are not nested in general,
+# as the line shows.)
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the greedy algorithm"}
 show_source(
@@ -359,8 +357,8 @@ show_source(
 # 1. $F$ is monotone and submodular on random triples of sets and a sample, also with an offset that cuts off.
 # 2. The choice is that of the plainest greedy algorithm, whatever the offset, as long as no distance exceeds it; a prefix is the choice for a
 #    smaller budget.
-# 3. {eq}`eq-fl-greedy` holds against all sets, on many instances small enough to try them, and marginal gains never rise.
-# 4. {eq}`eq-fl-medoid` holds against all sets on the same instances. Exercise 2 shows that the check can fail.
+# 3. The guarantee {eq}`eq-fl-greedy` holds against all sets, on many instances small enough to try them, and marginal gains never rise.
+# 4. The guarantee {eq}`eq-fl-medoid` holds against all sets on the same instances. Exercise 2 shows that the check can fail.
 
 # %% tags=["remove-input"]
 story.passed("05b_greedy")
@@ -373,7 +371,6 @@ def covered(distances, chosen, offset):
     return float(values.max(dim=1).values.sum()) if len(chosen) else 0.0
 
 
-# %% tags=["hide-cell"]
 def gains_of_a_triple(distances, offset):
     order = torch.randperm(len(distances), generator=generator).tolist()
     inner, outer = sorted(
@@ -415,21 +412,26 @@ assert (tiny.mine <= tiny.guaranteed * (1 + 1e-9) + 1e-12).all()
 
 # %% [markdown]
 # ## Take-away
-#
-# - **Shown:** greedy has its guarantee $1 - 1/e$ in terms of $F$, which depends on a constant, and the medoid guarantee {eq}`eq-fl-medoid` in
-#   terms of the cost, which does not. No constant factor holds, as the line shows.
-# - **Shown:** the choice does not depend on the offset, unless a distance exceeds it.
-# - **Not shown:** that a low cost is a good coreset: without its weights the cost bounds nothing ({doc}`05_facility_location`).
-# - **Differs from the paper:** two guarantees in place of a logarithmic factor; no offset.
-#
+
+# %% tags=["remove-input"]
+Markdown(
+    f"- **Shown:** greedy has its guarantee $1 - 1/e$ in terms of $F$, which depends on a constant, and the medoid guarantee "
+    f"{{eq}}`eq-fl-medoid` in terms of the cost, which does not: for {size} of {len(distances)} samples {best_case:.2f} against "
+    f"{reach / math.e:.2f}, where greedy attains {curve[5]:.3f}. No constant factor holds, as the line shows.\n"
+    "- **Shown:** the choice does not depend on the offset, unless a distance exceeds it.\n"
+    "- **Not shown:** that a set of low cost is a good coreset: without its weights the cost bounds nothing "
+    "({doc}`05_facility_location`).\n"
+    "- **Differs from the paper:** two guarantees stand in place of a logarithmic factor, and there is no offset."
+)
+
+# %% [markdown]
 # The next question is how condensation replaces the Hessian: {doc}`06_gradient_variance`.
 #
 # ## Exercises
 #
-# **1.** Let the two heaps on the line grow to $\xi$ samples each. Which value does $F(S_2) / F^*$ approach with $d_0 = 2$, and what becomes of
-# $C(S_2) / C^*$?
+# **1.** Let the two heaps on the line grow to $\xi$ samples each. Which value does $F(S_2) / F^*$ approach with $d_0 = 2$, and what becomes of $C(S_2) / C^*$?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # F* = 2 (2k + 1) - 1 = 4k + 1 and F(S_2) = 2 (2k + 1) - k = 3k + 2: the ratio tends to 3/4, the cost ratio is k itself.
 for heap in (1, 10, 100, 1000):
     pair = facility_location(line(heap), 2).indices.tolist()
@@ -440,10 +442,9 @@ for heap in (1, 10, 100, 1000):
     )
 
 # %% [markdown]
-# **2.** Break {eq}`eq-fl-medoid`: take $m$ in place of $m - 1$ for the exponent, as if the empty set had the cost of the medoid. Watch it fail
-# on the line.
+# **2.** Break {eq}`eq-fl-medoid`: take $m$ in place of $m - 1$ for the exponent, as if the empty set had the cost of the medoid. Watch it fail on the line.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 broken = cost_of(line(k), [k]) / 4 + 1 * 3 / 4  # (1 - 1 / m)^m is a quarter
 assert cost_of(line(k), middle_first) > broken
 print(f"cost {cost_of(line(k), middle_first):g}, broken guarantee {broken:g}")

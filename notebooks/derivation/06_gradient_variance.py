@@ -13,11 +13,11 @@
 # %% [markdown]
 # # From Hessians to gradient variance
 #
-# Selection compares Hessian diagonals. Condensation optimises the images themselves, and the paper replaces the diagonals by something
-# cheaper to differentiate, the variance of the per-sample gradients. Between the two lie four steps. Two are exact for the last
-# layer. The third takes the labels of the data for labels drawn from the network, and the fourth subtracts the mean gradient; both
-# fail within a single class, which is how condensation works. The picture shows why the third fails: as the network becomes sure of a
-# label, the empirical Fisher information vanishes much faster than the curvature.
+# Selection compares Hessian diagonals. *Condensation* makes a small set of images instead of choosing one: it optimises their pixels. For it the paper replaces the
+# diagonals by something cheaper to differentiate, the variance of the per-sample gradients. Between the two lie four steps. Two are exact for the last layer. The third
+# takes the labels of the data for labels drawn from the network, and the fourth subtracts the mean gradient; both fail within a single class, and condensation works
+# class by class. The picture shows why the third fails: as the network becomes sure of a label, its squared gradients (the *empirical Fisher* information) vanish much
+# faster than the curvature.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -32,11 +32,11 @@ from lcmat.book import story
 
 story.here("06_gradient_variance")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 width = 8
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import itertools
 
 import matplotlib.pyplot as plt
@@ -45,6 +45,7 @@ from IPython.display import Markdown
 
 from lcmat import curvature
 from lcmat.book.literate import show_source
+from lcmat.config.datasets import DATASETS
 from lcmat.curvature import gradient_variance, mean_gradient, second_moment
 from lcmat.measurements import curvature_gap, kinds
 from lcmat.measurements import gradient_variance as measurement
@@ -53,7 +54,7 @@ from lcmat.report import figures
 figures.use_style()
 generator = torch.Generator().manual_seed(seed)
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Two curves against the probability of the true class, from 0 to 1. The Hessian's is a symmetric arch with its top at one half. The empirical Fisher's falls from 1 to 0; it lies above the arch left of one half, crosses it there, and lies below it to the right, where it approaches zero much faster."}, "figure": {"name": "fig-gv-curves", "caption": "Entry of the diagonals in the row of the true class, against its probability, in units of the squared feature: the Hessian's p (1 - p) and the empirical Fisher's (1 - p)². They agree at one half only. A trained network is at the right, where their ratio tends to zero."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Two curves against the probability of the true class, from 0 to 1. The Hessian's is a symmetric arch with its top at one half. The empirical Fisher's falls from 1 to 0; it lies above the arch left of one half, crosses it there, and lies below it to the right, where it approaches zero much faster."}, "figure": {"name": "fig-gv-curves", "caption": "Entry of the diagonals in the row of the true class, against its probability, in units of the squared feature: the Hessian's p (1 - p) and the empirical Fisher's (1 - p)². They agree at one half only. A trained network is at the right, where their ratio tends to zero."}}
 probability = torch.linspace(0, 1, 101)
 figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.6, 2.6))
 ax.plot(probability, probability * (1 - probability), color=figures.BLUE)
@@ -67,9 +68,8 @@ plt.show()
 # %% [markdown]
 # ## What the paper writes
 #
-# Condensation needs the curvature of $S$ as a function of its pixels. With a batch $G$ of per-sample gradients $g_i$, the paper replaces the
-# diagonals $\hat\lambda$ of Eq. 7 by their variance, entry by entry, in the last layer, and with them the curvature term. That is its Eq. 13
-# and 14, in the letters of this book:
+# Condensation needs the curvature of $S$ as a function of its pixels. With a batch $G$ of per-sample gradients $g_i$, the paper replaces the diagonals $\hat\lambda$ of
+# Eq. 7 by their variance, entry by entry, in the last layer, and with them the curvature term. That is its Eq. 13 and 14, in the letters of this book:
 #
 # ```{math}
 # :label: eq-gv-variance
@@ -82,8 +82,8 @@ plt.show()
 # \frac\rho2\, \bigl| \operatorname{Var}(G_T) - \operatorname{Var}(G_S) \bigr| .
 # ```
 #
-# {eq}`eq-lc-objective` is the objective that results, Eq. 15. The reason given is a citation: the two are similar to more than $99.99\,\%$ at
-# the end of training {cite:p}`rame2022fishr`. In between lie four steps:
+# The objective that results is {eq}`eq-lc-objective`, Eq. 15. The reason given is a citation: the two are similar to more than $99.99\,\%$ at the end of training
+# {cite:p}`rame2022fishr`. In between lie four steps:
 #
 # | From | To | Step | Right if | Counterexample |
 # | --- | --- | --- | --- | --- |
@@ -92,22 +92,20 @@ plt.show()
 # | Fisher | empirical Fisher (EF) | the observed label for one drawn from $p$ | labels occur as often as predicted: *calibration*, or all $p = \tfrac12$ | one class predicted rightly with $p_y > \tfrac12$: EF is smaller in every entry |
 # | EF | variance | the squared mean gradient is subtracted | $\bar g = 0$ on the very set | any single class: $\bar g$ has the entry $\bar p_y - 1 < 0$ |
 #
-# The rest of the page proves the four lines. How far apart the ends of the chain are on real networks is measured in
-# {doc}`../report/gradient-variance`.
+# The rest of the page proves the four lines. How far apart the ends of the chain are on real networks is measured in {doc}`../report/gradient-variance`.
 #
 # ## Two exact steps
 #
-# **Hessian = Gauss-Newton.** The logits are linear in the last layer's parameters, $z = W \tilde h$. The second derivative of the loss through
-# $z$ has therefore no term with a second derivative of $z$, and the Gauss-Newton matrix is all:
+# **Hessian = Gauss-Newton.** The logits are linear in the last layer's parameters, $z = W \tilde h$. The second derivative of the loss through $z$ has therefore no
+# term with a second derivative of $z$, and the Gauss-Newton matrix is all:
 #
 # ```{math}
 # :label: eq-gv-ggn
 # \nabla^2 \ell = \bigl( \operatorname{diag} p - p p^\top \bigr) \otimes \tilde h \tilde h^\top .
 # ```
 #
-# **Gauss-Newton = Fisher.** Draw the label from the network's own prediction, $y \sim p$. The gradient is $(p - y) \otimes \tilde h$ by
-# {eq}`eq-gradient`, $\mathbb E\, y = p$, and $\mathbb E (p - y)(p - y)^\top$ is the covariance of a one-hot vector. So for every single
-# sample {cite:p}`martens2020natural`
+# **Gauss-Newton = Fisher.** Draw the label from the network's own prediction, $y \sim p$. The gradient is $(p - y) \otimes \tilde h$ by {eq}`eq-gradient`, $\mathbb E\,
+# y = p$, and $\mathbb E (p - y)(p - y)^\top$ is the covariance of the vector $y$. So for every single sample {cite:p}`martens2020natural`
 #
 # ```{math}
 # :label: eq-gv-fisher
@@ -116,8 +114,8 @@ plt.show()
 #
 # ## Third step: labels that were observed
 #
-# The *empirical* Fisher matrix takes the label of the data instead of one drawn from $p$; that this is another matrix, with other uses, is well
-# known {cite:p}`kunstner2019limitations`.
+# The *empirical* Fisher matrix takes the label of the data instead of one drawn from $p$. That it is another matrix, with other uses, is well known
+# {cite:p}`kunstner2019limitations`; here it is compared with the Hessian entry by entry.
 #
 # ```{admonition} Proposition: empirical Fisher against Hessian, entry by entry
 # :class: important
@@ -143,13 +141,13 @@ plt.show()
 #
 # As a network comes to fit its data, the empirical Fisher matrix vanishes like $(1 - p_y)^2$, the Hessian like $1 - p_y$.
 #
-# *When is the average right?* If labels occur as often as the network predicts, $\Pr(y = y' \mid h) = p_{y'}$, the two have the same expectation by
-# {eq}`eq-gv-fisher`. That is calibration on the set in question. A fitted training set is not calibrated. Nor is a single class, unless the network
-# is certain of it: all its labels are the same, so that $p_y$ would have to be 1. This does not forbid that the *diagonals* agree by another
-# way: two classes predicted with $p = (\tfrac12, \tfrac12)$ and one label have equal diagonals, because all ratios of {eq}`eq-gv-ratio` are 1. With
-# $p_y > \tfrac12$ throughout a class they differ in every entry whose feature is not zero.
+# *When is the average right?* If labels occur as often as the network predicts, $\Pr(y = y' \mid h) = p_{y'}$, the two have the same expectation by {eq}`eq-gv-fisher`.
+# That is calibration on the set in question. A fitted training set is not calibrated. Nor is a single class, unless the network is certain of it: all its labels are
+# the same, so that $p_y$ would have to be 1. This does not forbid that the *diagonals* agree by another way: two classes predicted with $p = (\tfrac12, \tfrac12)$ and
+# one label have equal diagonals, because all ratios of {eq}`eq-gv-ratio` are 1. With $p_y > \tfrac12$ throughout a class they differ in every entry whose feature is
+# not zero.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the network"}
 sample, _ = curvature_gap.trained_sample(
     "digits", width=width, epochs=4, size=1437, seed=seed
 )
@@ -162,13 +160,13 @@ ratios = torch.where(observed, (1 - p) / p, p / (1 - p))
 p_true = p[observed]
 single_class = [[part[labels == y] for part in sample] for y in range(p.shape[1])]
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 below = (ratios < 1).all(dim=1)
 Markdown(
     f"Of {len(labels)} training images {int((p_true > 0.5).sum())} are predicted with more than one half; in each of these "
     f"the empirical Fisher diagonal is below the Hessian's in every coordinate. {int((~below).sum())} images have a "
-    f"coordinate where it is not. These carry {float(fisher[~below].sum() / fisher.sum()):.1%} of the sum of the empirical "
-    f"Fisher diagonals, and {float(hessian[~below].sum() / hessian.sum()):.1%} of that of the Hessian diagonals."
+    f"coordinate where it is not. These carry {100 * float(fisher[~below].sum() / fisher.sum()):.1f} % of the sum of the empirical "
+    f"Fisher diagonals, and {100 * float(hessian[~below].sum() / hessian.sum()):.1f} % of that of the Hessian diagonals."
 )
 
 # %% [markdown]
@@ -181,12 +179,12 @@ Markdown(
 # \frac1n \sum_i (g_i - \bar g)^2 = \frac1n \sum_i g_i^2 - \bar g^2 .
 # ```
 #
-# It equals the empirical Fisher diagonal only where $\bar g = 0$, at a stationary point *of the very set* it is taken over. A network may be
-# stationary for $T$; it never is for a class of its own. In the bias entry of class $y$ the mean gradient of samples of that class is
-# $\bar p_y - 1$, which is negative, because a softmax never reaches 1.
+# It equals the empirical Fisher diagonal only where $\bar g = 0$, at a stationary point *of the very set* it is taken over. A network may be stationary for $T$; it
+# never is for a class of its own. In the bias entry of class $y$ the mean gradient of samples of that class is $\bar p_y - 1$, which is negative, because a softmax
+# never reaches 1.
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 def mean_share(part):
     """Part of the empirical Fisher diagonal, summed, that centring takes away."""
     return float(mean_gradient(*part).square().sum() / second_moment(*part).sum())
@@ -194,32 +192,32 @@ def mean_share(part):
 
 shares = [mean_share(part) for part in single_class]
 Markdown(
-    f"On the digits centring takes {mean_share(sample):.1%} from all classes together, and between {min(shares):.1%} and "
-    f"{max(shares):.1%} from single classes."
+    f"On the digits centring takes {100 * mean_share(sample):.1f} % of the diagonal from all classes together, and between "
+    f"{100 * min(shares):.1f} and {100 * max(shares):.1f} % from single classes."
 )
 
 # %% [markdown]
-# **The factor.** With $1/(n - 1)$ the variance is unbiased: over all subsets $S$ of one size, drawn without replacement, its mean is exactly that of
-# $T$. With $1/n$ a set of ten images would have a variance one tenth too small on average, and the condensed images would be pushed to make up for
-# it. With *one* image per class the variance is $0/0$, and the package refuses it; the paper reports ten and fifty.
+# **The factor.** With $1/(n - 1)$ the variance is unbiased: over all subsets $S$ of one size, drawn without replacement, its mean is exactly that of $T$. With $1/n$ a
+# set of ten images would have a variance one tenth too small on average, and the condensed images would be pushed to make up for it. With *one* image per class the
+# variance is $0/0$, and the package refuses it; the paper reports ten and fifty.
 #
 # ## The bias: what appendix B.1 hopes for
 #
-# The objective subtracts $L_{abs}(\theta)$, so it could reward a set on which the network fits badly. Appendix B.1 sees the danger and says why it
-# is none. For selection it calls the reward bounded ({doc}`01_matching`). For condensation it points to the bias entries, where $g = p - y$:
-# there the variance is said to be the mean squared error between prediction and label, so that matching it would keep the network from
-# under-fitting. **The premise is true of the uncentred moment and false of the variance that Eq. 15 has.** Summed over the classes the second
-# moment is indeed $\tfrac1n \sum_i \lVert p_i - y_i\rVert^2$. But within one class $y$ is the same for all samples and drops out,
+# The objective subtracts $L_{abs}(\theta)$, so it could reward a set on which the network fits badly. Appendix B.1 sees the danger and says why it is none. For
+# selection it calls the reward bounded ({doc}`01_matching`). For condensation it points to the bias entries, where $g = p - y$: there the variance is said to be the
+# mean squared error between prediction and label, so that matching it would keep the network from under-fitting. **The premise is true of the uncentred moment and
+# false of the variance that Eq. 15 has.** Summed over the classes the second moment is indeed $\tfrac1n \sum_i \lVert p_i - y_i\rVert^2$. But within one class $y$ is
+# the same for all samples and drops out,
 #
 # ```{math}
 # :label: eq-gv-bias
 # \operatorname{Var}_i (p_{iy'} - y_{iy'}) = \operatorname{Var}_i (p_{iy'}) ,
 # ```
 #
-# and a class that is predicted wrongly, but always in the same way, has none. So the term cannot see under-fitting of this kind, and the argument
-# of B.1 does not protect condensation.
+# and a class that is predicted wrongly, but always in the same way, has none. So the term cannot see under-fitting of this kind, and the argument of B.1 does not
+# protect condensation.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 wrong_label = torch.full_like(single_class[3][2], 7)  # threes, all called sevens
 renamed = (*single_class[3][:2], wrong_label)
 squared_errors = [
@@ -233,8 +231,7 @@ Markdown(
 # %% [markdown]
 # ## The closed form
 #
-# A gradient of the last layer is the outer product $(p_i - y_i)\, \tilde h_i^\top$, so that both moments over a set are products of two thin matrices. Entry
-# by entry,
+# A gradient of the last layer is the outer product $(p_i - y_i)\, \tilde h_i^\top$, so that both moments over a set are products of two thin matrices. Entry by entry,
 #
 # ```{math}
 # :label: eq-gv-closed
@@ -250,11 +247,11 @@ show_source(second_moment, gradient_variance)
 # %% [markdown]
 # ## Which norm, and does it help?
 #
-# The paper does not say which norm $|\operatorname{Var}(G_T) - \operatorname{Var}(G_S)|$ is; Fishr, from which the idea comes, takes the squared Euclidean norm and $1/n$. The
-# chain of this book arrives at the maximum (Eq. 7) and then at the sum (Eq. 9). What the objective needs is less than equality: a set with the smaller
-# gap of variances should have the smaller gap of Hessian diagonals. On real images, over subsets of ten of a class:
+# The paper does not say which norm $|\operatorname{Var}(G_T) - \operatorname{Var}(G_S)|$ is; Fishr, from which the idea comes, takes the squared Euclidean norm and
+# $1/n$. The chain of this book arrives at the maximum (Eq. 7) and then at the sum (Eq. 9). What the objective needs is less than equality: a set with the smaller gap
+# of variances should have the smaller gap of Hessian diagonals. On real images, over subsets of ten of a class:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 sentences = []
 for name, item in kinds.stored("gradient-variance").items():
     single = [row for row in item["rows"] if row["label"] != measurement.ALL_CLASSES]
@@ -265,23 +262,23 @@ for name, item in kinds.stored("gradient-variance").items():
     }
     lengths = [row["variance_ratio"] for row in single]
     sentences.append(
-        f"**{name}**, {count} pairs of class and epoch: mean cosine of variance and Hessian diagonal {means['variance_cosine']:.3f}, ratio of "
-        f"lengths {min(lengths):.3f} to {max(lengths):.2f}; rank correlation with the gap of the Hessians {means['variance_rank_sum_10']:.2f} for "
-        f"the gap of the variances, {means['gradient_rank_10']:.2f} for that of the mean gradients."
+        f"**{DATASETS[name].title}**, {count} pairs of class and epoch: variance and Hessian diagonal have a mean cosine of "
+        f"{means['variance_cosine']:.3f} and a ratio of lengths from {min(lengths):.3f} to {max(lengths):.2f}. The gap of the variances has a "
+        f"rank correlation of {means['variance_rank_sum_10']:.2f} with that of the Hessians, the gap of the mean gradients {means['gradient_rank_10']:.2f}."
     )
 Markdown("\n\n".join(sentences))
 
 # %% [markdown]
-# The gap of the mean gradients, which the objective holds anyway, says more about curvature than the term that was added for it.
-# {doc}`../report/gradient-variance` has the epochs one by one, other norms, and what the citation claims beside what is measured.
+# The gap of the mean gradients, which the objective holds anyway, says more about curvature than the term that was added for it. {doc}`../report/gradient-variance` has
+# the epochs one by one, other norms, and what the citation claims beside what is measured.
 
 # %% [markdown]
 # ## Checks
 #
 # 1. Hessian, Gauss-Newton matrix and the Fisher matrix under the model's own labels agree, the Hessian by automatic differentiation.
-# 2. {eq}`eq-gv-ratio` in every coordinate of every sample, its bound for confident samples, and the class whose diagonals agree though nothing is
-#    calibrated.
-# 3. {eq}`eq-gv-centred`, an identity, as a test of the code; the mean gradient of a class does not vanish; the factor $1/(n - 1)$ is unbiased over
+# 2. The ratio {eq}`eq-gv-ratio` holds in every coordinate of every sample, its bound for confident samples; and one class has equal diagonals
+#    though nothing is calibrated.
+# 3. The identity {eq}`eq-gv-centred` holds for the code; the mean gradient of a class does not vanish; the factor $1/(n - 1)$ is unbiased over
 #    all triples, $1/n$ is not, and one image is refused.
 # 4. The closed form equals dense gradients, and its derivative finite differences.
 # 5. Both halves of the remark on the bias: the second moment is the mean squared error, the variance does not see the label.
@@ -308,7 +305,7 @@ def hessian_by_autograd(h, z):
     return torch.stack(rows)
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 1, continued"}
 for i in range(len(h)):
     q, inputs = z[i].softmax(0), torch.cat([h[i], h.new_ones(1)])
     gauss_newton = torch.kron(
@@ -344,7 +341,7 @@ centred = second_moment(*sample) - mean_gradient(*sample).square()
 torch.testing.assert_close(gradient_variance(*sample, unbiased=False), centred)
 assert all(mean_gradient(*v)[y, -1] < 0 for y, v in enumerate(single_class))
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 3: the factor"}
 few = [part[:6] for part in single_class[0]]
 triples = [list(chosen) for chosen in itertools.combinations(range(6), 3)]
 
@@ -364,7 +361,7 @@ torch.testing.assert_close(
     mean_over_triples(False), gradient_variance(*few) * 2 / 3, rtol=1e-9, atol=1e-12
 )
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Check 3: one image"}
 try:
     gradient_variance(*(part[:1] for part in few))
 except ValueError as error:
@@ -402,15 +399,15 @@ assert same.abs().max() < 1e-12 and squared_errors[1] > 2 * squared_errors[0]
 #   label, which takes away what B.1 relies on.
 # - **Not shown:** that a better curvature term would make better images. Matching the variance may help for another reason
 #   ({doc}`../condensation/02_variance_in_practice`).
-# - **Differs from the paper:** the closed form in place of per-sample gradients; $1/(n - 1)$ as in Eq. 15, but refused for one image; the remark on
-#   the mean squared error.
+# - **Differs from the paper:** a closed form stands in place of per-sample gradients; $1/(n - 1)$ is as in Eq. 15, but refused for one image; the
+#   remark on the mean squared error is corrected.
 #
 # ## Exercises
 #
-# **1.** Show that the empirical Fisher diagonal averages to the Hessian's if the labels are drawn from the predictions, and that within one class the
-# labels are never distributed so, unless the network is certain.
+# **1.** Show that the empirical Fisher diagonal averages to the Hessian's if the labels are drawn from the predictions, and that within one class the labels are never
+# distributed so, unless the network is certain.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # Exact mean over labels drawn from p, for the digits; and drawn labels as a check of its size. Within a class all
 # labels are y, so they are distributed as predicted only if p_y = 1, which a softmax never reaches. The diagonals may
 # still agree, see check 2.
@@ -437,7 +434,7 @@ print(
 # %% [markdown]
 # **2.** Break check 4: pretend that residual and features are independent, $\operatorname{Var}(g) \approx \operatorname{Var}(p - y)\, \mathbb E \tilde h^{\odot 2}$.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 residuals = curvature.residuals(logits, labels)
 squares = curvature.augmented_features(features).square().mean(dim=0)
 broken = torch.outer(residuals.var(dim=0), squares)

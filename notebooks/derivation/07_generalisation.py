@@ -14,9 +14,9 @@
 # # Generalisation
 #
 # LCMat compares $S$ with the training set $T$; what counts is the population $\mathcal P$ from which $T$ was drawn. Theorem 3.4 of the paper passes from
-# one to the other, with a proof that has gaps. **A repaired statement holds, for a bounded loss and without the paper's assumption on $\theta$**, and it is
-# proved here with every constant. So its value can be computed: the picture shows what it adds to the loss difference that is measured. For a whole
-# network it is more than the loss can be, unless the noise is longer than the parameters.
+# one to the other, by a mean over random noise in the parameters, with a proof that has gaps. **A repaired statement holds, for a bounded loss and without
+# the paper's assumption on $\theta$**, and it is proved here with every constant. So its value can be computed: the picture shows what it adds to the loss
+# difference that is measured. For a whole network it is more than the loss can be, unless the noise is longer than the parameters.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -31,12 +31,12 @@ from lcmat.book import story
 
 story.here("07_generalisation")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_draws = 200
 delta = 0.05
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import math
 
 import matplotlib.pyplot as plt
@@ -62,7 +62,7 @@ from lcmat.report import figures
 
 figures.use_style()
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the curves"}
 generator = torch.Generator().manual_seed(seed)
 
 
@@ -100,7 +100,7 @@ curves = {
     for row in settings.itertuples()
 }
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Value of the bound in units of the largest loss against the radius relative to the norm of the parameters, both axes logarithmic. For all layers the curves lie above the trivial bound of one until the radius exceeds the norm; for the last layer of ResNet-18 the curve lies below one."}, "figure": {"name": "fig-gen-value", "caption": "What the repaired theorem adds to the training-set term, in units of the largest loss, with n as in the legend and failure probability 0.05. Above the line a bound says less than the range of the loss does. Perturbations as large as the parameters themselves lie at one on the horizontal axis."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Value of the bound in units of the largest loss against the radius relative to the norm of the parameters, both axes logarithmic. For all layers the curves lie above the trivial bound of one until the radius exceeds the norm; for the last layer of ResNet-18 the curve lies below one."}, "figure": {"name": "fig-gen-value", "caption": "What the repaired theorem adds to the training-set term, in units of the largest loss, with n as in the legend and failure probability 0.05. Above the line a bound says less than the range of the loss does. Perturbations as large as the parameters themselves lie at one on the horizontal axis."}}
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 3.2))
 colors = (figures.VERMILLION, figures.ORANGE, figures.BLUE, figures.SKY_BLUE)
 for row, color, style in zip(
@@ -132,12 +132,15 @@ plt.show()
 #
 # ```{math}
 # :label: eq-gen-printed-corollary
-# \mathbb E_{\epsilon \sim \mathcal N(0, \rho)} \frac{L_{abs}(\mathcal P, S; \theta + \epsilon) - L_{abs}(\mathcal P, S; \theta)}{\rho} \;\overset{?}{\le}\;
-#   \max_{\lVert\epsilon\rVert \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho}
+# & \mathbb E_{\epsilon \sim \mathcal N(0, \rho)} \frac{L_{abs}(\mathcal P, S; \theta + \epsilon) - L_{abs}(\mathcal P, S; \theta)}{\rho} \\
+# & \qquad \overset{?}{\le}\; \max_{\lVert\epsilon\rVert \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho}
 #   + \sqrt{\frac{O(N + \log(n/\delta))}{n - 1}} .
 # ```
 #
 # ## A statement that can be proved
+#
+# At each single $\epsilon$ the loss of $S$ cancels: $L_{abs}(\mathcal P, S)$ and $L_{abs}(T, S)$ differ by at most $|L(\mathcal P) - L(T)|$, all at $\theta + \epsilon$. So it is enough
+# to bound the mean of this absolute value for all $\theta$ at once, as a PAC-Bayes theorem does, and no order of the two losses is needed: $\hat\Theta$ can go.
 #
 # ```{admonition} Theorem (3.4, repaired)
 # :class: important
@@ -149,8 +152,8 @@ plt.show()
 # $\epsilon \sim \mathcal N(0, \sigma^2 I)$ on the left:
 #
 # $$
-# \mathbb E_\epsilon L_{abs}(\mathcal P, S; \theta + \epsilon) \;\le\; \max_{\lVert\epsilon\rVert \le \rho} L_{abs}(T, S; \theta + \epsilon)
-#   + \ell_{\max} \Pr(\lVert\epsilon\rVert > \rho) + \ell_{\max} \sqrt{\frac{\mathcal C(\theta) + \log(2n/\delta)}{2(n - 1)}} ,
+# & \mathbb E_\epsilon L_{abs}(\mathcal P, S; \theta + \epsilon) \;\le\; \max_{\lVert\epsilon\rVert \le \rho} L_{abs}(T, S; \theta + \epsilon) \\
+# & \qquad {} + \ell_{\max} \Pr(\lVert\epsilon\rVert > \rho) + \ell_{\max} \sqrt{\frac{\mathcal C(\theta) + \log(2n/\delta)}{2(n - 1)}} ,
 # $$ (eq-gen-theorem)
 #
 # where $\mathcal C(\theta) = \tfrac12 (\chi + 1) + \log j(j + 1)$, $j = \max(1, \lceil \chi\rceil)$, and $\chi = N \log\bigl(1 + \tfrac{\lVert\theta\rVert^2}{N \sigma^2}\bigr)$.
@@ -160,8 +163,6 @@ plt.show()
 #
 # **Used in** the values below and in {eq}`eq-gen-corollary`.
 # ```
-#
-# $\hat\Theta$ is not needed.
 #
 # ```{admonition} Lemma 1: one set of parameters
 # :class: important dropdown
@@ -234,13 +235,13 @@ show_source(complexity, pac_bayes_gap, ball_radius)
 #
 # ```{math}
 # :label: eq-gen-corollary
-# \frac{\mathbb E_\epsilon L_{abs}(\mathcal P, S; \theta + \epsilon) - L_{abs}(\mathcal P, S; \theta)}{\rho} \le
-#   \max_{\lVert\epsilon\rVert \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho}
-#   + \frac{\ell_{\max} (\tau + \text{root}) + |L(\mathcal P; \theta) - L(T; \theta)|}{\rho} .
+# & \frac{\mathbb E_\epsilon L_{abs}(\mathcal P, S; \theta + \epsilon) - L_{abs}(\mathcal P, S; \theta)}{\rho} \le
+#   \max_{\lVert\epsilon\rVert \le \rho} \frac{L_{abs}(T, S; \theta + \epsilon) - L_{abs}(T, S; \theta)}{\rho} \\
+# & \qquad {} + \frac{\ell_{\max} (\tau + \text{root}) + |L(\mathcal P; \theta) - L(T; \theta)|}{\rho} .
 # ```
 #
-# The last term replaces the assumption of Corollary 3.5. It is the generalisation gap at $\theta$ itself, where PAC-Bayes with Gaussian noise says nothing; samples that were held
-# out can estimate it.
+# Here *root* is the square root of {eq}`eq-gen-theorem`, and $\tau$ the probability of noise outside the ball. The last term replaces the assumption of Corollary 3.5. It is the
+# generalisation gap at $\theta$ itself, of which a theorem about noise says nothing; samples that were held out can estimate it.
 #
 # ## What it is worth
 #
@@ -248,7 +249,7 @@ show_source(complexity, pac_bayes_gap, ball_radius)
 # training. What would a statement at a tenth of the norm need?
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 def needed(num_parameters, n):
     radius = brentq(
         lambda log_r: excess_of(math.exp(log_r), num_parameters, n) - 1, -60, 12
@@ -270,7 +271,7 @@ values = settings[["parameters", "N", "n"]].join(
 )
 resnet_row, last_row = values.iloc[0], values.iloc[1]
 Markdown(
-    f"For a whole ResNet-18 the theorem is **vacuous** unless the noise is {resnet_row['radius for B']} times as long as "
+    f"For a whole ResNet-18 the theorem is **vacuous** (it says less than the range of the loss does) unless the noise is {resnet_row['radius for B']} times as long as "
     f"the parameters; at a tenth of their length it would take {resnet_row['n for B/10'] / resnet_row['n']:,.0f} times the data. "
     f"For the last layer alone it adds {last_row['excess at 0.1']:.2f} times the largest loss, which is not vacuous, but it "
     "**does not apply**: the layers below were trained on the same $T$, and the hypothesis that the loss is fixed before $T$ is "
@@ -283,7 +284,7 @@ Markdown(
 # without $\mathcal C$, which would be right for a $\theta$ chosen beforehand, must fail here, while the theorem must not:
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the coins"}
 def coin_gap(sigma, dimension=100, size=200):
     points = torch.randn(size, dimension, generator=generator)
     signs = torch.randint(2, (size,), generator=generator) * 2.0 - 1
@@ -293,7 +294,7 @@ def coin_gap(sigma, dimension=100, size=200):
     return float((errors - 0.5).abs().mean())
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the draws"}
 rows = []
 for sigma in (0.06, 0.08, 0.1):
     gaps = np.array([coin_gap(sigma) for _ in range(500)])
@@ -321,7 +322,7 @@ coins = pd.DataFrame(
     ],
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(coins, rowname_col="sigma").fmt_number(
     ["mean gap", "largest gap", "bound"], n_sigfig=3
 ).tab_stubhead("sigma").tab_header(
@@ -340,7 +341,7 @@ GT(coins, rowname_col="sigma").fmt_number(
 # %% [markdown]
 # ## Checks
 #
-# 1. {eq}`eq-gen-moment` by exact summation over the binomial distribution, {eq}`eq-gen-kl` against simulation, {eq}`eq-gen-ball` against the exact tail.
+# 1. The lemmas hold: {eq}`eq-gen-moment` by exact summation over the binomial distribution, {eq}`eq-gen-kl` by simulation, {eq}`eq-gen-ball` by the exact tail.
 # 2. Over 500 draws of $T$ the theorem fails no more often than $\delta$ for the coins, where it is not trivially true; the root without $\mathcal C$ fails often, so the check could have
 #    noticed.
 # 3. For whole networks the bound says less than the range of the loss at every radius up to the norm of the parameters.
@@ -392,17 +393,17 @@ for name, added in curves.items():
 #
 # - **Shown:** with a bounded loss, $\sigma$ and $\rho$ kept apart, and McAllester's form, the passage from $T$ to $\mathcal P$ is a theorem; $\hat\Theta$ and any order of the losses are
 #   superfluous. Each gap of the printed proof matters somewhere.
-# - **Shown:** its value. For a whole network it is vacuous unless the noise is longer than the parameters are. It becomes useful with features learnt on other data, a prior
+# - **Shown:** for a whole network it is vacuous unless the noise is longer than the parameters are. It becomes useful with features learnt on other data, a prior
 #   much nearer to the solution (exercise 2) or far fewer parameters; how that can be done, though not for this objective, is shown by {cite:t}`dziugaite2017computing`.
 # - **Not shown, here or in the paper:** anything about the network that is *trained on* $S$. $\theta$ is the same in $L(\mathcal P)$, $L(T)$ and $L(S)$; training on $S$ leads elsewhere.
-# - **Differs from the paper:** bounded loss; two lengths; the tail as a number; all constants; the term that replaces the assumption of the corollary.
+# - **Differs from the paper:** the loss is bounded, the two lengths have two letters, the tail and all constants are numbers, and a term replaces the assumption of the corollary.
 #
 # ## Exercises
 #
 # **1.** Find a loss for which $\mathbb E_\epsilon [L(\mathcal P; \theta + \epsilon) - L(T; \theta + \epsilon)]$ vanishes although the mean absolute value does not. Why does that rule out the binary-divergence
 # form of PAC-Bayes in Lemma 2?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # One parameter, a sample x = +1 or -1 with probability 1/2, loss 1 if x (theta + eps) < 0. L(D) = 1/2. With T = {+1} and
 # theta = 0 the training loss is 0 or 1 with the sign of eps: on average 1/2, never 1/2. That form compares the averages
 # over eps, so it cannot see the difference; the triangle inequality needs it at each eps.
@@ -418,7 +419,7 @@ print(f"mean difference {signed:+.3f}, mean absolute difference {absolute:.3f}")
 # %% [markdown]
 # **2.** The prior may be centred anywhere that does not depend on $T$, for instance at the initial weights. What does that gain for the DigitsNet?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 recipe = training.Recipe(epochs=20, schedule="constant", crop_padding=0, flip=False)
 trained = models.build(
     "digits-net", num_classes=10, in_channels=1, image_size=8, seed=seed
@@ -438,7 +439,7 @@ for name, centre in (("zero", torch.zeros_like(start)), ("initial weights", star
 # %% [markdown]
 # **3.** Break it: centre the prior at the fitted $\theta$ itself, as if one might choose it after seeing $T$. The divergence is then zero. Watch check 2 fail.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 illegal = pac_bayes_gap(0.0, 0.06, 100, 200, delta)
 beaten = sum(coin_gap(0.06) > illegal for _ in range(200))
 assert beaten > 200 * delta

@@ -31,14 +31,14 @@ from lcmat.book import story
 
 story.here("07b_gaps")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 200
 num_draws = 200
 delta = 0.05
 largest_loss = 10.0
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import math
 
 import matplotlib.pyplot as plt
@@ -57,7 +57,7 @@ from lcmat.selection import select
 
 figures.use_style()
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the population"}
 train_set, _ = data.load("digits")
 generator = torch.Generator().manual_seed(seed)
 order = torch.randperm(len(train_set), generator=generator)
@@ -88,7 +88,7 @@ def fit(rows, decay=1e-3):
     return theta.detach()
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the losses"}
 def losses(theta):
     logits = inputs @ theta.transpose(-1, -2)
     own = labels.view(-1, 1).expand(*logits.shape[:-1], 1)
@@ -108,12 +108,15 @@ def noise(sigma, theta):
 drawn = torch.randint(len(labels), (num_samples,), generator=generator)
 theta = fit(drawn)
 num_parameters, squared_norm = theta.numel(), float(theta.square().sum())
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 Markdown(
-    f"{len(labels)} digits are the population, $n$ = {num_samples}, $N$ = {num_parameters}; $L(T; \\theta)$ = "
-    f"{losses(theta)[drawn].mean():.3f} and $L(\\mathcal P; \\theta)$ = {losses(theta).mean():.3f}, so that $\\theta \\in \\hat\\Theta$."
+    f"On this page {len(labels)} digits are the population, the training set has $n$ = {num_samples} and the last layer $N$ = {num_parameters} "
+    f"parameters. $L(T; \\theta)$ = {losses(theta)[drawn].mean():.3f} and $L(\\mathcal P; \\theta)$ = {losses(theta).mean():.3f}, so that "
+    "$\\theta \\in \\hat\\Theta$, the set of Definition 3.3."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Absolute loss difference of two sets of digits against the radius, both axes logarithmic: ten lines, one for each random direction, all rising with slope one in the end."}, "figure": {"name": "fig-gen-rays", "caption": "Loss difference between a training set and a tenth of it along n = 10 random rays from the fitted parameters. In the end it grows in proportion to the radius, so its maximum outside a ball is infinite: gap (d)."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Absolute loss difference of two sets of digits against the radius, both axes logarithmic: ten lines, one for each random direction, all rising with slope one in the end."}, "figure": {"name": "fig-gen-rays", "caption": "Loss difference between a training set and a tenth of it along n = 10 random rays from the fitted parameters. In the end it grows in proportion to the radius, so its maximum outside a ball is infinite: gap (d)."}}
 half = torch.zeros(len(labels), dtype=torch.bool)
 half[drawn[: num_samples // 10]] = True
 lengths = 10.0 ** torch.arange(1, 7)
@@ -139,7 +142,7 @@ plt.show()
 # $\delta$ alone can hold: let one image in $10 n$ be misclassified with a huge margin. Most training sets do not hold it; the population's loss does. One fixed $\theta$ suffices, and we
 # grant the $O(\cdot)$ a constant of one hundred.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 n = 50_000
 rare = 1 / (10 * n)
 allowed = math.sqrt(100 * (1 + math.log(n / delta)) / (n - 1))
@@ -168,18 +171,18 @@ Markdown(
 # \theta + \epsilon)$ for almost every $\epsilon$ (Eq. 48). The definition of $\hat\Theta$ says so at $\epsilon = 0$ only. Here is how often the order is reversed, at a $\theta$ that does lie in
 # $\hat\Theta$:
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 reversals = {}
 for sigma in (0.01, 0.1, 0.3, 1.0, 3.0):
     excess = losses(theta + noise(sigma, theta))
     reversed_order = excess[:, drawn].mean(dim=1) > excess.mean(dim=1)
     reversals[sigma] = int(reversed_order.sum())
 Markdown(
-    "Reversed in "
+    "The order is reversed in "
     + ", ".join(
         f"{count} of {num_draws} (σ = {sigma:g})" for sigma, count in reversals.items()
     )
-    + ". For small noise the order is kept here, for large noise it is not; nothing in the theorem tells the two apart."
+    + ". For small noise it is kept here, for large noise it is not, and nothing in the theorem tells the two apart."
 )
 
 # %% [markdown]
@@ -190,7 +193,7 @@ Markdown(
 # for both.
 
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 def size_of(network):
     parameters = list(network.parameters())
     return sum(p.numel() for p in parameters), math.sqrt(
@@ -223,21 +226,21 @@ GT(settings, rowname_col="parameters").fmt_integer(["N", "n"]).fmt_number(
 )
 
 # %% [markdown]
-# Read literally, with one and the same $\rho$, the ball on the right holds practically none of the noise on the left: with a probability of less than
-# $10^{-100}$, says check 1, for each network of the table.
+# Read literally, with one and the same $\rho$, the ball on the right holds practically none of the noise on the left: less than a share of
+# $10^{-100}$ for each network of the table (check 1).
 
 # %% [markdown]
 # ## (d) The remaining noise
 #
 # What falls outside the ball is bounded in the proof by $\tfrac{1}{\sqrt n}\, l_{max}$, with $l_{max}$ the largest loss there. That is a maximum over an unbounded set, and the first figure
-# shows that it is infinite. With a bounded loss it is $\ell_{\max}$, times the exact probability of the tail.
+# shows that it is infinite. With a bounded loss the noise outside costs at most $\ell_{\max}$ times the exact probability of the tail.
 #
 # ## (e) What the O hides
 #
 # The proof arrives at $\tfrac14 N \log\bigl(1 + \tfrac{\lVert\theta\rVert^2}{\rho^2} (1 + \sqrt{\log(n)/N})^2\bigr)$ under the root, as in {cite:t}`foret2021sam`. The logarithm is no constant:
 # it tends to infinity for $\rho \to 0$. The corollary divides the whole inequality by $\rho$, but prints the root without the division.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 rho = 0.1
 ratio = 1 + np.sqrt(np.log(settings.n) / settings.N)
 hidden = settings.N / 4 * np.log1p((settings.norm / rho * ratio) ** 2)
@@ -258,11 +261,11 @@ GT(terms, rowname_col="parameters").fmt_number(list(terms)[1:], n_sigfig=3).tab_
 # %% [markdown]
 # ## (f) The assumption of Corollary 3.5
 #
-# $L_{abs}(T, S; \theta) \le L_{abs}(\mathcal P, S; \theta)$ is assumed, not shown. Since $L(T) \le L(\mathcal P)$, it holds if $S$ has a smaller loss than both, and fails if it has a larger one than both. Two
-# parameters, one that interpolates $T$ and one held back by a stronger penalty; random subsets of 20, and coresets of LCMat-S.
+# The corollary assumes that $L_{abs}(T, S; \theta) \le L_{abs}(\mathcal P, S; \theta)$. Since $L(T) \le L(\mathcal P)$, this holds if $S$ has a smaller loss than both, and fails if it has a larger one than both. We count
+# at two fitted $\theta$, one that fits $T$ almost exactly and one held back by a stronger penalty, over random subsets of 20 and over coresets of LCMat-S.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the count"}
 def assumption_holds(theta):
     values, logits = losses(theta), inputs @ theta.T
     parts = [
@@ -288,7 +291,7 @@ def assumption_holds(theta):
 decays = (1e-3, 1.0)
 held = {decay: assumption_holds(fit(drawn, decay)) for decay in decays}
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(
     pd.DataFrame(
         {
@@ -317,11 +320,11 @@ GT(
 # %% [markdown]
 # ## The repaired theorem on the same population
 #
-# Both sides of {eq}`eq-gen-triangle` with {eq}`eq-gen-mcallester` over several draws of $T$, each with its own $\theta$ and $S$; clipped losses, the expectation over the noise estimated by
-# `num_draws` draws:
+# Here are both sides of {eq}`eq-gen-triangle`, and the bound {eq}`eq-gen-mcallester` of their difference, over several draws of $T$, each with its own $\theta$ and $S$. Losses are clipped, and the
+# mean over the noise is estimated by random draws:
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of both sides"}
 def sides(rows, sigma):
     fitted = fit(rows)
     subset = rows[torch.randperm(num_samples, generator=generator)[:20]]
@@ -341,7 +344,7 @@ def sides(rows, sigma):
     }
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the draws"}
 draw = [
     torch.randint(len(labels), (num_samples,), generator=generator) for _ in range(10)
 ]
@@ -349,7 +352,7 @@ digits = pd.DataFrame(
     [sides(rows, sigma) for sigma in (0.1, 1.0, 5.0) for rows in draw]
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(digits.groupby("sigma").mean().reset_index(), rowname_col="sigma").fmt_number(
     list(digits)[1:], n_sigfig=3
 ).tab_stubhead("sigma").tab_header(
@@ -358,10 +361,10 @@ GT(digits.groupby("sigma").mean().reset_index(), rowname_col="sigma").fmt_number
 )
 
 # %% [markdown]
-# **Noise is kinder than the worst case.** For one random $S$, and small enough a radius that no loss of $T$ can reach $\ell_{\max}$ (a logit moves by at most $\rho \lVert\tilde h\rVert$, a
-# difference of two by $\sqrt2$ times that): the mean under noise, the value at a perturbation found by ascent, and the certificate of {doc}`03_upper_bound`.
+# **Noise is kinder than the worst case.** Take one random $S$, and so small a radius that no loss of $T$ can reach $\ell_{\max}$ (a logit moves by at most $\rho \lVert\tilde h\rVert$, a
+# difference of two by $\sqrt2$ times that). Compare the mean under noise, the value at a perturbation found by ascent, and the bound of {doc}`03_upper_bound`.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 sigma = 0.005
 radius = ball_radius(sigma, num_parameters, 1 / num_samples)
 subset = torch.randperm(num_samples, generator=generator)[:20]
@@ -379,8 +382,8 @@ root = largest_loss * pac_bayes_gap(
     squared_norm, sigma, num_parameters, num_samples, delta
 )
 Markdown(
-    f"σ = {sigma:g}, ρ = {radius:.3f}: $L_{{abs}}(T, S)$ is {at_theta:.3f} at $\\theta$, {under_noise:.3f} on average under "
-    f"noise, {attained:.3f} at the worst perturbation found, certified below {certified:.3f}. To this the theorem adds "
+    f"With σ = {sigma:g} and ρ = {radius:.3f}, $L_{{abs}}(T, S)$ is {at_theta:.3f} at $\\theta$, {under_noise:.3f} on average under "
+    f"noise, {attained:.3f} at the worst perturbation found, and nowhere in the ball above {certified:.3f}. To this the theorem adds "
     f"{largest_loss / num_samples:.3f} for the tail and {root:.2f} for the root, against a trivial bound of {largest_loss:g}."
 )
 
@@ -429,7 +432,7 @@ assert attained <= certified * (1 + 1e-9)
 #
 # **1.** Break the repair: clip the loss of gap (a) at a hundred million instead of ten. From which value on does the example beat the bound again?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # The difference is the rare image's share times its clipped loss; it exceeds what is allowed from this value on.
 threshold = allowed / rare
 assert rare * threshold * 1.01 > allowed

@@ -14,9 +14,9 @@
 # # Index of the paper, and errata
 #
 # Every theorem, remark, equation and appendix item of the paper's derivation has a place in this book. The first table says where, and whether it is true as printed, true
-# after a repair, or false. The second lists fourteen errors (E1 to E14) with what each changes *in numbers*: nothing, what is proved, or what is computed. The picture is the most
-# important of these numbers. **The printed bound is beaten on part of the subsets and its diagonal version on most of them; with the remainder added, which every theorem
-# needs, few breaches are left.** The errors are real, and at small radii their size is small.
+# after a repair, or false. The second lists fourteen errors (E1 to E14) with what each changes *in numbers*: nothing, what is proved, or what is computed. The picture shows the most
+# important of these numbers. **The printed bound is exceeded on part of the subsets and its diagonal version on most of them. With the remainder added, which the theorem needs, few
+# breaches are left.** The errors are real, and at small radii their size is small.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -31,11 +31,11 @@ from lcmat.book import story
 
 story.here("08_errata")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 600
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import matplotlib.pyplot as plt
 import numpy as np
 import pandas as pd
@@ -45,6 +45,7 @@ from IPython.display import Markdown
 
 from lcmat import curvature, models
 from lcmat.bound.pac_bayes import ball_radius, pac_bayes_gap
+from lcmat.config.datasets import DATASETS
 from lcmat.files.paths import project_folder
 from lcmat.measurements import curvature_gap, kinds
 from lcmat.numerics.submodular import cluster_sizes, facility_location
@@ -58,8 +59,9 @@ tables = {}
 for name, item in kinds.stored("curvature-gap").items():
     table = pd.DataFrame(item["rows"])
     ends = table[["largest_eigenvalue", "smallest_eigenvalue"]]
-    tables[name] = table.assign(norm=ends.abs().max(axis=1), source=item["data"])
-rows = tables["fashion-mnist"]
+    table = table.assign(norm=ends.abs().max(axis=1), source=item["data"])
+    tables[DATASETS[name].title] = table
+rows = tables["Fashion-MNIST"]
 subsets = rows.drop_duplicates("subset")
 effect = {}
 
@@ -89,7 +91,7 @@ counts = pd.DataFrame(
     for bound, limit in BOUNDS.items()
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Bars for two data sets and three curvature terms: share of the rows in which an attained gap exceeds the bound, without the remainder and with it. The diagonal's bars without remainder are by far the longest; with the remainder all are short, and that of the spectral norm is zero."}, "figure": {"name": "fig-err-breaches", "caption": "Share of n = 864 pairs of subset and radius in which a perturbation exceeds a bound, for each data set and curvature term, as the paper prints it and with the explicit remainder added. Only the spectral norm with its remainder is never exceeded: it is the theorem."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Bars for two data sets and three curvature terms: share of the rows in which an attained gap exceeds the bound, without the remainder and with it. The diagonal's bars without remainder are by far the longest; with the remainder all are short, and that of the spectral norm is zero."}, "figure": {"name": "fig-err-breaches", "caption": "Share of n = 864 pairs of subset and radius in which a perturbation exceeds a bound, for each data set and curvature term, as the paper prints it and with the explicit remainder added. Only the spectral norm with its remainder is never exceeded: it is the theorem."}}
 figure, panels = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 2.2), sharey=True)
 looks = {"without": (figures.VERMILLION, 0.2), "with": (figures.BLUE, -0.2)}
 for ax, (name, part) in zip(panels, counts.groupby("data", sort=False), strict=True):
@@ -107,10 +109,10 @@ plt.show()
 # %% [markdown]
 # ## Where is what?
 #
-# *True* is a statement that holds as printed, or a definition. *Repaired* holds after the change that the note names. *False* has a counterexample on the page. *Not treated* is
-# no part of a derivation. A test holds the table against the list of the paper's items.
+# *True* is a statement that holds as printed, or a definition. A *repaired* one holds after the change that the note names, a *false* one has a counterexample on the page, and one
+# that is *not treated* is no part of a derivation. A test compares the table with the list of the paper's items.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 items = pd.read_csv(project_folder() / "book/paper-items.csv", dtype=str).fillna("")
 
 
@@ -136,12 +138,12 @@ Markdown(
 # **E1** and **E4** are the subject of {doc}`03_upper_bound` and {doc}`04_diagonal`. The proposition has a remainder and Eq. 6 has none, so there are two readings of each: a bound is
 # *beaten* if some perturbation found exceeds it. That is conclusive; a bound that is not beaten may still be wrong.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 GT(counts, rowname_col="curvature term", groupname_col="data").cols_label(
     {"without": "beaten, as printed", "with": "beaten, remainder added", "of": "rows"}
 ).tab_header(title="How often an attained gap exceeds a bound")
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 Markdown(
     "\n\n".join(f"**{name}:** {table.source[0]}" for name, table in tables.items())
 )
@@ -156,10 +158,10 @@ Markdown(
 # \lVert \nabla L(T) - \nabla L(S) \rVert_2 + \tfrac\rho2 \lambda_1
 # ```
 #
-# (Eq. 20, 22, 23), an exponent in place of an index. The proposition has it right. Read literally it is false where the gradients differ by less than one, and in most places they
-# do. **E3** is a slip within a chain whose ends are right, {eq}`eq-dk-slip`.
+# (Eq. 20, 22, 23), an exponent in place of an index. The proposition has it right. Read literally it can be false where the gradients differ by less than one, and in most places
+# they do. **E3** is a slip within a chain whose ends are right, {eq}`eq-dk-slip`.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E1 to E4"}
 corrected = rows.gradient_gap + rows.rho / 2 * rows.norm + rows.remainder_term
 misprint = corrected - rows.gradient_gap + rows.gradient_gap**2
 share = subsets.largest_diagonal / subsets.norm
@@ -178,12 +180,12 @@ effect["E4"] = (
 # ## E5 to E9: facility location
 #
 # **E5, E6.** Eq. 8 divides $\sum_j \gamma_j g_j$ by $|S|$ where a mean needs $1/n$; Eq. 10 has means on its left and a sum over $T$ on its right, and a minimum over $S$ on the left
-# only. **E7.** All reported results use equal weights, for which the bound is false. **E8.** That the maximising dimension always lies in $\mathcal K$ is counted. **E9.** The
+# only. **E7.** All reported results use equal weights, for which the bound is false. **E8.** The maximising dimension does not always lie in $\mathcal K$; misses are counted. **E9.** The
 # appendix promises a logarithmic approximation, which belongs to the cover problem. For $m$ samples greedy has two guarantees. That for $F$ depends on the distance $d_0$ of the auxiliary
 # element: for distances of single samples it must be at least the largest of them. (The official 10 belongs to distances divided by 128.) The medoid guarantee
 # {eq}`eq-fl-medoid` has no such constant.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E5 to E9"}
 gradients = curvature.per_sample_gradients(*sample).flatten(1)
 distances = curvature.gradient_distances(*sample)
 chosen = facility_location(distances, num_samples // 20).indices
@@ -236,9 +238,9 @@ effect["E9"] = (
 # ```
 #
 # At $\theta = 1$ the losses, gradients and Hessians agree, and the gap within $\rho$ is $\xi \rho^2$. Yet the minimisers differ. **E13:** for condensation the paper replaces Hessian diagonals by gradient
-# variances; {doc}`06_gradient_variance` follows the steps, here is the end of the chain. Condensation matches class by class.
+# variances. {doc}`06_gradient_variance` follows the steps; here the two ends are compared, for all classes together and class by class, as condensation matches them. **E14** is in the table.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E10 to E12"}
 cubic, radius = 0.1, 0.1
 line = torch.linspace(-1, 1.5, 2_500_001, dtype=torch.float64)
 coreset_loss = line.square() / 2 - cubic * (line - 1) ** 3
@@ -259,7 +261,7 @@ effect["E10"] = (
 effect["E11"] = "holds for some subsets and fails for others, counted there"
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E13 and E14"}
 def agreement(rows):
     part = [tensor[rows] for tensor in sample]
     variance = curvature.gradient_variance(*part).flatten()
@@ -280,9 +282,9 @@ effect["E14"] = "none"
 # %% [markdown]
 # ## The errata
 #
-# Rows of Fashion-MNIST where nothing else is said.
+# The effects are counted on the subsets of Fashion-MNIST where nothing else is said.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 errata = pd.read_csv(project_folder() / "book/errata.csv", dtype=str)
 errata = errata[errata["name"].str.startswith("E")]
 HEAD = "| | Where | Printed | True | Effect |\n| --- | --- | --- | --- | --- |"
@@ -305,10 +307,10 @@ Markdown(
 #
 # ## Checks of the whole derivation
 #
-# The inequalities and approximations of the derivation, each checked on a page of this book and again in a test that runs without it. *Always:* a theorem; a breach is an error of ours and stops the build.
-# *May fail:* failures are counted.
+# Each inequality and approximation of the derivation is checked on a page of this book and again in a test that runs without it. What holds *always* is a theorem: a breach is an error of ours and stops
+# the build. Where a statement *may fail*, the failures are counted.
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 checks = pd.read_csv(project_folder() / "book/checks.csv", dtype=str)
 lines = [
     f"| **{number}** | {what} | {kind} | {{doc}}`{chapter}`, {place} | `{function}` in `tests/{file}` |"
@@ -321,7 +323,7 @@ Markdown("\n".join([HEAD, *lines]))
 # ## Checks
 #
 # 1. The theorem is never beaten, the printed, the literal and the diagonal bound are: each counterexample refutes its statement.
-# 2. The printed divisor of E5 breaks the bound and the right one does not; the choice of E6 to E9 is not about nothing.
+# 2. The printed divisor of E5 breaks the bound and the right one does not; E6 to E9 have the effects that the table names.
 # 3. The two losses of E12 are strictly convex where they are compared, have the gap computed by hand, and minimisers far apart.
 # 4. No class reaches the four nines of E13, and E10's bound exceeds the largest loss.
 # 5. Each entry of the tables has an effect. That the chapters and tests they name exist is checked by `tests/test_errata.py`.
@@ -357,7 +359,7 @@ assert set(errata["name"]) == set(effect)
 #
 # **1.** Break it: multiply the gradients by one thousand, so that all differ by more than one. Is the misprint E2 still a false statement?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 # A larger gradient makes its square larger than itself: the literal bound is then true but loose, and the check that
 # it is beaten somewhere fails. E2 depends on the unit of the loss, which no bound should.
 scaled = 1000 * rows.gradient_gap

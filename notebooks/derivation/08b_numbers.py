@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Lost digits, and numbers that do not fit together
 #
-# Two kinds of findings that are no part of the derivation. One formula of the official code computes distances in a way that **loses the digits of small ones** (V12 in the errata): the picture shows a relative
+# Two kinds of findings are no part of the derivation. One formula of the official code computes distances in a way that **loses the digits of small ones** (V12 in the errata): the picture shows a relative
 # error that exceeds one where images are near-duplicates. And some published numbers **do not fit together** (P1 to P8), as the published tables alone show. None of the latter means that a number is wrong;
 # each means that it cannot carry the weight that is put on it.
 #
@@ -30,11 +30,11 @@ from lcmat.book import story
 
 story.here("08b_numbers")
 
-# %% tags=["parameters", "hide-cell"]
+# %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 600
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
 import math
 
 import matplotlib.pyplot as plt
@@ -59,7 +59,7 @@ gradients = curvature.per_sample_gradients(*sample).flatten(1)
 effect = {}
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the distances"}
 def gram_distances(vectors):
     squares = vectors.square().sum(dim=1)
     squared = squares[:, None] + squares - 2 * vectors @ vectors.T
@@ -88,7 +88,7 @@ def errors(features, logits, labels):
     )
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the pairs"}
 generator = torch.Generator().manual_seed(seed)
 near = []
 for moved in torch.logspace(-6, -1, 11, dtype=torch.float64):
@@ -114,7 +114,7 @@ for moved in torch.logspace(-6, -1, 11, dtype=torch.float64):
 relative, official_error, single_error, double_error = torch.cat(near, dim=1)
 nearby = relative < 1e-4
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Relative error of a distance against the distance in units of the gradient's norm, logarithmic axes. The errors of the official formula grow as the distance shrinks and exceed one below one ten-thousandth; those of the package stay lower by many orders in float64."}, "figure": {"name": "fig-err-float32", "caption": "Relative error of the distance between a sample's gradient and that of a slightly moved copy (handwritten digits, n = 220 pairs). In the official formula the closest pairs lose all their digits: an error of one is as large as the distance. Errors below the axis are drawn at its edge."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Relative error of a distance against the distance in units of the gradient's norm, logarithmic axes. The errors of the official formula grow as the distance shrinks and exceed one below one ten-thousandth; those of the package stay lower by many orders in float64."}, "figure": {"name": "fig-err-float32", "caption": "Relative error of the distance between a sample's gradient and that of a slightly moved copy (handwritten digits, n = 220 pairs). In the official formula the closest pairs lose all their digits: an error of one is as large as the distance. Errors below the axis are drawn at its edge."}}
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 3.2))
 for name, values, color, marker in (
     (
@@ -150,10 +150,10 @@ plt.show()
 # ```
 #
 # Each term carries a rounding error of about $2^{-24} \lVert g_i \rVert^2$. So distances below about $\sqrt{2^{-23}}\, \lVert g_i \rVert$, some $10^{-4}$ to $10^{-3}$ of the gradient's norm, are lost. Near-duplicates
-# are that near. For the figure we made some: the same sample with features and logits moved a little. Reference: differences in float64 of the same float32 residuals times features, so that only the formula is
-# judged. The package has another formula, and selects in float64. How many *distinct* images are that near each other, and does it change the choice?
+# are that near. For the figure we made some: the same sample with features and logits moved a little. The reference is the difference in float64 of the same float32 residuals times features, so that only the
+# formula is judged. The package has another formula, and selects in float64. How many *distinct* images are that near each other, and does it change the choice?
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the comparison"}
 reference, official, _, _ = errors(*sample)
 pairs = torch.triu(torch.ones_like(reference, dtype=torch.bool), diagonal=1)
 same_class = pairs & (sample.labels[:, None] == sample.labels)
@@ -165,7 +165,7 @@ one, other = (
     for matrix in (plain_distances(gradients), gram_distances(gradients.float()))
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of these numbers"}
 effect["V12"] = (
     f"near-duplicates: median error {100 * float(official_error[nearby].median()):.0f} % below a relative distance of "
     f"$10^{{-4}}$; distinct digits: {int(off.sum())} of {len(off)} pairs of one class are wrong by more than 1 %; "
@@ -188,7 +188,7 @@ Markdown(
 # All of these follow from the published tables alone. A spread is what the paper prints after $\pm$.
 
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of P1 and P2"}
 def accuracies(table, **where):
     chosen = published[
         (published.table == table) & (published.metric == "test_accuracy_percent")
@@ -217,7 +217,7 @@ effect["P2"] = (
     f"{two} images a class are {two / 5:.1f} %; for 0.1 % the code would choose {round(0.001 * 500)}"
 )
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of P3"}
 gains = {}
 for fraction in ("0.005", "0.05"):
     sweep = accuracies("figure 4")
@@ -232,7 +232,7 @@ effect["P3"] = (
     f"{within} of {len(small)} radii; at 5 %: {gains['0.05'].min():.2f} to {gains['0.05'].max():.2f}"
 )
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of P4"}
 wins = published[published.table == "figure 3"].set_index(["method", "budget"])["mean"]
 table_1 = by_method("1", dataset="cifar10")
 ahead = (table_1["AdaCore"] > table_1["Uniform"]).sum()
@@ -240,7 +240,7 @@ effect["P4"] = (
     f"{wins['Uniform', 'AdaCore']:.0f} of 90 for Uniform; in Table 1 AdaCore is ahead at {ahead} of {len(table_1)} fractions"
 )
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of P5 and P6"}
 inception = by_method("6")
 behind = (inception["LCMat-S"] - inception["Uniform"]).loc[lambda d: d < 0]
 effect["P5"] = ", ".join(
@@ -260,7 +260,7 @@ effect["P6"] = "; ".join(
     for name, (margin, clear) in lead.items()
 )
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of P7"}
 same = {
     table: accuracies(table, dataset="cifar100", test_network="resnet18")
     .query("budget in ['0.01', '0.05']")
@@ -275,7 +275,7 @@ effect["P7"] = (
     "spread of zero in Table 2"
 )
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of P8"}
 terms = published[published.table == "figure 2"].pivot(
     index="method", columns="metric", values="mean"
 )
@@ -289,7 +289,7 @@ effect["P8"] = (
     f"{' and '.join(beaten_by_random)} on DenseNet-121"
 )
 
-# %% tags=["hide-input"]
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 errata = pd.read_csv(project_folder() / "book/errata.csv", dtype=str)
 errata = errata[~errata["name"].str.startswith("E")]
 Markdown(
@@ -336,7 +336,7 @@ assert set(errata["name"]) == set(effect)
 # **1.** P6, with a test in place of a spread: at how many fractions of Table 1 does a Welch interval for the lead of LCMat-S over Uniform exclude zero? Take the printed spreads as standard deviations of five
 # seeds.
 
-# %% tags=["hide-cell"]
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the solution"}
 for dataset in ("cifar10", "cifar100"):
     ours, uniform = (
         accuracies("1", dataset=dataset, method=method)
