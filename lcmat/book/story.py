@@ -117,8 +117,9 @@ def here(chapter: str) -> Markdown:
     for arrow in ARROWS:
         parts += [SIGNS[arrow.relation], _marked(arrow.name, arrow.chapter, chapter)]
     asides = [_marked(text, name, chapter) for name, text in ASIDE.items()]
-    line = f"You are at the bold part of the {{doc}}`map </book/derivation/00_map>`: {' '.join(parts)}."
-    line += f" Beside it: {'; '.join(asides)}."
+    chain, beside = " ".join(parts), "; ".join(asides)
+    place = "at the bold part of" if "**" in chain + beside else "beside all of"
+    line = f"You are {place} the {{doc}}`map </book/derivation/00_map>`: {chain}. Beside it: {beside}."
     return Markdown(f":::{{div}} story\n{line} {_duration(chapter)}\n:::")
 
 
