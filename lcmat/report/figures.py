@@ -224,16 +224,18 @@ def image_grid(ax: Axes, images: np.ndarray, *, columns: int) -> Axes:
     return ax
 
 
-def svg_bytes(figure: Figure, *, description: str | None = None) -> bytes:
+def svg_bytes(figure: Figure, *, description: str | None = None, transparent: bool = False) -> bytes:
     """Render a figure as SVG: the same bytes for the same figure, no date inside.
 
     Args:
         figure: what to render.
         description: stored in the file's metadata, for instance what it was made from.
+        transparent: whether what lies behind the figure is seen through it.
     """
     buffer = io.BytesIO()
     with style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Description": description})
+        metadata = {"Date": None, "Description": description}
+        figure.savefig(buffer, format="svg", metadata=metadata, transparent=transparent)
     return buffer.getvalue()
 
 
