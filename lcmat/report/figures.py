@@ -1,6 +1,6 @@
 """One look for every figure of the book: a colour and a marker per method, honest error bars, SVG that never changes.
 
-Functions take arrays and an ``ax`` and return the ``ax``. Backgrounds are opaque: dark pages stay legible.
+Functions take arrays and an ``ax`` and return the ``ax``. The ground is white; dark pages turn a figure over (`book.css`).
 """
 
 from __future__ import annotations
@@ -206,20 +206,21 @@ def plot_intervals(
 
 
 def image_grid(ax: Axes, images: np.ndarray, *, columns: int) -> Axes:
-    """Draw images ``(n, height, width)`` or ``(n, height, width, 3)``, uint8, row by row with a gap between them.
+    """Draw images ``(n, height, width)`` or ``(n, height, width, 3)``, uint8, row by row with a transparent gap between.
 
     >>> image_grid(Figure().gca(), np.zeros((3, 8, 8), dtype=np.uint8), columns=2).images[0].get_array().shape
-    (19, 19)
+    (19, 19, 4)
     """
-    height, width, *channels = images.shape[1:]
+    height, width = images.shape[1:3]
     rows = -(-len(images) // columns)
-    canvas = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, *channels), 255, dtype=np.uint8)
+    canvas = np.zeros((rows * (height + 1) + 1, columns * (width + 1) + 1, 4), dtype=np.uint8)
     for position, image in enumerate(images):
         top, left = (
             step * (size + 1) + 1 for step, size in zip(divmod(position, columns), (height, width), strict=True)
         )
-        canvas[top : top + height, left : left + width] = image
-    ax.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        canvas[top : top + height, left : left + width, :3] = image if image.ndim == 3 else image[..., None]
+        canvas[top : top + height, left : left + width, 3] = 255
+    ax.imshow(canvas, interpolation="nearest")
     ax.set_axis_off()
     return ax
 
