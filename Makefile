@@ -36,6 +36,7 @@ book: $(INSTALLED) ## Run the missing benchmarks, execute the chapters, build th
 	$(BIN)/lcmat sweep --profile $(PROFILE) --jobs $(JOBS) --notebooks first
 	$(BIN)/lcmat chapters --jobs $(JOBS)
 	$(BIN)/python -m lcmat.report.headline
+	$(BIN)/python -m lcmat.book.reading_map
 # From scratch, because Sphinx repeats no warning for a page it has built before, and -W would see none.
 	rm -rf $(SITE) _build/.doctrees
 	$(BIN)/jupyter-book build . -W -n --keep-going
