@@ -1,4 +1,4 @@
-"""Sphinx extension: a description in the head of each page, the size of its pictures, no script that it does not use."""
+"""Sphinx extension: a description in the head of each page, sizes of its pictures, no script that it does without."""
 
 import re
 from html import escape

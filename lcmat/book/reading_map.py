@@ -38,14 +38,14 @@ def reading_map() -> str:
 
 
 def shown(text: str) -> str:
-    """What a chapter shows, in a line.
+    r"""What a chapter shows, in a line.
 
     Args:
         text: its prose, in Markdown.
 
-    >>> shown("# A\\n\\nIt opens. More.\\n\\n- **Shown:** that it\\n  holds; and more.")
+    >>> shown("# A\n\nIt opens. More.\n\n- **Shown:** that it\n  holds; and more.")
     'That it holds.'
-    >>> shown("# A\\n\\nIt opens. More.")
+    >>> shown("# A\n\nIt opens. More.")
     'It opens.'
     """
     found = re.search(r"\*\*Shown:\*\* (.*?)(?=\n- |\n\n|\Z)", text, re.DOTALL)

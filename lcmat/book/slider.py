@@ -103,7 +103,9 @@ def layer(
     >>> layer(3.0, 2.0, xlim=(0, 1), ylim=(0, 1), axis=False).axison
     False
     """
-    ax = Figure(figsize=(width, height), layout="none").add_axes(box, xlim=xlim, ylim=ylim)
+    figure = Figure(figsize=(width, height))
+    figure.set_layout_engine("none")
+    ax = figure.add_axes(box, xlim=xlim, ylim=ylim)
     (ax.set_axis_on if axis else ax.set_axis_off)()
     return ax
 
@@ -132,6 +134,7 @@ def _buttons(choices: Sequence[str], labels: Sequence[str]) -> str:
 def _frame(frame: np.ndarray | Axes, attributes: str) -> str:
     """A picture inside the page: a figure as SVG, an array as PNG whose pixels stay squares."""
     if isinstance(frame, Axes):
+        assert isinstance(frame.figure, Figure)
         kind, content = "svg+xml", svg_bytes(frame.figure, transparent=True)
     else:
         kind, content = "png", _png(frame)

@@ -1,6 +1,6 @@
 """One look for every figure of the book: a colour and a marker per method, honest error bars, SVG that never changes.
 
-Functions take arrays and an ``ax`` and return the ``ax``. The ground is white; dark pages turn a figure over (`book.css`).
+Functions take arrays and an ``ax`` and return the ``ax``. The ground is white; `book.css` turns it over on dark pages.
 """
 
 from __future__ import annotations
@@ -206,7 +206,7 @@ def plot_intervals(
 
 
 def image_grid(ax: Axes, images: np.ndarray, *, columns: int) -> Axes:
-    """Draw images ``(n, height, width)`` or ``(n, height, width, 3)``, uint8, row by row with a transparent gap between.
+    """Draw images ``(n, height, width)`` or ``(n, height, width, 3)``, uint8, row by row with transparent gaps.
 
     >>> image_grid(Figure().gca(), np.zeros((3, 8, 8), dtype=np.uint8), columns=2).images[0].get_array().shape
     (19, 19, 4)

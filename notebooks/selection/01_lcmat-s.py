@@ -540,7 +540,8 @@ plt.show()
 
 # %% tags=["hide-input"]
 gallery = {0.0: without} | {
-    radius: [ranking_of(view, radius) for view in views] for radius in (*radii, 50.0)
+    radius: [ranking_of(view, radius) for view in views]
+    for radius in (0.1, 0.5, 5.0, 50.0)
 }
 frames, captions = [], []
 for radius, rankings_at in gallery.items():
