@@ -13,6 +13,8 @@ PYTHON  ?= $(shell for python in python3.13 python3.12 python3.11 python3 python
 	$$python -c 'import ensurepip, sys, venv; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
 	&& command -v $$python && break; done)
 
+CHROMIUM ?= $(shell command -v chromium || command -v chromium-browser || command -v google-chrome)
+
 BIN       := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 SITE      := _build/html
@@ -22,7 +24,7 @@ export OMP_NUM_THREADS ?= 1
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help install book test test-lowest test-wheel audit check-site check-links notebooks home lock format clean
+.PHONY: help install book pdf axe test test-lowest test-wheel audit check-site check-links notebooks home lock format clean
 
 help: ## List the targets
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-11s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
@@ -36,11 +38,19 @@ book: $(INSTALLED) ## Run the missing benchmarks, execute the chapters, build th
 	$(BIN)/lcmat sweep --profile $(PROFILE) --jobs $(JOBS) --notebooks first
 	$(BIN)/lcmat chapters --jobs $(JOBS)
 	$(BIN)/python -m lcmat.report.headline
+	$(BIN)/python -m lcmat.book.reading_map
 # From scratch, because Sphinx repeats no warning for a page it has built before, and -W would see none.
 	rm -rf $(SITE) _build/.doctrees
 	$(BIN)/jupyter-book build . -W -n --keep-going
 	@echo
 	@echo "The book: file://$(CURDIR)/$(SITE)/index.html"
+
+pdf: $(INSTALLED) ## Print the whole book into _build/book.pdf (after make book; needs Chromium, and some minutes)
+	$(BIN)/jupyter-book build . --builder custom --custom-builder singlehtml
+# The addresses in the single page are relative to the folder above it.
+	cp _build/singlehtml/book/intro.html _build/singlehtml/print.html
+	$(CHROMIUM) --headless --no-sandbox --no-pdf-header-footer --virtual-time-budget=300000 \
+		--print-to-pdf=_build/book.pdf "file://$(CURDIR)/_build/singlehtml/print.html"
 
 test: $(INSTALLED) ## Lint, check the format, the types and the direction of imports, run the tests (COVERAGE=--cov counts)
 	$(BIN)/ruff check
@@ -70,6 +80,10 @@ audit: | $(BIN)/uv ## List the locked packages (_build/sbom.json) and those with
 
 check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)
 	$(BIN)/python -m pytest -m site tests
+
+axe: ## Fetch axe-core, with which check-site looks for obstacles to readers (needs npm and the internet)
+	mkdir -p _build/axe
+	cd _build/axe && npm pack --silent axe-core@4.14.1 && tar -xzf axe-core-4.14.1.tgz
 
 check-links: $(INSTALLED) ## Try the links that leave the book (after make book; needs the internet)
 	$(BIN)/jupyter-book build . --builder linkcheck

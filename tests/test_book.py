@@ -1,8 +1,10 @@
 """The book: its pages exist, its chapters keep the house rules, and the built site renders without a network."""
 
 import functools
+import hashlib
 import http.server
 import importlib.util
+import io
 import re
 import threading
 from pathlib import Path
@@ -10,8 +12,10 @@ from types import SimpleNamespace
 from urllib.parse import unquote
 
 import jupytext
+import numpy as np
 import pytest
 import yaml
+from PIL import Image
 
 from lcmat.book.chapters import output_of, sources
 from lcmat.files.home import repository
@@ -25,6 +29,22 @@ DRAWING = re.compile(r"\b(plt\.show|plt\.subplots|sns\.)\b")
 MAX_PAGE_BYTES = 1_500_000
 LEAST_CONTRAST = 3.0  # what WCAG asks of large text; links of the theme on striped tables have 4.0
 CONTRAST = (ROOT / "tests/contrast.js").read_text()
+MAX_LOADED_BYTES = 3 * 2**20  # with scripts, styles and pictures
+LOADED = """performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))
+    .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
+AXE = ROOT / "_build/axe/package/axe.min.js"
+AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"  # of version 4.14.1
+AUDITED = ["book/intro", "book/start/ten-minutes", "book/reference/bibliography", "book/derivation/03_upper_bound"]
+OBSTACLES = """() => axe.run({exclude: ['.theme-switch-button']}, {resultTypes: ['violations']}).then(({violations}) =>
+    violations.filter(({impact}) => ['serious', 'critical'].includes(impact))
+    .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html.slice(0, 200))}`))"""
+"""The icons of the button that changes the theme have titles, which axe takes for text beside its name."""
+SHIFT = """() => new Promise(done => {
+    let sum = 0;
+    new PerformanceObserver(list => list.getEntries().forEach(entry => { sum += entry.value }))
+        .observe({type: 'layout-shift', buffered: true});
+    setTimeout(() => done(sum), 1000);
+})"""
 
 
 def pages():
@@ -274,7 +294,46 @@ def test_pages_served_over_http_complain_of_nothing_and_scroll_only_inside_their
         assert len(tab.locator("meta[name=description]").get_attribute("content")) > 20, page
         assert tab.locator("link[rel=icon]").count() == 1, page
         assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page
+        assert tab.evaluate(LOADED) < MAX_LOADED_BYTES, page
     context.close()
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("page", ["book/intro", "book/start/ten-minutes", "book/tables/figure-2"])
+def test_what_is_read_first_stays_where_it_is_while_the_page_loads(page, browser, address):
+    tab = browser.new_page(viewport={"width": 1440, "height": 900})
+    tab.goto(f"{address}{page}.html", timeout=120_000)
+    assert tab.evaluate(SHIFT) < 0.1
+    tab.close()
+
+
+@pytest.mark.site
+@pytest.mark.parametrize("page", AUDITED)
+def test_axe_finds_no_serious_obstacle(page, browser):
+    if not AXE.is_file():
+        pytest.skip(f"no axe-core in {AXE}: run make axe")
+    script = AXE.read_bytes()
+    assert hashlib.sha256(script).hexdigest() == AXE_SHA256
+    tab = browser.new_page()
+    tab.goto((SITE / f"{page}.html").as_uri())
+    tab.evaluate(script.decode())
+    for theme in ("light", "dark"):
+        tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        assert tab.evaluate(OBSTACLES) == []
+    tab.close()
+
+
+@pytest.mark.site
+def test_no_figure_is_a_light_box_on_a_dark_page(browser):
+    """Drawn figures are turned over: their white corner is as dark as the page, and their ink is light."""
+    tab = browser.new_page()
+    tab.goto((SITE / "book/derivation/02_worst_case_gap.html").as_uri())
+    tab.evaluate("document.documentElement.dataset.theme = 'dark'")
+    for image in tab.locator("article img").all():
+        if image.is_visible():
+            shown = np.asarray(Image.open(io.BytesIO(image.screenshot())).convert("L"))
+            assert shown[:2, :2].max() < 60 < 180 < shown.max()
+    tab.close()
 
 
 @pytest.mark.site

@@ -1,6 +1,8 @@
-"""Sphinx extension: a description in the head of each page, and no script that the book does not use."""
+"""Sphinx extension: a description in the head of each page, sizes of its pictures, no script that it does without."""
 
+import re
 from html import escape
+from pathlib import Path
 
 from docutils import nodes
 
@@ -17,8 +19,30 @@ def description(doctree) -> str:
     return words if len(words) <= LONGEST else words[: LONGEST - 1].rpartition(" ")[0] + "…"
 
 
+def with_sizes(body, folder, images) -> str:
+    """Give each SVG its width and height, so that the text below stays where it is when the picture arrives.
+
+    Args:
+        body: HTML.
+        folder: of the sources.
+        images: the built file of each source, as Sphinx's builder has it.
+    """
+    sources = {built: Path(folder) / source for source, built in images.items()}
+
+    def sized(tag):
+        source = sources.get(tag[2])
+        root = re.search(r"<svg[^>]*>", source.read_text(encoding="utf-8")) if source else None
+        sides = re.findall(r'\b(?:width|height)="[\d.]+(?:pt)?"', root[0]) if root else []
+        pixels = [round(float(re.search(r"[\d.]+", side)[0]) * 4 / 3) for side in sides]
+        size = dict(zip((side.split("=")[0] for side in sides), pixels, strict=True))
+        return tag[1] + "".join(f' {name}="{size[name]}"' for name in size) if len(size) == 2 else tag[1]
+
+    return re.sub(r'(<img (?![^>]*\b(?:width|height)=)[^>]*src="[^"]*/([^"/]+\.svg)")', sized, body)
+
+
 def complete(app, pagename, templatename, context, doctree) -> None:
     """Add the description; leave out the scripts of Thebe, which would run code on somebody's server."""
+    context["body"] = with_sizes(context.get("body", ""), app.srcdir, app.builder.images)
     text = description(doctree) if doctree else ""
     text = text or f"{context.get('title') or pagename}: {app.config.project}"
     context["metatags"] = f'{context.get("metatags", "")}\n<meta name="description" content="{escape(text)}" />'
@@ -26,7 +50,15 @@ def complete(app, pagename, templatename, context, doctree) -> None:
     scripts[:] = [script for script in scripts if "thebe" not in f"{script.filename}{script.attributes}".lower()]
 
 
+def without_icon_script(app, failure) -> None:
+    """Empty the script that draws the theme's icons a second time: its style sheet has them already, as a font."""
+    script = Path(app.outdir) / "_static/scripts/fontawesome.js"
+    if failure is None and script.is_file():
+        script.write_text("")
+
+
 def setup(app) -> dict[str, bool]:
-    """Register the handler."""
+    """Register the handlers."""
     app.connect("html-page-context", complete)
+    app.connect("build-finished", without_icon_script)
     return {"parallel_read_safe": True}

@@ -66,7 +66,7 @@ def picks_figure(coreset: "Coreset", train: "ImageDataset") -> "Figure":
     blank = torch.full_like(train.images[:1], 255)
     rows = [torch.cat([train.images[row], blank.repeat(columns - len(row), 1, 1, 1)]) for row in first]
     images = torch.cat(rows).permute(0, 2, 3, 1).numpy()
-    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * len(rows)), layout="constrained")
+    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * len(rows)), facecolor="none", layout="constrained")
     image_grid(ax, images if images.shape[-1] == 3 else images[..., 0], columns=columns)
     return figure
 
@@ -84,7 +84,7 @@ def set_figure(synthetic: "SyntheticSet") -> "Figure":
     columns, classes = min(IMAGES_PER_CLASS, synthetic.ipc), min(10, len(synthetic.class_names))
     shown = synthetic.pixels().unflatten(0, (-1, synthetic.ipc))[:classes, :columns].flatten(0, 1)
     images = shown.permute(0, 2, 3, 1).numpy()
-    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * classes), layout="constrained")
+    figure, ax = plt.subplots(figsize=(0.32 * columns + 0.6, 0.32 * classes), facecolor="none", layout="constrained")
     image_grid(ax, images if images.shape[-1] == 3 else images[..., 0], columns=columns)
     return figure
 

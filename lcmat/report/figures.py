@@ -1,6 +1,6 @@
 """One look for every figure of the book: a colour and a marker per method, honest error bars, SVG that never changes.
 
-Functions take arrays and an ``ax`` and return the ``ax``. Backgrounds are opaque: dark pages stay legible.
+Functions take arrays and an ``ax`` and return the ``ax``. The ground is white; `book.css` turns it over on dark pages.
 """
 
 from __future__ import annotations
@@ -206,34 +206,37 @@ def plot_intervals(
 
 
 def image_grid(ax: Axes, images: np.ndarray, *, columns: int) -> Axes:
-    """Draw images ``(n, height, width)`` or ``(n, height, width, 3)``, uint8, row by row with a gap between them.
+    """Draw images ``(n, height, width)`` or ``(n, height, width, 3)``, uint8, row by row with transparent gaps.
 
     >>> image_grid(Figure().gca(), np.zeros((3, 8, 8), dtype=np.uint8), columns=2).images[0].get_array().shape
-    (19, 19)
+    (19, 19, 4)
     """
-    height, width, *channels = images.shape[1:]
+    height, width = images.shape[1:3]
     rows = -(-len(images) // columns)
-    canvas = np.full((rows * (height + 1) + 1, columns * (width + 1) + 1, *channels), 255, dtype=np.uint8)
+    canvas = np.zeros((rows * (height + 1) + 1, columns * (width + 1) + 1, 4), dtype=np.uint8)
     for position, image in enumerate(images):
         top, left = (
             step * (size + 1) + 1 for step, size in zip(divmod(position, columns), (height, width), strict=True)
         )
-        canvas[top : top + height, left : left + width] = image
-    ax.imshow(canvas, cmap="gray", vmin=0, vmax=255, interpolation="nearest")
+        canvas[top : top + height, left : left + width, :3] = image if image.ndim == 3 else image[..., None]
+        canvas[top : top + height, left : left + width, 3] = 255
+    ax.imshow(canvas, interpolation="nearest")
     ax.set_axis_off()
     return ax
 
 
-def svg_bytes(figure: Figure, *, description: str | None = None) -> bytes:
+def svg_bytes(figure: Figure, *, description: str | None = None, transparent: bool = False) -> bytes:
     """Render a figure as SVG: the same bytes for the same figure, no date inside.
 
     Args:
         figure: what to render.
         description: stored in the file's metadata, for instance what it was made from.
+        transparent: whether what lies behind the figure is seen through it.
     """
     buffer = io.BytesIO()
     with style():
-        figure.savefig(buffer, format="svg", metadata={"Date": None, "Description": description})
+        metadata = {"Date": None, "Description": description}
+        figure.savefig(buffer, format="svg", metadata=metadata, transparent=transparent)
     return buffer.getvalue()
 
 

@@ -81,6 +81,7 @@ parameters = from_namespace("selection", globals())
 from lcmat.book import display
 from lcmat.experiments import selection
 from lcmat.experiments.session import begin
+from lcmat.report import figures
 
 session = begin(parameters)
 display.parameter_table(parameters)
@@ -153,6 +154,7 @@ result = (
 
 # %%
 if display.figures_wanted() and not isinstance(result, Exception):
+    figures.use_style()
     display.training_figure(result)
 
 # %% [markdown]

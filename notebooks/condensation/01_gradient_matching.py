@@ -624,24 +624,26 @@ results = {name: run(recipe) for name, recipe in RUNS.items()}
 assert all(torch.equal(path[0].images, noise.images) for _, path in results.values())
 
 # %% [markdown]
-# **The images on their way under DC.** Move the slider with the mouse or the arrow keys. Three of the images of each class, a column for each
-# digit.
+# **The images on their way.** Choose an objective and move the slider, with the mouse or the arrow keys. Three of the images of
+# each class, a column for each digit.
+
 
 # %% tags=["hide-input"]
-on_the_way = results["DC"][1]
-
-
 def sheet(synthetic, rows=3):
     pixels = synthetic.pixels().unflatten(0, (num_classes, ipc))[:, :rows]
     tiles = pixels.transpose(0, 1).flatten(0, 1)
     return make_grid(tiles, nrow=num_classes, padding=1, pad_value=255)[0].numpy()
 
 
+stages = [*list(results["DC"][1])[:-1:2], plain.num_steps]
 image_slider(
-    [sheet(synthetic) for synthetic in on_the_way.values()],
-    [f"step {step}" for step in on_the_way],
+    [sheet(path[step]) for _, path in results.values() for step in stages],
+    [f"{name}, step {step}" for name in results for step in stages],
+    name="Step",
+    choices=list(results),
     alt="three rows of ten small images, one column for each digit; noise at first, shapes of digits later",
-    caption=f"Condensed digits under DC, from noise (step 0) to step {plain.num_steps}; n = 1 run. Grey values outside the range of a pixel are clipped.",
+    caption=f"Condensed digits from noise (step 0) to step {plain.num_steps}; n = 1 run each. Grey values outside the range of a "
+    "pixel are clipped.",
 )
 
 # %% [markdown]

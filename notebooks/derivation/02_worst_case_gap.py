@@ -40,6 +40,7 @@ num_subsets = 30
 subset_size = 6
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the set-up"}
+import itertools
 import math
 
 import matplotlib.pyplot as plt
@@ -51,6 +52,7 @@ from IPython.display import Markdown
 
 from lcmat import bound
 from lcmat.book.literate import show_source
+from lcmat.book.slider import image_slider, layer
 from lcmat.bound import toy
 from lcmat.report import figures
 
@@ -146,6 +148,48 @@ plt.show()
 # This is what the division by $\rho$ is for. At a fixed radius it changes no ranking, but without it the limit would be zero.
 # The numerator alone never falls when $\rho$ grows, because a larger ball contains the smaller one; the quotient may.
 #
+# **Move the radius** with the mouse or the arrow keys. $T$ has eight samples on a line, written as the products of the first
+# figure of {doc}`01_matching`; its losses agree with those of every pair at slope zero. While $\rho$ is small, the best of all
+# pairs is the one whose gradient fits; further out it is another, whose gradient fits worse and whose curvature fits better.
+
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the slider"}
+products = torch.tensor([-2, -1, 0.5, 1, 1.5, 2, 2.5, 4]).double()
+slopes, steps = torch.linspace(-1.6, 1.6, 321).double(), range(1, 16)
+losses = torch.nn.functional.softplus(-products[:, None] * slopes)
+parted = {
+    "{{{:g}, {:g}}}".format(*products[list(pair)]): (
+        losses.mean(dim=0) - losses[list(pair)].mean(dim=0)
+    ).abs()
+    for pair in itertools.combinations(range(len(products)), 2)
+}
+within = {s: slice(160 - 10 * s, 161 + 10 * s) for s in steps}
+least = [min(parted, key=lambda p, s=s: parted[p][within[s]].max()) for s in steps]
+looks = {least[0]: figures.BLUE, least[-1]: figures.VERMILLION}
+place = {"xlim": (-1.6, 1.6), "ylim": (0, 0.4), "box": (0.1, 0.16, 0.88, 0.8)}
+ground = layer(5.5, 3.0, **place)
+for pair, color in looks.items():
+    ground.plot(slopes, parted[pair], color=color, label=f"S = {pair}")
+ground.set(xlabel="slope", ylabel="|Δ|")
+ground.legend(loc="upper center")
+frames = [layer(5.5, 3.0, **place, axis=False) for _ in steps]
+labels = [f"ρ = {s / 10}: best of all pairs {least[s - 1]}" for s in steps]
+for at, (ax, step) in enumerate(zip(frames, steps, strict=True)):
+    ax.axvspan(-step / 10, step / 10, color=figures.PAPER_GREY, alpha=0.25)
+    for pair, color in looks.items():
+        top = parted[pair][within[step]].argmax()
+        ends = slopes[within[step]][top], parted[pair][within[step]][top]
+        ax.plot([0, ends[0]], [0, ends[1]], "o--", color=color)
+        labels[at] += f"; gap of {pair} {10 * float(ends[1]) / step:.3f}"
+image_slider(
+    frames,
+    labels,
+    name="Radius",
+    ground=ground,
+    alt="|Δ| of two pairs, the ball in grey, the largest value of each within it",
+    caption=f"Exact |Δ| of two of {len(parted)} pairs. Grey: the ball. Dot: the worst perturbation. The dashed line rises by the gap.",
+)
+
+# %% [markdown]
 # At the other end the cross-entropy becomes piecewise linear, and $\theta$ drops out. Let $V$ be a unit direction of the
 # weights of a softmax layer, $z_i$ the *logits* of sample $i$, which are the layer's outputs before the softmax, and $u_i = V
 # \tilde h_i$ their change. Then

@@ -63,6 +63,7 @@ from IPython.display import Image, Markdown
 import lcmat
 from lcmat import curvature, data, models, training
 from lcmat.book.literate import show_source
+from lcmat.book.slider import image_slider, layer
 from lcmat.curvature import LastLayer
 from lcmat.files.paths import project_folder
 from lcmat.measurements import kinds, selected_images
@@ -533,6 +534,38 @@ ax.plot(counts, chance, color=figures.PAPER_GREY, linestyle="--", label="chance"
 ax.set(xlabel="picks of a class", ylabel="share also picked at ρ = 0", ylim=(0, 1.03))
 ax.legend(ncols=2)
 plt.show()
+
+# %% [markdown]
+# **Move the radius** with the mouse or the arrow keys, and see which images leave and which come.
+
+# %% tags=["hide-input"]
+gallery = {0.0: without} | {
+    radius: [ranking_of(view, radius) for view in views]
+    for radius in (0.1, 0.5, 5.0, 50.0)
+}
+frames, captions = [], []
+for radius, rankings_at in gallery.items():
+    rows = torch.cat([own[r[:10]] for own, r in zip(members, rankings_at, strict=True)])
+    ax = layer(5.0, 5.0, xlim=(-1, 91), ylim=(91, -1), axis=False)
+    figures.image_grid(ax, 255 - train_set.images[rows, 0].numpy(), columns=10)
+    fresh = 0
+    for label, (ranking, base) in enumerate(zip(rankings_at, without, strict=True)):
+        new = [place for place, row in enumerate(ranking[:10]) if row not in base[:10]]
+        fresh += len(new)
+        for place in new:
+            corner = (9 * place, 9 * label)
+            frame = {"edgecolor": figures.VERMILLION, "facecolor": "none"}
+            ax.add_patch(plt.Rectangle(corner, 9, 9, linewidth=1.5, **frame))
+    frames.append(ax)
+    captions.append(f"ρ = {radius:g}: {fresh} of {len(rows)} images are new")
+image_slider(
+    frames,
+    captions,
+    name="Radius",
+    alt="ten rows of ten handwritten digits, a row for each class; frames around those that gradients alone would not choose",
+    caption="The first ten images that LCMat-S chooses of each class of digits, best first (n = 1 network). Framed: not among "
+    "those of ρ = 0.",
+)
 
 # %% [markdown]
 # The same on real images, where the paper's Figure 7 is: a tenth of a percent of the training set, with a ConvNet as the
