@@ -148,9 +148,8 @@ plt.show()
 # This is what the division by $\rho$ is for. At a fixed radius it changes no ranking, but without it the limit would be zero.
 # The numerator alone never falls when $\rho$ grows, because a larger ball contains the smaller one; the quotient may.
 #
-# **Move the radius** with the mouse or the arrow keys. $T$ has eight samples on a line, written as the products of the first
-# figure of {doc}`01_matching`; its losses agree with those of every pair at slope zero. While $\rho$ is small, the best of all
-# pairs is the one whose gradient fits; further out it is another, whose gradient fits worse and whose curvature fits better.
+# **Move the radius** with the mouse or the arrow keys. $T$ has eight samples on a line, as products as in {doc}`01_matching`.
+# While $\rho$ is small, the best of all pairs has the best gradient; further out it is another, whose curvature fits better.
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the slider"}
 products = torch.tensor([-2, -1, 0.5, 1, 1.5, 2, 2.5, 4]).double()
@@ -190,9 +189,8 @@ image_slider(
 )
 
 # %% [markdown]
-# At the other end the cross-entropy becomes piecewise linear, and $\theta$ drops out. Let $V$ be a unit direction of the
-# weights of a softmax layer, $z_i$ the *logits* of sample $i$, which are the layer's outputs before the softmax, and $u_i = V
-# \tilde h_i$ their change. Then
+# At the other end the cross-entropy becomes piecewise linear, and $\theta$ drops out. Let $V$ be a unit direction of the weights of a
+# softmax layer, $z_i$ the *logits* of sample $i$, its outputs before the softmax, and $u_i = V \tilde h_i$ their change. Then
 #
 # ```{math}
 # :label: eq-wc-large
