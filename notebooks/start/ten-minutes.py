@@ -16,6 +16,14 @@
 # A *coreset* is a small part of a training set that is trained on in place of the whole. Below, every grey dot is a
 # handwritten digit, and digits that look alike to a network lie together. Choose a method and a budget, with the mouse or the
 # arrow keys, and see which digits it keeps and how well networks do that have seen no others.
+#
+# ```{admonition} What this chapter reproduces
+# :class: note dropdown
+# - **Paper:** section 3 of {cite:t}`shin2023lcmat`, on handwritten digits.
+# - **Cost:** about a minute on one core.
+# - **Rerun:** `make notebooks`, then `papermill notebooks/start/ten-minutes.ipynb out.ipynb -p rho 0.5`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
+# ```
 
 # %% tags=["parameters", "remove-input"]
 seed = 0
@@ -110,14 +118,6 @@ image_slider(
 )
 
 # %% [markdown]
-# ```{admonition} What this chapter reproduces
-# :class: note dropdown
-# - **Paper:** section 3 of {cite:t}`shin2023lcmat`, on handwritten digits.
-# - **Cost:** about a minute on one core.
-# - **Rerun:** `make notebooks`, then `papermill notebooks/start/ten-minutes.ipynb out.ipynb -p rho 0.5`.
-# - **Launch or download:** the rocket and the arrow at the top of the page.
-# ```
-#
 # ## What LCMat-S looks for
 #
 # LCMat stands for *loss-curvature matching*. Training follows the slope of a loss. If the loss on the coreset had the same
