@@ -229,7 +229,8 @@ def project(tmp_path, monkeypatch):
     return tmp_path
 
 
-def test_chapters_are_executed_when_needed_and_failures_leave_no_page(project, capsys):
+def test_chapters_are_executed_when_needed_and_failures_leave_no_page(project, capsys, monkeypatch):
+    monkeypatch.setattr(chapters, "PRELOAD", ())
     bad = project / "notebooks" / "start" / "bad.py"
     page = project / "book" / "start" / "bad.ipynb"
     page.parent.mkdir(parents=True)

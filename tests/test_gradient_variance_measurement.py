@@ -60,3 +60,9 @@ def test_a_trajectory_measures_before_the_first_and_after_every_epoch():
     losses = [row["loss"] for row in rows if row["label"] == measurement.ALL_CLASSES]
     assert losses[-1] < losses[0]
     assert rows == measurement.trajectory(train_set, seed=0, **settings)
+
+
+def test_a_class_without_proper_subsets_is_named(samples):
+    few = torch.cat([(samples[2] == 0).nonzero()[:3, 0], (samples[2] != 0).nonzero()[:, 0]])
+    with pytest.raises(ValueError, match="class 0 has 3 samples"):
+        measurement.measure(tuple(part[few] for part in samples), (2,), 3, torch.Generator().manual_seed(0))

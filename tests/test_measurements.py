@@ -62,7 +62,7 @@ def test_each_kind_has_its_function_and_what_is_stored_of_it():
 def test_the_command_lists_measures_and_refuses(project, capsys):
     assert main(["measure"]) == 0 and "curvature-gap" in capsys.readouterr().out
     assert main(["measure", "gradient-variance"]) == 0 and "(0, 1)" in capsys.readouterr().out
-    small = {"width": "2", "epochs": "1", "images": "60", "measured": "55", "seeds": "3"}
+    small = {"width": "2", "epochs": "1", "images": "160", "measured": "150", "seeds": "3"}
     words = [word for name, value in small.items() for word in ("-p", f"{name}={value}")]
     assert main(["measure", "gradient-variance", "digits", *words]) == 0
     content = measurements.read("gradient-variance", "digits")

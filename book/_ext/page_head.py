@@ -54,7 +54,7 @@ def without_icon_script(app, failure) -> None:
     """Empty the script that draws the theme's icons a second time: its style sheet has them already, as a font."""
     script = Path(app.outdir) / "_static/scripts/fontawesome.js"
     if failure is None and script.is_file():
-        script.write_text("")
+        script.write_bytes(b"")
 
 
 def setup(app) -> dict[str, bool]:

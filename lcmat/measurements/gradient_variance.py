@@ -103,14 +103,20 @@ def measure(samples: Samples, sizes: tuple[int, ...], num_subsets: int, generato
         sizes: of the random subsets, drawn from the same class (or from all).
         num_subsets: of each size.
         generator: of the draws.
+
+    Raises:
+        ValueError: a class has so few samples that no subset of it has a variance and a gap.
     """
     rows = []
     for label in [ALL_CLASSES, *range(samples[1].shape[1])]:
         members = torch.arange(len(samples[2])) if label == ALL_CLASSES else (samples[2] == label).nonzero().flatten()
+        if len(members) < 4:
+            raise ValueError(f"measured: class {label} has {len(members)} samples, and subsets need 4: take more")
         part = (samples[0][members], samples[1][members], samples[2][members])
         row = {"label": label, **stand_in_row(part)}
         for size in sizes:
-            draws = [torch.randperm(len(members), generator=generator)[:size] for _ in range(num_subsets)]
+            drawn = min(size, len(members) // 2)  # a whole set has no gap to rank
+            draws = [torch.randperm(len(members), generator=generator)[:drawn] for _ in range(num_subsets)]
             row |= {f"{name}_{size}": value for name, value in rank_row(differences(part, draws)).items()}
         rows.append(row)
     return rows
