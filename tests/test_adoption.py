@@ -79,6 +79,7 @@ def test_another_seed_and_another_tie_rule_are_seen_each_in_its_stage(base, tmp_
     assert "data" not in found  # whose code is the same
 
 
+@pytest.mark.slow
 def test_a_network_that_is_another_one_is_seen(base, tmp_path):
     found = compared(base, copy(tmp_path / "changed", NETWORK))
     assert found["training"] and found["learner"]
@@ -162,6 +163,7 @@ def test_no_stage_executes_what_it_is_said_to_leave_alone(stage, tmp_path, monke
         assert executed - handing_on <= code_of(run).modules(without=stage.apart).keys()
 
 
+@pytest.mark.slow
 def test_a_record_is_repeated_by_lot(base, monkeypatch, tmp_path):
     monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path))
     record = selection.run(RUN)

@@ -47,6 +47,7 @@ def test_the_curvature_term_matters(digits):
     assert (with_it - without).norm() > 1e-3 * with_it.norm()
 
 
+@pytest.mark.slow
 def test_every_way_is_measured_on_the_same_draws(digits, monkeypatch):
     ways = {"float32": WAYS["float32"], "bfloat16": WAYS["bfloat16"], "rho = 0": {"rho": 0.0}}
     monkeypatch.setattr("lcmat.speed.matching_step.WAYS", ways)

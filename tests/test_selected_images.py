@@ -116,6 +116,7 @@ def test_the_stored_picture_is_the_one_that_belongs_to_the_rows(dataset, content
     assert len(png) < 150_000
 
 
+@pytest.mark.slow
 @stored
 def test_stored_labels_are_those_of_the_data_where_they_are_at_hand(dataset, content):
     if not (data_folder() / DATASETS[dataset].parquet["train"].name).is_file():

@@ -108,6 +108,7 @@ def test_a_sweep_survives_the_death_of_its_parts():
     survive(40, ["worker", "coordinator", "worker"], seed=1)
 
 
+@pytest.mark.slow
 def test_a_sweep_of_notebooks_survives_the_death_of_a_kernel():
     survive(1, ["kernel"], seed=2, notebooks="all")
 
