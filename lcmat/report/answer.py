@@ -95,15 +95,16 @@ def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
     gap: Interval = code["to_defined"]
     lead = f"Its official code does three things otherwise than the paper says, together worth {gap.mean:+.1f} points"
     alone = {row["label"]: row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))}
-    if not gap.n > 1 or not code["adjusted_p"] < SIGNIFICANCE:
+    if gap.n > 1 and not code["adjusted_p"] < SIGNIFICANCE:
         return f"Not decided by this setting. {lead}, which its seeds cannot tell from none."
     if not alone:
         return f"{lead}; which of them it is was not run here."
     label = max(alone, key=lambda label: share_of_gap(rows, label))
-    row, words = alone[label], alone[label]["words"].removeprefix("definition, but ")
-    return (
-        f"{lead}. Of these, {words} alone are worth {row['to_defined'].mean:+.1f} ({share_of_gap(rows, label):.0f} %)."
+    words, worth = alone[label]["words"].removeprefix("definition, but "), alone[label]["to_defined"].mean
+    share = (
+        f" ({share_of_gap(rows, label):.0f} %)" if gap.n > 1 else ", in the one run there is; one run decides nothing"
     )
+    return f"{lead}. Of these, {words} alone are worth {worth:+.1f}{share}."
 
 
 def _advice(rows: pd.DataFrame) -> str:
