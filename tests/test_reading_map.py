@@ -5,6 +5,7 @@ import re
 import pytest
 
 from lcmat.book.reading_map import reading_map, shown, write_reading_map
+from lcmat.files.paths import project_folder
 
 
 @pytest.fixture(scope="module")
@@ -23,6 +24,11 @@ def test_a_chapter_builds_on_earlier_ones_alone(rows):
 def test_who_uses_the_objective_builds_on_the_chapter_that_states_it(rows):
     assert "01_matching" in rows["derivation/02_worst_case_gap"][1]
     assert rows["start/ten-minutes"][1] == "—"
+
+
+def test_references_lead_from_the_landing_page_to_pages_that_are_there():
+    named = re.findall(r"{doc}`([^`]*)`", reading_map())
+    assert named and all((project_folder() / f"notebooks{to.removeprefix('/book')}.py").is_file() for to in named)
 
 
 def test_the_line_keeps_formulas_and_abbreviations_whole():

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
+from posixpath import dirname, join, normpath
 
 import yaml
 
@@ -17,6 +18,7 @@ PARTS = ("start", "derivation", "selection", "condensation")
 
 _LABEL = re.compile(r":label: (eq-[\w-]+)|\$\$ \((eq-[\w-]+)\)")
 _USED = re.compile(r"{eq}`(eq-[\w-]+)`")
+_DOCUMENT = re.compile(r"{doc}`([^`<]+)`")
 
 
 def reading_map() -> str:
@@ -74,7 +76,12 @@ def _texts() -> Iterator[tuple[str, str]]:
         source = project_folder() / "notebooks" / f"{name}.py"
         if name.startswith(PARTS) and source.is_file():
             cells = read_source(source).cells
-            yield name, "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+            text = "\n\n".join(cell.source for cell in cells if cell.cell_type == "markdown")
+            yield name, _with_absolute_references(text, name)
+
+
+def _with_absolute_references(text: str, name: str) -> str:
+    return _DOCUMENT.sub(lambda to: f"{{doc}}`{normpath(join('/book', dirname(name), to[1]))}`", text)
 
 
 if __name__ == "__main__":
