@@ -112,7 +112,7 @@ def layer(
 
 def _pictures(frames: Sequence[np.ndarray | Axes], labels: Sequence[str], alt: str, ground: Axes | None) -> str:
     """All frames, the last one visible, in one place above the ground."""
-    html = _frame(ground, f'alt="" style="{_FRAME};display:block"') if ground else ""
+    html = _frame(ground, f'alt="" role="presentation" style="{_FRAME};display:block"') if ground else ""
     above = ";position:absolute;inset:0" if ground else ""
     for position, (frame, label) in enumerate(zip(frames, labels, strict=True)):
         shown = f"{_FRAME};display:{'block' if position == len(frames) - 1 else 'none'}{above}"
