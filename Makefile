@@ -79,7 +79,7 @@ audit: | $(BIN)/uv ## List the locked packages (_build/sbom.json) and those with
 		--format cyclonedx-json --output _build/sbom.json
 
 check-site: $(INSTALLED) ## Open the built pages in a headless browser (after make book)
-	$(BIN)/python -m pytest -m site tests
+	$(BIN)/python -m pytest -n 2 -m site tests
 
 axe: ## Fetch axe-core, with which check-site looks for obstacles to readers (needs npm and the internet)
 	mkdir -p _build/axe
