@@ -68,7 +68,9 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             digits=5,
         ),
         "explanation": Kind(
-            "both terms of the bound for the coreset of each record (Figure 2)", "explanation:measure_dataset"
+            "both terms of the bound for the coreset of each record (Figure 2)",
+            "explanation:measure_dataset",
+            datasets=("cifar10",),
         ),
         "condensation-tuning": Kind(
             "settings of the small condensation benchmarks, on held-out images",

@@ -39,6 +39,7 @@ from lcmat.report.ledger import (
     ledger_html,
     setting_text,
     settings,
+    step_words,
 )
 from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
@@ -121,6 +122,20 @@ if not explained:
             "What each choice consists of: lcmat measure explanation cifar10"
         )
     )
+
+# %% tags=["remove-input"]
+for content in explained.values():
+    for group, part in explained_by_step(content["rows"], records).groupby("group"):
+        found = part.set_index("What is computed")
+        if {step_words()[DEFINED], "Uniform"} <= set(found.index):
+            own, drawn = found.loc[step_words()[DEFINED]], found.loc["Uniform"]
+            display(
+                Markdown(
+                    f"**{group}:** of the images that the definition chooses the network misclassifies {own['misclassified (%)']} %, "
+                    f"of all images {drawn['misclassified of all (%)']:.1f} %. With the equal weights of the training, the gradient of "
+                    f"its coreset is {own['gradient gap']:.3f} from that of all images, that of uniform draws {drawn['gradient gap']:.3f}."
+                )
+            )
 
 # %% [markdown]
 # ## The other methods: as defined, as shipped, recommended
