@@ -4,9 +4,12 @@ Importing takes a chapter's kernel ten seconds of processor time, more than most
 imports, and each kernel is forked from it (the standard library's fork server).
 """
 
+import contextlib
 import multiprocessing
 import os
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from multiprocessing.context import ForkServerProcess
 from typing import Any
@@ -35,7 +38,9 @@ class ForkedProvisioner(LocalProvisioner):
         os.environ.setdefault("MPLBACKEND", "module://matplotlib_inline.backend_inline")
         forking = multiprocessing.get_context("forkserver")
         forking.set_forkserver_preload(["ipykernel.kernelapp", *self.modules])
-        process = _Kernel(target=_serve, args=(cmd, kwargs.get("env", dict(os.environ)), kwargs.get("cwd")))
+        process = _Kernel(
+            target=_serve, args=(cmd, kwargs.get("env", dict(os.environ)), kwargs.get("cwd"), os.getpid())
+        )
         process.start()
         self.process = process  # type: ignore[assignment]  # as good as a Popen
         self.pid = self.pgid = process.pid
@@ -60,9 +65,10 @@ class _Kernel(ForkServerProcess):
             os.kill(self.pid, number)
 
 
-def _serve(cmd: list[str], environment: dict[str, str], folder: str | None) -> None:
+def _serve(cmd: list[str], environment: dict[str, str], folder: str | None, runner: int) -> None:
     from ipykernel.kernelapp import IPKernelApp
 
+    threading.Thread(target=_end_with, args=(runner,), daemon=True).start()
     os.setsid()  # interrupts go to the kernel with all it has started
     os.environ.clear()
     os.environ.update(environment)
@@ -70,3 +76,12 @@ def _serve(cmd: list[str], environment: dict[str, str], folder: str | None) -> N
         os.chdir(folder)
     sys.argv = cmd[cmd.index("-m") + 1 :]
     IPKernelApp.launch_instance([*sys.argv[1:], f"--IPKernelApp.parent_handle={os.getppid()}"])
+
+
+def _end_with(runner: int) -> None:
+    """End this kernel when the process that asked for it is gone; the process that forked it waits for its kernels."""
+    with contextlib.suppress(ProcessLookupError):
+        while True:
+            os.kill(runner, 0)  # only asks whether it is there
+            time.sleep(1)
+    os._exit(1)
