@@ -84,6 +84,10 @@ def test_explanations_are_averaged_over_seeds():
     assert list(table["misclassified (%)"]) == [10.0, 11.0]
 
 
+def test_explanations_of_runs_without_a_record_are_left_out():
+    assert explained_by_step([{"key": "0" * 16, "gradient_gap": 1.0}], records()).empty
+
+
 def test_runs_of_different_precision_are_never_mixed():
     """Each row is of one precision, and the worse one of the better-known setting does not replace it."""
     better = {name: (variant, gain + 5.0) for name, (variant, gain) in EFFECTS.items()}

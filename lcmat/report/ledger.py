@@ -88,7 +88,7 @@ def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Recor
 
     Args:
         rows: of the measurement, see `lcmat.measurements.explanation`.
-        records: among which those of its keys are.
+        records: among which those of its keys are; a row without a record is left out.
     """
     measured = {row["key"]: {name: value for name, value in row.items() if name != "key"} for row in rows}
     runs = runs_frame([record for record in records if record.key in measured], stale=set())
@@ -101,7 +101,9 @@ def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Recor
         }
         for run in as_rows(runs)
     ]
-    table = pd.DataFrame(listed).rename(columns=lambda name: name.replace("_percent", " (%)").replace("_", " "))
+    table = pd.DataFrame(listed, columns=None if listed else ["group", "What is computed"]).rename(
+        columns=lambda name: name.replace("_percent", " (%)").replace("_", " ")
+    )
     return table.groupby(["group", "What is computed"], sort=False).mean().round(3).reset_index()
 
 

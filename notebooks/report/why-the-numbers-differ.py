@@ -109,13 +109,13 @@ for number, rows in enumerate(settings(steps)):
 # network misclassifies in evaluation mode, and how large both terms of the bound are.
 
 # %% tags=["remove-input"]
-explained = kinds.stored("explanation")
-for dataset, content in explained.items():
-    display(
-        report.table(
-            explained_by_step(content["rows"], records), f"explanation-{dataset}"
-        )
-    )
+averages = {
+    dataset: explained_by_step(content["rows"], records)
+    for dataset, content in kinds.stored("explanation").items()
+}
+explained = {dataset: rows for dataset, rows in averages.items() if len(rows)}
+for dataset, rows in explained.items():
+    display(report.table(rows, f"explanation-{dataset}"))
 if not explained:
     display(
         report.not_run(
@@ -124,8 +124,8 @@ if not explained:
     )
 
 # %% tags=["remove-input"]
-for content in explained.values():
-    for group, part in explained_by_step(content["rows"], records).groupby("group"):
+for rows in explained.values():
+    for group, part in rows.groupby("group"):
         found = part.set_index("What is computed")
         if {step_words()[DEFINED], "Uniform"} <= set(found.index):
             own, drawn = found.loc[step_words()[DEFINED]], found.loc["Uniform"]
