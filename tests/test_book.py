@@ -214,29 +214,29 @@ def browser():
 
 
 @pytest.mark.site
-def test_the_site_draws_every_equation_and_asks_nothing_of_the_network(browser):
-    built = sorted(SITE.glob("book/**/*.html"))
-    assert len(built) >= len(pages())
-    for path in built:
-        tab = browser.new_page()
-        requests = []
-        tab.on("request", lambda request, seen=requests: seen.append(request.url))
-        tab.goto(path.as_uri())
-        equations = tab.locator("article .math").count()
-        if equations:
-            tab.wait_for_function(
-                "count => document.querySelectorAll('article .math mjx-container').length >= count", arg=equations
-            )
-        assert tab.locator("mjx-merror").count() == 0, path
-        assert not [url for url in requests if not url.startswith(("file:", "data:", "blob:"))], path
-        assert all(
-            Path(unquote(url[7:].split("?")[0].split("#")[0])).exists() for url in requests if url[:5] == "file:"
+@pytest.mark.parametrize("page", pages())
+def test_a_page_can_be_read_offline_and_in_both_themes(page, browser):
+    tab = browser.new_page()
+    requests = []
+    tab.on("request", lambda request: requests.append(request.url))
+    tab.goto((SITE / f"{page}.html").as_uri())
+    equations = tab.locator("article .math").count()
+    if equations:
+        tab.wait_for_function(
+            "count => document.querySelectorAll('article .math mjx-container').length >= count", arg=equations
         )
-        assert not tab.evaluate(
-            "[...document.querySelectorAll('article img')]"
-            ".filter(i => !(i.alt || i.role === 'presentation') || !i.naturalWidth).length"
-        )
-        tab.close()
+    assert tab.locator("mjx-merror").count() == 0
+    assert not [url for url in requests if not url.startswith(("file:", "data:", "blob:"))]
+    files = [Path(unquote(url[7:].split("?")[0].split("#")[0])) for url in requests if url.startswith("file:")]
+    assert all(file.exists() for file in files)
+    assert not tab.evaluate(
+        "[...document.querySelectorAll('article img')]"
+        ".filter(i => !(i.alt || i.role === 'presentation') || !i.naturalWidth).length"
+    )
+    for theme in ("light", "dark"):
+        tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+        assert tab.evaluate(CONTRAST, LEAST_CONTRAST) == [], theme
+    tab.close()
 
 
 @pytest.mark.site
@@ -252,18 +252,7 @@ def test_pages_are_light_and_launch_the_published_notebooks(browser):
             assert launched == ([page] if repository() else [])
 
 
-@pytest.mark.site
-def test_every_text_can_be_read_in_both_themes(browser):
-    tab = browser.new_page()
-    for page in pages():
-        tab.goto((SITE / f"{page}.html").as_uri())
-        for theme in ("light", "dark"):
-            tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-            assert tab.evaluate(CONTRAST, LEAST_CONTRAST) == [], (page, theme)
-    tab.close()
-
-
-@pytest.fixture
+@pytest.fixture(scope="module")
 def address():
     """The site, served over HTTP."""
     handler = functools.partial(QuietHandler, directory=str(SITE))
@@ -281,22 +270,21 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 
 @pytest.mark.site
-def test_pages_served_over_http_complain_of_nothing_and_scroll_only_inside_their_frames(browser, address):
+@pytest.mark.parametrize("page", (*pages(), "404"))
+def test_a_page_served_over_http_complains_of_nothing_and_scrolls_only_inside_its_frames(page, browser, address):
     """On a phone, where there is least room."""
-    context = browser.new_context(viewport={"width": 390, "height": 900})
-    tab = context.new_page()
+    tab = browser.new_page(viewport={"width": 390, "height": 900})
     said = []
     tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     tab.on("pageerror", lambda error: said.append(str(error)))
     tab.on("response", lambda response: said.append(response.url) if response.status >= 400 else None)
-    for page in (*pages(), "404"):
-        tab.goto(f"{address}{page}.html", timeout=120_000)
-        assert said == [], page
-        assert len(tab.locator("meta[name=description]").get_attribute("content")) > 20, page
-        assert tab.locator("link[rel=icon]").count() == 1, page
-        assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth"), page
-        assert tab.evaluate(LOADED) < MAX_LOADED_BYTES, page
-    context.close()
+    tab.goto(f"{address}{page}.html", timeout=120_000)
+    assert said == []
+    assert len(tab.locator("meta[name=description]").get_attribute("content")) > 20
+    assert tab.locator("link[rel=icon]").count() == 1
+    assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert tab.evaluate(LOADED) < MAX_LOADED_BYTES
+    tab.close()
 
 
 @pytest.mark.site
