@@ -144,7 +144,8 @@ def _controls() -> Study:
     return Study(
         "controls",
         "Do precision, or choosing the best epoch by the test set, change what is found?",
-        by_seed(THREE, [0.005], UNIFORM + _OFFICIAL, precision="float32")
+        by_seed(FIVE, SMALL, UNIFORM, precision="float32")  # needs no selecting network
+        + by_seed(THREE, [0.005], _OFFICIAL, precision="float32")
         + by_seed(THREE, [0.01], UNIFORM + _OFFICIAL, evaluate_every=10),
     )
 
