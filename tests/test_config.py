@@ -312,6 +312,7 @@ def test_runs_are_chosen_by_values():
     assert having(runs, ["seed=2", "seed=0", "rho=0.5"]) == [runs[1], runs[5]]
     assert having(runs, ["rho=none"]) == [runs[6]]
     assert having(runs, ["ipc=10"]) == [runs[7]]
+    assert having(runs, ["test_network=None"]) == [runs[7]]
     with pytest.raises(ParameterError, match="none of the runs has seed=7; there are: 0, 1, 2"):
         having(runs, ["seed=7"])
     with pytest.raises(ParameterError, match="sed is no parameter of these runs; did you mean 'seed'"):

@@ -126,8 +126,9 @@ def _split(text: str) -> tuple[str, str]:
 
 
 def _has(run: Experiment, name: str, text: str) -> bool:
+    """Whether the text is the run's value, or how messages write it."""
     field = type(run).model_fields.get(name)
-    return field is not None and getattr(run, name) == _convert(name, text, field)
+    return field is not None and (getattr(run, name) == _convert(name, text, field) or str(getattr(run, name)) == text)
 
 
 def _kinds(field: FieldInfo) -> set[Any]:
