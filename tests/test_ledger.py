@@ -6,7 +6,9 @@ import pytest
 from scipy import stats
 
 from lcmat.config.official import OFFICIAL
+from lcmat.records.record import write
 from lcmat.report.answer import answer, headline_setting, published_gain
+from lcmat.report.headline import write_headline
 from lcmat.report.ledger import (
     AS_CODE,
     DEFINED,
@@ -151,3 +153,15 @@ def test_figure_and_table_have_a_row_for_each_step():
     assert [text.get_text() for text in ax.get_yticklabels()] == list(rows["words"])
     assert ledger_html(rows, "ledger", "caption").count("<tbody") == 1 + len(rows)
     plt.close("all")
+
+
+def test_the_picture_of_the_landing_page_shows_the_setting_of_its_answer(tmp_path):
+    (tmp_path / "none").mkdir()
+    assert "not run" in write_headline(tmp_path / "none")[0].read_text()
+    for record in records():
+        write(record)
+    (tmp_path / "again").mkdir()
+    picture, words = write_headline(tmp_path)
+    assert all(label in picture.read_text() for label in ("LCMat-S as defined", "uniform selection", "width 16"))
+    assert words.read_text().strip() == answer(headline_setting(records(), set()))
+    assert write_headline(tmp_path / "again")[0].read_bytes() == picture.read_bytes()

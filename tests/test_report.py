@@ -14,12 +14,10 @@ from lcmat.config import parse
 from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.config.official import OFFICIAL
 from lcmat.experiments import code_fingerprint
-from lcmat.records.record import Problem, write
-from lcmat.report import headline
+from lcmat.records.record import Problem
 from lcmat.report.paired import paired_to
 from lcmat.report.published import STATES, sharing_cells
 from lcmat.report.runs import ACCURACY
-from lcmat.sweep.profiles import PROFILES
 from tests.synthetic_records import make_record, make_sweep
 
 PUBLISHED = report.read_published()
@@ -285,32 +283,6 @@ def test_records_of_other_code_are_shown_as_stale():
     stale = report.provenance_table(report.runs_frame([old]), "p").as_raw_html()
     assert "ffffffff (stale)" in stale
     assert "(stale)" not in report.provenance_table(report.runs_frame([current]), "p").as_raw_html()
-
-
-def of_study(profile, dataset):
-    """Made-up records of the main study of a profile, but for one run that belongs to another study."""
-    (study,) = (study for study in PROFILES[profile].studies if study.name == "selection")
-    runs = [run for run in study.runs if run.dataset == dataset and run.method in ("uniform", "lcmat-s", "cal")]
-    return [make_record(50.0 + run.seed, **run.canonical()) for run in runs] + [make_record(dataset=dataset, epochs=3)]
-
-
-def test_the_headline_shows_kept_data_sets_at_the_default_radius():
-    digits, kept = of_study("smoke", "digits"), of_study("cpu", "fashion-mnist")
-    both = headline.headline_runs(report.runs_frame([*digits, *kept]))
-    assert set(both["dataset"]) == {"fashion-mnist"}
-    assert set(both["rho"].dropna()) == {0.1} and set(both["method"]) == {"uniform", "lcmat-s"}
-    assert set(both["epochs"]) == {100}
-    assert set(headline.headline_runs(report.runs_frame(digits))["dataset"]) == {"digits"}
-
-
-def test_the_headline_is_written_the_same_every_time_and_says_not_run_without_records(tmp_path):
-    empty = headline.write_headline(tmp_path / "empty.svg").read_text()
-    assert "not run" in empty
-    for record in of_study("smoke", "digits"):
-        write(record)
-    first, second = (headline.write_headline(tmp_path / name).read_bytes() for name in ("a.svg", "b.svg"))
-    assert first == second
-    assert b"from 20 records" in first  # two methods, two fractions, five seeds
 
 
 def test_executions_are_read_from_papermills_metadata(tmp_path):

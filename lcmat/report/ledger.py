@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import textwrap
 from collections.abc import Iterable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -30,6 +31,10 @@ AS_CODE = method_label("lcmat-s", OFFICIAL["lcmat-s"])
 STEPS: Mapping[str, str] = {name: QUIRKS[name] for name in OFFICIAL["lcmat-s"]}
 """The options by which the official code differs, in words."""
 
+_ABOVE: Mapping[str, Any] = {
+    **{"xycoords": ("data", "axes fraction"), "textcoords": "offset points"},
+    **{"fontsize": 7, "annotation_clip": False},
+}
 _SHOWN = ("dataset", "network", "width", "fraction", "precision")
 _HEADS = (
     *("What is computed", "n", "Accuracy (%)", "Minus uniform", "95 % interval"),
@@ -128,11 +133,16 @@ def draw_ledger(ax: Axes, rows: pd.DataFrame, published: float | None = None) ->
     """
     listed = as_rows(rows)
     titles = [row["label"].partition(",")[0] for row in listed]
-    figures.plot_intervals(ax, [row["words"] for row in listed], [row["to_uniform"] for row in listed], method=titles)
+    labels = [textwrap.fill(row["words"], 38, break_on_hyphens=False) for row in listed]
+    figures.plot_intervals(ax, labels, [row["to_uniform"] for row in listed], method=titles)
+    lines = {"uniform selection": 0.0} | ({} if published is None else {"LCMat-S, published": published})
+    for words, place in lines.items():
+        side = "right" if place == min(lines.values()) else "left"
+        ax.annotate(words, (place, 1), (0, 3), ha=side, **_ABOVE)
     if published is not None:
-        ax.axvline(published, color=figures.PAPER_GREY, linewidth=3, label="published LCMat-S - Uniform")
-        ax.legend(loc="best", fontsize=7)
-    ax.set(xlabel="accuracy minus that of uniform selection (points)", title=setting_text(listed[0]))
+        ax.axvline(published, color=figures.PAPER_GREY, linewidth=3, zorder=0)
+    ax.set_xlabel("accuracy minus that of uniform selection (points)")
+    ax.set_title(setting_text(listed[0]), pad=16)
     return ax
 
 
