@@ -150,7 +150,7 @@ def test_figure_and_table_have_a_row_for_each_step():
     rows = ledger(records(), set())
     _, ax = plt.subplots()
     draw_ledger(ax, rows, 1.5)
-    assert [text.get_text() for text in ax.get_yticklabels()] == list(rows["words"])
+    assert [" ".join(text.get_text().split()) for text in ax.get_yticklabels()] == list(rows["words"])
     assert ledger_html(rows, "ledger", "caption").count("<tbody") == 1 + len(rows)
     plt.close("all")
 
