@@ -35,6 +35,14 @@ LOADED = """performance.getEntriesByType('resource').concat(performance.getEntri
 AXE = ROOT / "_build/axe/package/axe.min.js"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"  # of version 4.14.1
 AUDITED = ["book/intro", "book/start/ten-minutes", "book/reference/bibliography", "book/derivation/03_upper_bound"]
+LOOKED_AT = [
+    "intro",
+    "start/ten-minutes",
+    "tables/figure-2",
+    "derivation/00_map",
+    "derivation/04_diagonal",
+    "reference/api",
+]
 OBSTACLES = """() => axe.run({exclude: ['.theme-switch-button']}, {resultTypes: ['violations']}).then(({violations}) =>
     violations.filter(({impact}) => ['serious', 'critical'].includes(impact))
     .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html.slice(0, 200))}`))"""
@@ -288,10 +296,10 @@ def test_a_page_served_over_http_complains_of_nothing_and_scrolls_only_inside_it
 
 
 @pytest.mark.site
-@pytest.mark.parametrize("page", ["book/intro", "book/start/ten-minutes", "book/tables/figure-2"])
+@pytest.mark.parametrize("page", LOOKED_AT)
 def test_what_is_read_first_stays_where_it_is_while_the_page_loads(page, browser, address):
     tab = browser.new_page(viewport={"width": 1440, "height": 900})
-    tab.goto(f"{address}{page}.html", timeout=120_000)
+    tab.goto(f"{address}book/{page}.html", timeout=120_000)
     assert tab.evaluate(SHIFT) < 0.1
     tab.close()
 

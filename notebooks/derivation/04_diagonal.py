@@ -13,7 +13,7 @@
 # %% [markdown]
 # # Three arrows: from the Hessian to K of its diagonal entries
 #
-# The bound of {doc}`03_upper_bound` ends with the curvature term $\tfrac\rho2 \lVert H\rVert_2$, where $H$ is the difference of the mean Hessians of $T$ and $S$. The
+# The bound of {doc}`03_upper_bound` ends with the curvature term $\rho\, \lVert H\rVert_2 / 2$, where $H$ is the difference of the mean Hessians of $T$ and $S$. The
 # method never computes it. It takes three more steps, here drawn as arrows: from the matrix to its diagonal, from there to the $K$ dimensions of {eq}`eq-top-k`, and
 # from a maximum to a sum,
 #
