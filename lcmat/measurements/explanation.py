@@ -66,11 +66,12 @@ def explain_record(record: Record, device: str = "cpu") -> Row:
 
 def explained(found: Sequence[Record]) -> list[Record]:
     """Those whose selecting network a method has looked at; to train one only for uniform draws would take hours."""
-    looked = {_selecting(record) for record in found if "selector_test_accuracy_percent" in record.metrics}
-    return [record for record in found if record.indices and _selecting(record) in looked]
+    looked = {selecting(record) for record in found if "selector_test_accuracy_percent" in record.metrics}
+    return [record for record in found if record.indices and selecting(record) in looked]
 
 
-def _selecting(record: Record) -> tuple[Any, ...]:
+def selecting(record: Record) -> tuple[Any, ...]:
+    """What makes its selecting network: two records with equal ones share it."""
     parameters = parse(record.experiment, record.parameters)
     assert isinstance(parameters, SelectionParameters)
     images = parameters.label_noise, parameters.imbalance

@@ -72,6 +72,12 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "explanation:measure_dataset",
             datasets=("cifar10",),
         ),
+        "feature-map": Kind(
+            "where the chosen images lie among the others of a class",
+            "feature_map:measure_dataset",
+            datasets=("cifar10",),
+            digits=4,
+        ),
         "condensation-tuning": Kind(
             "settings of the small condensation benchmarks, on held-out images",
             "condensation_tuning:measure_dataset",

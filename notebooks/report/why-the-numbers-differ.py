@@ -18,6 +18,7 @@ import matplotlib.pyplot as plt
 from IPython.display import HTML, Markdown, display
 
 from lcmat import report
+from lcmat.book.slider import image_slider, layer
 from lcmat.experiments import stale_keys
 from lcmat.measurements import kinds
 from lcmat.records.record import load_all
@@ -29,6 +30,12 @@ from lcmat.report.defects import (
     defect_differences,
     defects_html,
     recommendations_html,
+)
+from lcmat.report.feature_map import (
+    draw_map,
+    draw_picks,
+    map_limits,
+    picks_by_step,
 )
 from lcmat.report.ledger import (
     AS_CODE,
@@ -49,6 +56,13 @@ records, problems = load_all(experiment="selection")
 stale = stale_keys(records)
 steps = ledger(records, stale)
 chosen = headline_setting(records, stale)
+maps = {
+    dataset: content
+    for dataset, content in kinds.stored("feature-map").items()
+    if picks_by_step(content, records)
+}
+SINGLE_CLASS = next(words for words in step_words().values() if "single-class" in words)
+COMPARED = {step_words()[DEFINED], step_words()[AS_CODE], SINGLE_CLASS, "Uniform"}
 
 # %% tags=["remove-input"]
 if problems:
@@ -136,6 +150,41 @@ for rows in explained.values():
                     f"its coreset is {own['gradient gap']:.3f} from that of all images, that of uniform draws {drawn['gradient gap']:.3f}."
                 )
             )
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Four panels with the same cloud of dots, the images of one class; those that the network misclassifies lie along one side. LCMat-S as defined chooses mostly there, single-class statistics and uniform draws choose everywhere."}, "figure": {"name": "fig-feature-map", "caption": "The training images of one class, as the selecting network sees them (first two principal components of their features, one seed): grey those that it labels rightly, orange those that it misclassifies. The larger markers are the images chosen, 1 % of the class."}}
+for content in maps.values():
+    shown = [each for each in picks_by_step(content, records) if each.words in COMPARED]
+    figure, panels = plt.subplots(
+        2, 2, figsize=(6.6, 5.6), layout="constrained", sharex=True, sharey=True
+    )
+    for ax, picks in zip(panels.flat, shown, strict=False):
+        draw_picks(draw_map(ax, content), picks)
+        ax.set_title(
+            f"{picks.words}\n{picks.wrong} of {len(picks.places)} misclassified",
+            fontsize=8,
+        )
+    plt.show()
+
+# %% tags=["remove-input"]
+for content in maps.values():
+    limits, choices = map_limits(content), picks_by_step(content, records)[::-1]
+    display(
+        image_slider(
+            [
+                draw_picks(layer(5.0, 4.2, axis=False, **limits), picks)
+                for picks in choices
+            ],
+            [
+                f"{picks.words}: {picks.wrong} of {len(picks.places)} misclassified; test accuracy {picks.accuracy:.1f} %"
+                for picks in choices
+            ],
+            name="Way to choose",
+            ground=draw_map(layer(5.0, 4.2, axis=False, **limits), content),
+            alt="the images of one class as dots, the chosen ones larger",
+            caption=f"The same for every way to choose: class {content['class']}, with the accuracy of the network trained on "
+            "the whole coreset, n = 1 seed.",
+        )
+    )
 
 # %% [markdown]
 # ## The other methods: as defined, as shipped, recommended
