@@ -485,6 +485,10 @@ def test_each_claim_has_a_card_which_says_not_run_without_runs():
     text = claims_html(assess_claims(EMPTY, report.runs_frame([])), "claims")
     assert text.count("<section id=") == text.count(">not run<") == len(CLAIMS)
     assert "<svg" not in text
+    linked = set(re.findall(r'href="\.\./(tables/[\w-]+)\.html"', text))
+    contents = (Path(__file__).parents[1] / "_toc.yml").read_text().split()
+    assert all(f"book/{page}" in contents for page in linked)
+    assert {"tables/table-1", "tables/figure-3", "tables/table-4"} <= linked
 
 
 def test_a_card_draws_each_comparison_to_scale():

@@ -9,6 +9,7 @@ from typing import Any
 
 import pandas as pd
 
+from lcmat.report.accounts import title
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences, unjudged
 from lcmat.report.claims import CLAIMS, Claim
 from lcmat.report.markup import details, element, plain_rows, text
@@ -141,10 +142,22 @@ def _card(tested: AssessedClaim) -> str:
         )
         if len(rows)
     ]
-    title = element("h3", text(tested.claim.statement))
+    heading = element("h3", text(tested.claim.statement))
     verdict = element("p", text(tested.verdict), class_=f"verdict {tested.verdict.replace(' ', '-')}")
-    content = title + verdict + element("dl", lines) + picture + "".join(drawers)
+    content = heading + verdict + element("dl", lines) + picture + "".join(drawers) + _links(tested.claim.tables)
     return element("section", content, id=f"claim-{tested.claim.name}", class_="claim report-table-frame")
+
+
+def _links(tables: Sequence[str]) -> str:
+    """To the pages that set each number of these tables against ours."""
+    pages = {
+        table: table if table.startswith("figure") else f"table {table.replace('.', '').lower()}" for table in tables
+    }
+    links = [
+        element("a", f"Each number of {title(table)}", href=f"../tables/{page.replace(' ', '-')}.html")
+        for table, page in pages.items()
+    ]
+    return element("p", " · ".join(links)) if links else ""
 
 
 def _comparisons(differences: pd.DataFrame) -> str:
