@@ -1,3 +1,4 @@
+import contextlib
 import json
 import os
 import random
@@ -5,6 +6,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import pytest
 
@@ -89,6 +91,39 @@ plt.plot([1]);
     assert facts == ("facts (['tabnanny'], 'one', True)", "facts (['tabnanny'], 'two', True)")
     assert processes[0] != processes[1]
     assert images == 2
+
+
+KILLED_RUNNER = """
+import sys
+from pathlib import Path
+from lcmat.sweep.runner import execute_notebook
+execute_notebook(Path(sys.argv[1]), Path(sys.argv[2]), preload=("tabnanny",))
+"""
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each kernel imports for itself")
+def test_a_forked_kernel_ends_with_the_process_that_asked_for_it(tmp_path):
+    sign = tmp_path / "kernel"
+    code = f"import os, time, pathlib\npathlib.Path({str(sign)!r}).write_text(str(os.getpid()))\ntime.sleep(250)"
+    command = [sys.executable, "-c", KILLED_RUNNER, write_source(tmp_path, code), tmp_path / "out" / "chapter.ipynb"]
+    with subprocess.Popen(command, stderr=subprocess.DEVNULL) as process:
+        kernel = int(wait_for(lambda: sign.is_file() and sign.read_text()))
+        process.kill()
+    wait_for(lambda: not alive(kernel))
+
+
+def wait_for(condition):
+    """Its first true value; a test that waits in vain ends by the time limit of tests."""
+    while not (value := condition()):
+        time.sleep(0.1)
+    return value
+
+
+def alive(number):
+    """Whether a process runs; one that has ended and was not yet asked how does not."""
+    with contextlib.suppress(FileNotFoundError, ProcessLookupError):
+        return Path(f"/proc/{number}/stat").read_text("utf-8").rpartition(")")[2].split()[0] != "Z"
+    return False
 
 
 def fake_experiment(tmp_path, monkeypatch, code):
