@@ -70,6 +70,7 @@ def compared(base: Path, changed: Path) -> dict[str, str]:
     return {task.stage: adopting.difference(before[task.name], after[task.name]) for task in needed.tasks}
 
 
+@pytest.mark.slow
 def test_another_seed_and_another_tie_rule_are_seen_each_in_its_stage(base, tmp_path):
     found = compared(base, copy(tmp_path / "changed", SEED, TIES))
     assert found["training"].startswith("losses, resumed features.0.weight") and "view None logits" in found["training"]

@@ -103,6 +103,7 @@ def test_other_libraries_compute_the_same_parts():
     torch.testing.assert_close(diagonals, hessian_diagonals(values, logits)[:, :, :-1])
 
 
+@pytest.mark.slow
 def test_sections_report_the_same_picks_and_all_costs():
     whole = selection_speed.whole_data_set(60, 8, 3, 0.2)
     assert whole["same_picks"] and whole["relative_difference_of_distances"] < 1e-7
@@ -115,6 +116,7 @@ def test_sections_report_the_same_picks_and_all_costs():
         assert set(entry["ours"]) == set(entry["naive"]) == COSTS
 
 
+@pytest.mark.slow
 def test_every_method_without_evidence_is_measured():
     measured = selection_speed.each_method([(30, 3, 6)])
     assert {"lcmat-s", "craig", "k-center"} <= {entry["method"] for entry in measured}

@@ -216,6 +216,7 @@ condensation.run(QUICK, stage)
 """
 
 
+@pytest.mark.slow
 def test_after_a_kill_the_same_command_gives_the_same_images(own_cache, tmp_path, monkeypatch):
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parent.parent)}
     killed = subprocess.run([sys.executable, "-c", KILLED], env=environment, check=False)

@@ -132,6 +132,7 @@ print(sorted(names.indices.tolist()))
 """
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(os.geteuid() != 0, reason="only root can become a user who may write nothing")
 def test_a_read_only_installation_of_a_user_without_home(tmp_path):
     tmp_path.chmod(0o755)

@@ -121,6 +121,7 @@ def copied(tmp_path_factory):
     return root, {name: file for file, name in names.items() if computes(name)}
 
 
+@pytest.mark.slow
 def test_each_constant_counts_where_it_is_executed(executed, copied):
     root, files = copied
     before = {code: code.fingerprint(root) for code in {*executed, *measurements()}}

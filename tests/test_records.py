@@ -282,7 +282,7 @@ for seed in itertools.count():
 """
 
 
-@pytest.mark.parametrize("milliseconds", [0, 3, 11, 29])
+@pytest.mark.parametrize("milliseconds", [3, 29])
 def test_sigkill_while_writing_leaves_whole_records(tmp_path, milliseconds):
     here = os.path.dirname(__file__)
     writer = subprocess.Popen([sys.executable, "-c", WRITER, str(tmp_path), here], stdout=subprocess.PIPE)

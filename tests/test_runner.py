@@ -205,7 +205,7 @@ def with_scripts():
     return {**os.environ, "PATH": f"{os.path.dirname(sys.executable)}{os.pathsep}{os.environ['PATH']}"}
 
 
-@pytest.mark.parametrize("number", range(2))
+@pytest.mark.parametrize("number", [0, pytest.param(1, marks=pytest.mark.slow)])
 def test_sigkill_leaves_no_record_or_a_whole_one(number):
     """Kill a run at a random moment after its imports; the same command then completes."""
     words = "method=uniform", f"seed={number + 1}", "epochs=300"

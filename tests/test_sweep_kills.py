@@ -104,6 +104,7 @@ def survive(count, parts, seed, notebooks="none"):
     assert {path.stem for path in sweeps.seen} == {run.key for run in tiny_runs(count)}
 
 
+@pytest.mark.slow
 def test_a_sweep_survives_the_death_of_its_parts():
     survive(40, ["worker", "coordinator", "worker"], seed=1)
 
