@@ -35,7 +35,7 @@ def reading_map() -> str:
         needed = {defined.get(label) for label in _USED.findall(text)}
         before = ", ".join(f"{{doc}}`/book/{other}`" for other in earlier if other in needed)
         minutes = reading_minutes(name.rpartition("/")[2])
-        lines.append(f"| {{doc}}`/book/{name}` | {minutes} | {before or '—'} | {shown(text)} |")
+        lines.append(f"| {{doc}}`/book/{name}` | {minutes} | {before or '—'} | {in_cell(shown(text))} |")
     return "\n".join(lines) + "\n"
 
 
@@ -56,6 +56,15 @@ def shown(text: str) -> str:
     first = re.match(r"(?:\$[^$]*\$|`[^`]*`|Eq\.|[^.;`$]|\.(?=\w))+", words)
     line = (first[0] if first else words).strip()
     return f"{line[0].upper()}{line[1:]}."
+
+
+def in_cell(line: str) -> str:
+    r"""A line of Markdown as the cell of a table, in which a bar would end the cell.
+
+    >>> in_cell("the norm $|x|$")
+    'the norm $\\|x\\|$'
+    """
+    return line.replace("|", r"\|")
 
 
 def write_reading_map(path: Path | None = None) -> Path:
