@@ -13,9 +13,10 @@ from lcmat.experiments import stale_keys
 from lcmat.files.paths import atomic_write, project_folder
 from lcmat.records import record as records
 from lcmat.report import figures
-from lcmat.report.answer import RECOMPUTED, answer, headline_setting
+from lcmat.report.answer import answer, headline_setting
 from lcmat.report.plots import plot_setting
 from lcmat.report.runs import ACCURACY, as_defined, as_rows, group_seeds, runs_frame, with_default_selector
+from lcmat.report.sentences import kept_first
 from lcmat.report.studies import study_runs
 
 DRAWN = ("uniform", "lcmat-s", "craig", "herding")
@@ -26,8 +27,7 @@ def headline_runs(runs: pd.DataFrame) -> pd.DataFrame:
     runs = as_defined(with_default_selector(study_runs(runs, "selection")))
     runs = runs[runs["method"].isin(DRAWN)]
     defaults: pd.Series[bool] = runs["rho"].isna() | (runs["rho"] == METHODS["lcmat-s"].options["rho"])
-    kept = runs["dataset"] != RECOMPUTED
-    return runs[defaults & (kept if kept.any() else True)]
+    return kept_first(runs[defaults])
 
 
 def draw_headline(runs: pd.DataFrame) -> Figure:
