@@ -62,7 +62,7 @@ def condensation_answer(to_random: pd.DataFrame, to_alone: pd.DataFrame, to_cont
         "Does matching variances add anything to matching gradients alone (ρ = 0)?": _one(
             _lcmat_c(to_alone), ALONE, _images
         ),
-        "Does LCMat-C do more than a control that pulls as hard and knows nothing of curvature?": _one(
+        "Does LCMat-C do more than the mean control, which pulls as hard and knows nothing of curvature?": _one(
             _lcmat_c(to_control), "the mean control", _images
         ),
         "What to use?": by_dataset(to_random, use),

@@ -77,10 +77,10 @@ def all_against(differences: pd.DataFrame, baseline: str) -> str:
     if rest == len(differences):
         means = [interval.mean for interval in differences["interval"]]
         span = f"their mean differences lie between {min(means):+.1f} and {max(means):+.1f} points"
-        return f"{compared} the seeds can tell none from it after Holm's correction; {span}"
+        return f"of {rest} configurations the seeds can tell none from {baseline} after Holm's correction; {span}"
     several = differences.get("fraction", pd.Series(dtype=float)).nunique() > 1
     found = " and ".join(_counted(rows, word, several) for rows, word in ((above, "more"), (below, "less")))
-    others = f"; the seeds cannot tell the other {rest} from it after Holm's correction" if rest else ""
+    others = f"; the seeds cannot tell the other {rest} from that after Holm's correction" if rest else ""
     return f"{compared}, {found}{others}"
 
 

@@ -200,7 +200,7 @@ differences_table(to_control, "to-control") if len(to_control) else report.not_r
 # ## On another network
 #
 # The same images, another architecture trained on them (Table 5). On digits this network learns at a higher rate of its
-# own, chosen by the second table above.
+# own, chosen as *how the settings were found* says.
 
 # %% tags=["remove-input"]
 across = crossed[crossed["test_network"].notna()]
