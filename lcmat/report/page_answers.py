@@ -78,13 +78,15 @@ def hard_conditions_answer(noisy: pd.DataFrame, shares: pd.DataFrame, unequal: p
         shares: percent of wrong labels among the chosen ones, as `lcmat.report.studies.means_by` gives them.
         unequal: differences to uniform selection within classes.
     """
+    most = noisy[noisy["label_noise"] == noisy["label_noise"].max()]
     suffering = partial(at_each, place=_noise, say=partial(all_against, baseline=UNIFORM))
     use = (
         by_dataset(noisy, partial(at_each, place=_noise, say=partial(to_use, baseline=UNIFORM))),
         by_dataset(unequal, partial(at_each, place=_imbalance, say=partial(to_use, baseline=WITHIN))),
     )
     answers = {
-        "Which methods suffer from wrong labels?": _joined(by_dataset(noisy, suffering), wrong_labels(shares)),
+        "Which methods suffer from wrong labels?": _joined(by_dataset(most, suffering), wrong_labels(shares)),
+        "Does LCMat-S beat uniform selection on wrong labels?": _one(_defined(noisy), UNIFORM, _noise),
         "Does any method help where classes differ in size?": _several(unequal, WITHIN),
         "What to use?": _joined(*use),
     }
@@ -100,7 +102,9 @@ def robustness_answer(crossed: pd.DataFrame, counts: pd.DataFrame, pooled: pd.Da
         pooled: LCMat-S minus uniform selection, averaged over the selecting networks of a seed, as
             `lcmat.report.paired.label_differences` gives it.
     """
-    otherwise = by_dataset(pooled, partial(each_against, baseline=UNIFORM, place=lambda _: "on average over them"))
+    otherwise = by_dataset(
+        pooled, partial(each_against, baseline=UNIFORM, place=lambda _: "on average over the ways of training")
+    )
     answers = {
         "Does LCMat-S beat uniform selection when another network learns from its coreset?": _one(
             _defined(crossed), UNIFORM, _learner
@@ -148,8 +152,8 @@ def wrong_labels(shares: pd.DataFrame) -> str:
     chosen = {str(name): float(share) for name, share in shares[level].dropna().items()}
     worst = max(chosen, key=lambda name: chosen[name])
     names = dict.fromkeys(name for name in (worst, "lcmat-s", "uniform") if name in chosen)
-    parts = ", ".join(f"{chosen[name]:.0f} % of those that {METHODS[name].title} chooses" for name in names)
-    return f"Where {100 * level:g} % of all labels are wrong, so are {parts}."
+    parts = [f"{chosen[name]:.0f} % of those that {METHODS[name].title} chooses" for name in names]
+    return f"Where {100 * level:g} % of all labels are wrong, so are {' and '.join(parts)}."
 
 
 def lcmat_s_wins(counts: pd.DataFrame) -> str:

@@ -34,16 +34,25 @@ def against(interval: Interval, baseline: str, adjusted_p: float = 0.0, values: 
     >>> against(Interval(2.0, 1.0, 3.0, 5), "random images")
     'is 2.0 points more accurate than random images (95 % interval +1.0 to +3.0, n = 5)'
     >>> against(Interval(0.5, -1.0, 2.0, 3), "it")
-    'cannot be told from it with 3 seeds (+0.5 points, 95 % interval -1.0 to +2.0, n = 3)'
+    'cannot be told from it with 3 seeds (+0.5 points, 95 % interval -1.0 to +2.0)'
     """
     if interval.n < 2:
         return f"differed from {baseline} by {interval.mean:+.1f} points in the one run there is{values}"
-    spread = f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}, n = {interval.n}"
     if not interval.excludes_zero:
-        return f"cannot be told from {baseline} with {interval.n} seeds{values} ({interval.mean:+.1f} points, {spread})"
+        return f"cannot be told from {baseline} with {interval.n} seeds{values} ({gain(interval)})"
     doubt = "" if adjusted_p < SIGNIFICANCE else ", though not after Holm's correction for all comparisons"
+    spread = f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}, n = {interval.n}"
     word = "more" if interval.mean > 0 else "less"
     return f"is {abs(interval.mean):.1f} points {word} accurate than {baseline}{doubt}{values} ({spread})"
+
+
+def gain(interval: Interval) -> str:
+    """A difference with its interval, in brackets of a sentence.
+
+    >>> gain(Interval(2.0, 1.0, 3.0, 5))
+    '+2.0 points, 95 % interval +1.0 to +3.0'
+    """
+    return f"{interval.mean:+.1f} points, 95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
 
 
 def each_against(differences: pd.DataFrame, baseline: str, place: Callable[[Row], str]) -> str:
@@ -54,9 +63,12 @@ def each_against(differences: pd.DataFrame, baseline: str, place: Callable[[Row]
         baseline: in words.
         place: where a comparison was made, "at 5 % of the images".
     """
-    return "; ".join(
-        f"{place(row)} it {against(row['interval'], baseline, row['adjusted_p'])}" for row in as_rows(differences)
-    )
+    rows = as_rows(differences)
+    counts = {row["interval"].n for row in rows}
+    if len(counts) == 1 < len(rows) and not any(row["interval"].excludes_zero for row in rows) and counts != {1}:
+        gains = ", ".join(f"{place(row)} ({gain(row['interval'])})" for row in rows)
+        return f"it cannot be told from {baseline} with {counts.pop()} seeds {gains}"
+    return "; ".join(f"{place(row)} it {against(row['interval'], baseline, row['adjusted_p'])}" for row in rows)
 
 
 def all_against(differences: pd.DataFrame, baseline: str) -> str:
@@ -80,7 +92,7 @@ def all_against(differences: pd.DataFrame, baseline: str) -> str:
         return f"of {rest} configurations the seeds can tell none from {baseline} after Holm's correction; {span}"
     several = differences.get("fraction", pd.Series(dtype=float)).nunique() > 1
     found = " and ".join(_counted(rows, word, several) for rows, word in ((above, "more"), (below, "less")))
-    others = f"; the seeds cannot tell the other {rest} from that after Holm's correction" if rest else ""
+    others = f", while the seeds cannot tell the other {rest} from it after Holm's correction" if rest else ""
     return f"{compared}, {found}{others}"
 
 
@@ -130,9 +142,11 @@ def to_use(differences: pd.DataFrame, baseline: str) -> str:
 
 
 def at_each(differences: pd.DataFrame, place: Callable[[Row], str], say: Callable[[pd.DataFrame], str]) -> str:
-    """Say something of the comparisons of each place, as the rest of a sentence."""
-    places = [place(row) for row in as_rows(differences)]
-    return "; ".join(f"{words} {say(rows)}" for words, rows in differences.groupby(places, sort=False))
+    """Say something of the comparisons of each place, once for places of which the same is said."""
+    places: dict[str, list[str]] = {}
+    for words, rows in differences.groupby([place(row) for row in as_rows(differences)], sort=False):
+        places.setdefault(say(rows), []).append(str(words))
+    return "; ".join(f"{' and '.join(words)}, {said}" for said, words in places.items())
 
 
 def by_dataset(differences: pd.DataFrame, say: Callable[[pd.DataFrame], str]) -> str:

@@ -40,8 +40,8 @@ def wall_clock_answer(costs: pd.DataFrame) -> str:
         costs: as `speaking_costs` gives them.
     """
     parts = [_of_dataset(str(dataset), rows) for dataset, rows in costs.groupby("dataset", sort=False)]
-    theirs = "; ".join(f"{ratio:.1f} times at {100 * budget:g} %" for budget, ratio in published_ratios().items())
-    paper = f"Pre-training with LCMat-S takes, of the seconds with the cheapest method, {theirs}."
+    theirs = ", ".join(f"{ratio:.1f} times at {100 * budget:g} %" for budget, ratio in published_ratios().items())
+    paper = f"The seconds of pre-training and choice by LCMat-S are those with the cheapest method {theirs}."
     answers = {
         "What does choosing cost, beside training the network that it looks at?": " ".join(parts),
         "And in the paper?": paper if parts else "",

@@ -121,9 +121,7 @@ Markdown(f"{describe_runs(runs)} {unrecorded(runs, 'condensation', 'cpu')}")
 # %% tags=["remove-input"]
 for (dataset, ipc), rows in to_random.groupby(["dataset", "ipc"], sort=False):
     text = report.describe_differences(rows, "random images")
-    display(
-        Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}")
-    )
+    display(Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}"))
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each difference to random images", "code_prompt_hide": "Hide the differences"}
 if len(to_random):
@@ -147,9 +145,7 @@ else:
 # %% tags=["remove-input"]
 for (dataset, ipc), rows in to_alone.groupby(["dataset", "ipc"], sort=False):
     text = report.describe_differences(rows, "gradients alone")
-    display(
-        Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}")
-    )
+    display(Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}"))
 
 # %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each difference to gradients alone", "code_prompt_hide": "Hide the differences"}
 if len(to_alone):
@@ -189,9 +185,7 @@ if len(order):
 # %% tags=["remove-input"]
 for (dataset, ipc), rows in to_control.groupby(["dataset", "ipc"], sort=False):
     text = report.describe_differences(rows, "the mean control")
-    display(
-        Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}")
-    )
+    display(Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}"))
 differences_table(to_control, "to-control") if len(to_control) else report.not_run(
     "LCMat-C and the mean control have not been run with the same seeds."
 )
