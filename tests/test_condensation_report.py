@@ -75,7 +75,8 @@ def test_the_sentence_names_who_is_higher():
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
     text = describe_differences(found[found["ipc"] == 10], "random images")
     assert text == (
-        "Of 3 configurations compared with random images, 3 are shown to be more accurate (LCMat-C, ρ = 10, +4.0 points; "
+        "Of 3 configurations compared with random images, 3 are shown to be more accurate (LCMat-C, ρ = 10, "
+        "+4.0 points; "
         "Mean control, ρ = 10, +3.5 points; Gradients alone, +2.0 points) and none is shown to be less accurate."
     )
 

@@ -72,7 +72,8 @@ def test_several_comparisons_are_one_sentence():
     found = differences(*rows, ("E", "x", WORSE, 0.02), ("F", "x", OPEN, 1.0))
     assert sentences.describe_differences(found, "it all") == (
         "Of 6 configurations compared with it all, 4 are shown to be more accurate (B, +5.0 points; D, +4.0 points; "
-        "C, +3.0 points; and 1 more) and 1 is shown to be less accurate (E, -9.0 points), while the seeds cannot tell the "
+        "C, +3.0 points; and 1 more) and 1 is shown to be less accurate (E, -9.0 points), while the seeds "
+        "cannot tell the "
         "other 1 from it after Holm's correction."
     )
     undecided = differences(("E", "x", OPEN, 1.0), ("F", "x", Interval(-2.0, -9.0, 5.0, 5), 1.0))
@@ -104,7 +105,8 @@ def test_digits_are_silent_where_others_speak_and_single_seeds_where_others_are_
 def test_the_smallest_difference_is_the_median_half_width():
     found = differences(("A", "a", BETTER, 0.0), ("B", "b", WORSE, 0.0), ("C", "c", OPEN, 1.0), ("D", "d", ONE, 1.0))
     assert sentences.resolution(found) == (
-        "On Digits, half of the 95 % intervals reach further than 1.5 points to either side (n = 5), so smaller differences "
+        "On Digits, half of the 95 % intervals reach further than 1.5 points to either side (n = 5), so "
+        "smaller differences "
         "cannot be told from chance."
     )
     assert sentences.resolution(found[3:]) == "No comparison has two seeds, so nothing is shown."
@@ -115,11 +117,15 @@ def test_the_answer_about_selection():
     at_five = differences((DEFINED, "lcmat-s", OPEN, 1.0), fraction=0.05)
     radii = differences(("LCMat-S, ρ = 0.5", "lcmat-s", OPEN, 1.0))
     assert page_answers.selection_answer(pd.concat([at_one, at_five]), radii).split("\n\n") == [
-        "**Does LCMat-S beat uniform selection?** In 1 of 2 comparisons. On Digits, at 1 % of the images it is 3.0 points "
-        "more accurate than uniform selection (95 % interval +2.0 to +4.0, n = 5); at 5 % of the images it cannot be told "
+        "**Does LCMat-S beat uniform selection?** In 1 of 2 comparisons. On Digits, at 1 % of the images it "
+        "is 3.0 points "
+        "more accurate than uniform selection (95 % interval +2.0 to +4.0, n = 5); at 5 % of the images it "
+        "cannot be told "
         "from uniform selection with 5 seeds (+0.5 points, 95 % interval -1.0 to +2.0).",
-        "**Does any other method?** On Digits, of 2 configurations compared with uniform selection, none is shown to be "
-        "more accurate and 1 is shown to be less accurate (Craig, -9.0 points), while the seeds cannot tell the other 1 "
+        "**Does any other method?** On Digits, of 2 configurations compared with uniform selection, none is "
+        "shown to be "
+        "more accurate and 1 is shown to be less accurate (Craig, -9.0 points), while the seeds cannot tell "
+        "the other 1 "
         "from it after Holm's correction.",
         "**Does a radius above zero help LCMat-S?** On Digits, LCMat-S, ρ = 0.5 cannot be told from gradient matching "
         "alone (ρ = 0) with 5 seeds (+0.5 points, 95 % interval -1.0 to +2.0).",
@@ -132,13 +138,15 @@ def test_the_answer_about_condensation():
     undecided = differences(("LCMat-C, ρ = 10", "lcmat-c", OPEN, 1.0), ipc=10)
     first, second, third, use = page_answers.condensation_answer(random, undecided, undecided).split("\n\n")
     assert first.endswith(
-        "Yes. On Digits, with 10 images per class it is 3.0 points more accurate than random images (95 % interval +2.0 to "
+        "Yes. On Digits, with 10 images per class it is 3.0 points more accurate than random images (95 % "
+        "interval +2.0 to "
         "+4.0, n = 5)."
     )
     assert "it cannot be told from gradients alone with 5 seeds" in second
     assert "it cannot be told from the mean control with 5 seeds" in third
     assert use == (
-        "**What to use?** On Digits, with 10 images per class, use k-Center, which is 5.0 points more accurate than random "
+        "**What to use?** On Digits, with 10 images per class, use k-Center, which is 5.0 points more "
+        "accurate than random "
         "images (95 % interval +4.0 to +6.0, n = 5)."
     )
 
@@ -155,14 +163,16 @@ def test_the_answer_about_hard_conditions():
         "**Which methods suffer from wrong labels?** On Digits, with 30 % wrong labels, of 2 conf"
     )
     assert suffering.endswith(
-        "Where 30 % of all labels are wrong, so are 98 % of those that EL2N chooses and 50 % of those that LCMat-S chooses "
+        "Where 30 % of all labels are wrong, so are 98 % of those that EL2N chooses and 50 % of those that "
+        "LCMat-S chooses "
         "and 31 % of those that Uniform chooses."
     )
     assert "No. On Digits, with 10 % wrong labels it is 9.0 points less accurate" in own
     assert "Craig, across classes is 3.0 points more accurate than uniform selection within classes" in classes
     assert use == (
         "**What to use?** On Digits, with 10 % wrong labels and with 30 % wrong labels, use uniform selection, because "
-        "nothing is shown to be more accurate. On Digits, with classes that differ by a factor of 10, use Craig, across "
+        "nothing is shown to be more accurate. On Digits, with classes that differ by a factor of 10, use "
+        "Craig, across "
         "classes, which is 3.0 points more accurate than uniform selection within classes (95 % interval +2.0 to +4.0, "
         "n = 5)."
     )
@@ -176,11 +186,13 @@ def test_the_answer_about_robustness():
     counts = pd.DataFrame([[0, 5, 9], [7, 0, 8], [3, 4, 0]], index=names, columns=names)
     first, second = page_answers.robustness_answer(crossed, counts, differences(OWN)).split("\n\n")
     assert first.endswith(
-        "On Digits, it cannot be told from uniform selection with 5 seeds when the selecting architecture itself learns "
+        "On Digits, it cannot be told from uniform selection with 5 seeds when the selecting architecture "
+        "itself learns "
         "(+0.5 points, 95 % interval -1.0 to +2.0), when convnet learns (+0.5 points, 95 % interval -1.0 to +2.0)."
     )
     assert second.endswith(
-        "(95 % interval +2.0 to +4.0, n = 5). It wins more often than it loses against 2 of 2 methods (Uniform, Craig); "
+        "(95 % interval +2.0 to +4.0, n = 5). It wins more often than it loses against 2 of 2 methods "
+        "(Uniform, Craig); "
         "against uniform selection it wins 7 comparisons and loses 5."
     )
 
@@ -209,7 +221,8 @@ def test_the_answer_about_seconds():
     costs = wall_clock.speaking_costs(wall_clock.with_ratio(pd.DataFrame(rows).astype({"evidence": float})))
     ours, theirs = wall_clock.wall_clock_answer(costs).split("\n\n")
     assert ours.endswith(
-        "On Digits, training the selecting network takes 4 s; with the choice by LCMat-S it is 1.25 times that at 5 %. Most "
+        "On Digits, training the selecting network takes 4 s; with the choice by LCMat-S it is 1.25 times "
+        "that at 5 %. Most "
         "of all methods takes GraNd, 2.00 times that at 5 % (medians over 5 seeds)."
     )
     assert "2.3 times at 0.1 %, 3.1 times at 1 %, 7.1 times at 10 %" in theirs  # read off appendix D.2
@@ -235,8 +248,12 @@ def test_a_page_of_one_seed_decides_nothing_and_passes_over_what_diverged(page, 
         for run in studies[name]:
             if run.seed == 0:
                 status = "diverged" if run.method == "craig" else "done"
-                seconds = {"selector": 2.0, "selection": 1.0, "training": 3.0}
-                records.write(make_record(status=status, **run.canonical()).model_copy(update={"seconds": seconds}))
+                record = make_record(status=status, **run.canonical())
+                wrong = {"coreset_size": 100.0, "wrong_labels_percent": 100 * (run.label_noise or 0.0)}
+                changes = {"seconds": {"selector": 2.0, "selection": 1.0, "training": 3.0}}
+                if status == "done":
+                    changes["metrics"] = {**record.metrics, **wrong}
+                records.write(record.model_copy(update=changes))
     shown = text_of(page, monkeypatch)
     assert ("Not run yet" in shown) is (page == "sensitivity")
     assert "Craig" not in shown.partition("What this page")[0] or page == "robustness"

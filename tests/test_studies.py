@@ -82,7 +82,8 @@ def test_what_a_profile_asks_for_and_nobody_ran_is_counted():
     done = [make_record(**run.canonical()) for run in study.runs if run.method != "adacore"]
     text = studies.unrecorded(report.runs_frame(done), "selection", "cpu")
     assert text == (
-        "20 of 340 runs of the profile `cpu` are not recorded yet; `lcmat sweep --profile cpu --study selection` runs them."
+        "20 of 340 runs of the profile `cpu` are not recorded yet; `lcmat sweep --profile cpu --study "
+        "selection` runs them."
     )
     done += [make_record(**run.canonical()) for run in study.runs if run.method == "adacore"]
     whole = studies.unrecorded(report.runs_frame(done), "selection", "cpu")

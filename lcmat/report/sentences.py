@@ -144,7 +144,8 @@ def to_use(differences: pd.DataFrame, baseline: str) -> str:
 def at_each(differences: pd.DataFrame, place: Callable[[Row], str], say: Callable[[pd.DataFrame], str]) -> str:
     """Say something of the comparisons of each place, once for places of which the same is said."""
     places: dict[str, list[str]] = {}
-    for words, rows in differences.groupby([place(row) for row in as_rows(differences)], sort=False):
+    names = pd.Series([place(row) for row in as_rows(differences)], differences.index)
+    for words, rows in differences.groupby(names, sort=False):
         places.setdefault(say(rows), []).append(str(words))
     return "; ".join(f"{' and '.join(words)}, {said}" for said, words in places.items())
 

@@ -88,7 +88,8 @@ def wins(runs: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
 
 def means_by(runs: pd.DataFrame, metric: str, *columns: str) -> pd.DataFrame:
     """Mean of a metric over seeds, a row for each method and a column for each value of the other columns."""
-    known = done_runs(runs).dropna(subset=[metric])
+    done = done_runs(runs)
+    known = done.reindex(columns=[*dict.fromkeys((*done.columns, metric))]).dropna(subset=[metric])
     return known.assign(value=known[metric].astype(float)).pivot_table(
         index="method", columns=list(columns), values="value", aggfunc="mean", sort=False
     )

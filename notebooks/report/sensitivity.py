@@ -22,9 +22,9 @@ from lcmat.config.registry import METHODS
 from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.report.page_answers import sensitivity_answer
+from lcmat.report.plots import draw_band
 from lcmat.report.runs import ACCURACY
 from lcmat.report.sentences import against, resolution
-from lcmat.report.statistics import mean_interval
 from lcmat.report.studies import study_runs
 
 figures.use_style()
@@ -69,11 +69,8 @@ Markdown(
 if len(grouped):
     figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.5, 3.0))
     base = report.done_runs(plain[plain["method"] == "uniform"])
-    band = mean_interval([float(value) for value in base[ACCURACY]])
-    ax.axhspan(
-        band.low, band.high, color=figures.PAPER_GREY, alpha=0.4, linewidth=0,
-        label=f"Uniform (n = {band.n})",
-    )  # fmt: skip
+    if len(base):
+        draw_band(ax, [float(value) for value in base[ACCURACY]], "Uniform")
     radii = [float(rho) for rho in grouped["rho"]]
     figures.plot_accuracy(ax, radii, list(grouped[ACCURACY]), method="LCMat-S")
     ax.set(xscale="linear", xlabel="radius ρ", ylabel="test accuracy (%)")
