@@ -5,6 +5,7 @@ import hashlib
 import http.server
 import importlib.util
 import io
+import itertools
 import re
 import threading
 from pathlib import Path
@@ -18,6 +19,7 @@ import yaml
 from PIL import Image
 
 from lcmat.book.chapters import output_of, sources
+from lcmat.book.publishing import HIDDEN
 from lcmat.files.home import repository
 
 ROOT = Path(__file__).parents[1]
@@ -84,12 +86,25 @@ def cells(source, kind):
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)
 def test_chapters_parse_and_start_with_a_title_and_a_header_box(source):
-    """Pages of results may open with what was found instead of the box."""
+    """Pages of results open with what was found instead of the box."""
     first = cells(source, "markdown")[0].source
     assert first.startswith("# ")
-    assert "{admonition}" in first or "answer(" in cells(source, "code")[1].source
+    assert "{admonition}" in first or source.parent.name == "report"
     for cell in cells(source, "code"):
         compile(cell.source, str(source), "exec")
+
+
+@pytest.mark.parametrize(
+    "source", [path for path in SOURCES if path.parent.name == "report"], ids=lambda path: path.stem
+)
+def test_pages_of_results_show_something_computed_before_their_box_and_no_code(source):
+    """The answer comes right after the title, without a button that would show the code behind it."""
+    title, *others = jupytext.read(source).cells
+    opening = list(itertools.takewhile(lambda cell: cell.cell_type == "code", others))
+    assert title.source.count("\n") == 0
+    tags = [set(cell.metadata.get("tags", [])) for cell in opening]
+    assert {"remove-input"} in tags and all(each & {"remove-cell", "remove-input"} for each in tags)
+    assert all(HIDDEN & set(cell.metadata.get("tags", [])) for cell in others if cell.cell_type == "code")
 
 
 @pytest.mark.parametrize("source", SOURCES, ids=lambda path: path.stem)

@@ -14,9 +14,10 @@ from lcmat.measurements import condensation_tuning as tuning
 from lcmat.records import measurements
 from lcmat.report import condensation as page
 from lcmat.report import figures
-from lcmat.report.paired import describe_differences, paired_to
+from lcmat.report.paired import paired_to
 from lcmat.report.plots import draw_differences, draw_strengths
 from lcmat.report.runs import ACCURACY, group_seeds
+from lcmat.report.sentences import describe_differences
 from lcmat.report.statistics import mean_interval
 from lcmat.report.tables import accuracy_table, differences_table
 from lcmat.report.verdicts import seeds_to_tell
@@ -73,8 +74,11 @@ def test_the_sentence_names_who_is_higher():
     runs, _ = frame()
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
     text = describe_differences(found[found["ipc"] == 10], "random images")
-    assert "Of 3 comparisons with random images, 3 came out higher, 0 lower" in text
-    assert "Higher: Gradients alone; LCMat-C, ρ = 10; Mean control, ρ = 10." in text
+    assert text == (
+        "Of 3 configurations compared with random images, 3 are shown to be more accurate (LCMat-C, ρ = 10, "
+        "+4.0 points; "
+        "Mean control, ρ = 10, +3.5 points; Gradients alone, +2.0 points) and none is shown to be less accurate."
+    )
 
 
 def test_another_tested_network_is_another_setting():
@@ -157,7 +161,7 @@ def test_what_is_not_shown_needs_more_seeds_than_it_has():
         r"<td[^>]*>(\d+)</td>\s*</tr>", differences_table(found, "g", page.CONDENSATION, needed=True).as_raw_html()
     )
     assert sorted(map(int, needed))[0] == 3 < sorted(map(int, needed))[1]
-    assert "Of those not named, 5 differ by more on average" in describe_differences(found, "random images")
+    assert "1 is shown to be more accurate (LCMat-C" in describe_differences(found, "random images")
 
 
 def test_tables_and_figures_of_a_page_with_runs():

@@ -77,13 +77,24 @@ def test_stages_are_medians_over_seeds():
     assert stage_seconds([]).empty and set(STAGES) < set(stage_seconds([]).columns)
 
 
-def test_what_a_profile_asks_for_and_nobody_ran_is_named():
+def test_what_a_profile_asks_for_and_nobody_ran_is_counted():
     study = next(study for study in PROFILES["cpu"].studies if study.name == "selection")
     done = [make_record(**run.canonical()) for run in study.runs if run.method != "adacore"]
     text = studies.unrecorded(report.runs_frame(done), "selection", "cpu")
     assert text == (
-        f"Of {len(study.runs)} runs that the profile `cpu` asks for, 20 are not recorded: "
-        "AdaCore at 0.1 % (10 runs); AdaCore at 1 % (10 runs)."
+        "20 of 340 runs of the profile `cpu` are not recorded yet; `lcmat sweep --profile cpu --study "
+        "selection` runs them."
     )
     done += [make_record(**run.canonical()) for run in study.runs if run.method == "adacore"]
-    assert studies.unrecorded(report.runs_frame(done), "selection", "cpu").startswith(f"All {len(study.runs)} runs")
+    whole = studies.unrecorded(report.runs_frame(done), "selection", "cpu")
+    assert whole == "All 340 runs of the profile `cpu` are recorded."
+
+
+def test_runs_are_described_by_their_state():
+    runs = [make_record(), make_record(seed=1, status="diverged"), make_record(seed=2, fingerprint="f" * 16)]
+    assert studies.describe_runs(report.runs_frame(runs[:2])) == (
+        "2 runs are recorded; 1 of them diverged; all were made by the present code."
+    )
+    assert "3 runs are recorded; 1 of them diverged; **1 were made by other" in studies.describe_runs(
+        report.runs_frame(runs)
+    )

@@ -5,7 +5,7 @@ from lcmat.files.extras import require
 require("run", "great_tables", "IPython", "matplotlib", "pandas", "seaborn")
 
 from lcmat.report.execution import executions
-from lcmat.report.paired import describe_differences, paired_to, paired_to_baseline
+from lcmat.report.paired import paired_to, paired_to_baseline
 from lcmat.report.plots import draw_differences, draw_strengths, plot_selector_age, plot_setting
 from lcmat.report.protocol import paper_parameters
 from lcmat.report.published import compare, read_published, verdict_counts
@@ -18,6 +18,7 @@ from lcmat.report.runs import (
     with_default_selector,
 )
 from lcmat.report.schemes import method_label
+from lcmat.report.sentences import describe_differences
 from lcmat.report.tables import (
     accuracy_table,
     counts_table,

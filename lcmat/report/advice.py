@@ -15,6 +15,7 @@ from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import SIGNIFICANCE, paired_to, paired_to_baseline, setting_key, testable
 from lcmat.report.runs import as_defined, as_rows, with_default_selector
 from lcmat.report.schemes import SELECTION, Scheme
+from lcmat.report.sentences import shown
 from lcmat.report.statistics import Interval
 from lcmat.report.studies import study_runs
 
@@ -115,8 +116,7 @@ def advise(situation: Situation, dataset: str) -> Advice:
     keys = setting_key(rows, situation.scheme.setting)
     rows = rows[keys == keys.value_counts(sort=False).idxmax()]
     listed = as_rows(rows)
-    better = [row for row in listed if row["adjusted_p"] < SIGNIFICANCE and row["interval"].mean > 0]
-    best = max(better, key=lambda row: row["interval"].mean, default=None)
+    best = next(iter(as_rows(shown(rows)[0])), None)
     ours = next((row for row in listed if row["label"] == situation.own), None)
     setting = situation.scheme.describe(listed[0])
     use, gain = (situation.baseline, None) if best is None else (best["label"], best["interval"])

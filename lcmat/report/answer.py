@@ -12,13 +12,11 @@ from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, ledger, setting_text, s
 from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows
+from lcmat.report.sentences import RECOMPUTED, against, questions
 from lcmat.report.statistics import Interval
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
-
-RECOMPUTED = "digits"
-"""Its records are made anew by each build, and speak only where no others do."""
 
 PAPER_WIDTH = 64
 HEADLINE_FRACTION = 0.01
@@ -43,7 +41,7 @@ def answer(rows: pd.DataFrame) -> str:
         Markdown, three paragraphs.
     """
     if rows.empty:
-        return "**Not run yet.** The runs that answer are `lcmat sweep --profile cpu --study ledger`."
+        return questions({}, "lcmat sweep --profile cpu --study ledger")
     by_label = {row["label"]: row for row in as_rows(rows)}
     defined, code = by_label[DEFINED], by_label[AS_CODE]
     found = (
@@ -55,7 +53,7 @@ def answer(rows: pd.DataFrame) -> str:
         "Why did the paper find that it does?": _why(rows, code),
         "What to use?": _advice(rows),
     }
-    return "\n\n".join(f"**{question}** {text}" for question, text in parts.items())
+    return questions(parts, "")
 
 
 def published_gain(dataset: str, fraction: float) -> float | None:
@@ -76,18 +74,8 @@ def _rank(row: pd.Series) -> tuple[bool, bool, bool, bool]:
 
 
 def _against(row: dict[str, Any]) -> str:
-    interval: Interval = row["to_uniform"]
-    accuracies = f"{row['accuracy']:.1f} % against {row['uniform']:.1f} % test accuracy"
-    if interval.n < 2:
-        return f"was {_more(interval.mean)} in the one run there is: {accuracies}"
-    spread = f"95 % interval of the difference {interval.low:+.1f} to {interval.high:+.1f}, n = {interval.n}"
-    if not interval.excludes_zero:
-        return f"cannot be told from it with {interval.n} seeds: {accuracies} ({spread})"
-    return f"is {_more(interval.mean)}: {accuracies} ({spread})"
-
-
-def _more(points: float) -> str:
-    return f"{abs(points):.1f} points {'more' if points > 0 else 'less'} accurate"
+    accuracies = f": {row['accuracy']:.1f} % against {row['uniform']:.1f} % test accuracy"
+    return against(row["to_uniform"], "uniform selection", values=accuracies)
 
 
 def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:

@@ -9,9 +9,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from lcmat.files.paths import atomic_write
-from lcmat.report.answer import RECOMPUTED
 from lcmat.report.runs import ACCURACY
 from lcmat.report.schemes import SELECTION, method_label
+from lcmat.report.sentences import RECOMPUTED
 from lcmat.report.tables import not_run, table
 
 if TYPE_CHECKING:

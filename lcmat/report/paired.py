@@ -1,4 +1,4 @@
-"""Differences paired by seed and corrected for their number, and the sentence that states them.
+"""Differences paired by seed and corrected for their number; `lcmat.report.sentences` states them in words.
 
 Two ways to choose what is compared: every configuration with one baseline (`paired_to_baseline`, `paired_to`), which
 Holm's correction takes setting by setting, or named pairs of configurations (`label_differences`), which it takes
@@ -111,51 +111,6 @@ def with_holm(rows: Iterable[tuple[str, str, str, PairedDifference]]) -> pd.Data
 def testable(differences: pd.DataFrame) -> pd.DataFrame:
     """Keep the rows that have two pairs or more: one pair tests nothing."""
     return differences[differences["interval"].map(lambda interval: interval.n > 1).astype(bool)]
-
-
-def describe_differences(differences: pd.DataFrame, baseline_title: str = "uniform selection") -> str:
-    """State in words which configurations differ from the baseline after Holm's correction, and which do not."""
-    if differences.empty:
-        return f"No configuration has been run with the same seeds as {baseline_title} (not run)."
-    if len(differences) == 1:
-        return _describe_one(differences.iloc[0], baseline_title)
-    means = differences["interval"].map(lambda interval: interval.mean)
-    significant = differences["adjusted_p"] < SIGNIFICANCE
-    above, below = (significant & (means > 0)), (significant & (means < 0))
-    counts = (
-        f"Of {len(differences)} comparisons with {baseline_title}, {above.sum()} came out higher, {below.sum()} lower "
-    )
-    rest = (
-        f"at Holm-corrected p < {SIGNIFICANCE:g}; {(~significant).sum()} show no difference that these seeds can tell."
-    )
-    extremes = f" The mean differences lie between {means.min():+.2f} and {means.max():+.2f} percentage points."
-    named = _named("Higher", differences[above]) + _named("Lower", differences[below])
-    return counts + rest + extremes + named + _larger_unnamed(means, significant)
-
-
-def _describe_one(row: pd.Series, baseline_title: str) -> str:
-    interval, significant = row["interval"], row["adjusted_p"] < SIGNIFICANCE
-    words = ("higher" if interval.mean > 0 else "lower") if significant else "no difference that these seeds can tell"
-    return (
-        f"{row['label']} against {baseline_title}: {interval.mean:+.2f} percentage points "
-        f"({interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n}), {words}."
-    )
-
-
-def _larger_unnamed(means: pd.Series, significant: pd.Series) -> str:
-    """A warning that who is named depends on the spread too: being shown is not being the largest."""
-    larger = int((means[~significant].abs() > means[significant].abs().min()).sum())
-    return f" Of those not named, {larger} differ by more on average, with wider intervals." if larger else ""
-
-
-def _named(word: str, differences: pd.DataFrame) -> str:
-    if differences.empty:
-        return ""
-    parts = []
-    for label, rows in differences.groupby("label", sort=False):
-        fractions: Iterable[float] = rows.get("fraction", ())
-        parts.append(" at ".join(filter(None, [str(label), ", ".join(f"{100 * each:g} %" for each in fractions)])))
-    return f" {word}: {'; '.join(parts)}."
 
 
 def _on_common_seeds(

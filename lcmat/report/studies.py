@@ -2,14 +2,12 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 
 import pandas as pd
 
 from lcmat.config.registry import METHODS
 from lcmat.report.runs import ACCURACY, done_runs
-from lcmat.report.schemes import method_label
 from lcmat.sweep.profiles import PROFILES
 
 
@@ -30,21 +28,39 @@ def study_runs(runs: pd.DataFrame, name: str) -> pd.DataFrame:
     return runs[runs["key"].isin(keys)]
 
 
-def unrecorded(runs: pd.DataFrame, name: str, profile: str) -> str:
-    """Say which configurations of a profile's study have fewer seeds on record than the profile asks for.
+def describe_runs(runs: pd.DataFrame) -> str:
+    """Say in Markdown how many runs a page shows, how many of them diverged, and whether today's code made them.
 
     Args:
         runs: as `lcmat.report.runs_frame` gives it.
-        name: of a study of selection.
+    """
+    diverged, stale = int((runs["status"] != "done").sum()), int(runs["stale"].sum())
+    made = (
+        f"**{stale} were made by other code than the present**: the table at the end says which, and to renew one, "
+        "delete its record and repeat its `lcmat run`."
+        if stale
+        else "all were made by the present code."
+    )
+    return f"{len(runs)} runs are recorded; {diverged} of them diverged; {made}"
+
+
+def unrecorded(runs: pd.DataFrame, name: str, profile: str) -> str:
+    """Say how many runs of a profile's study are not on record, and which command makes them.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it.
+        name: of the study.
         profile: that has it.
     """
-    study = next(study for study in PROFILES[profile].studies if study.name == name)
-    missing = [run.canonical() for run in study.runs if run.key not in set(runs["key"])]
+    (study,) = (study for study in PROFILES[profile].studies if study.name == name)
+    known = set(runs["key"])
+    missing = sum(run.key not in known for run in study.runs)
     if not missing:
-        return f"All {len(study.runs)} runs that the profile `{profile}` asks for are recorded."
-    labels = Counter(f"{method_label(run['method'], run)} at {100 * run['fraction']:g} %" for run in missing)
-    parts = "; ".join(f"{label} ({count} runs)" for label, count in labels.items())
-    return f"Of {len(study.runs)} runs that the profile `{profile}` asks for, {len(missing)} are not recorded: {parts}."
+        return f"All {len(study.runs)} runs of the profile `{profile}` are recorded."
+    return (
+        f"{missing} of {len(study.runs)} runs of the profile `{profile}` are not recorded yet; "
+        f"`lcmat sweep --profile {profile} --study {name}` runs them."
+    )
 
 
 def wins(runs: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
@@ -72,7 +88,8 @@ def wins(runs: pd.DataFrame, configuration: Sequence[str]) -> pd.DataFrame:
 
 def means_by(runs: pd.DataFrame, metric: str, *columns: str) -> pd.DataFrame:
     """Mean of a metric over seeds, a row for each method and a column for each value of the other columns."""
-    known = done_runs(runs).dropna(subset=[metric])
+    done = done_runs(runs)
+    known = done.reindex(columns=[*dict.fromkeys((*done.columns, metric))]).dropna(subset=[metric])
     return known.assign(value=known[metric].astype(float)).pivot_table(
         index="method", columns=list(columns), values="value", aggfunc="mean", sort=False
     )

@@ -12,7 +12,74 @@
 
 # %% [markdown]
 # # Condensation benchmark
-#
+
+# %% tags=["remove-cell"]
+from functools import partial
+
+import matplotlib.pyplot as plt
+import pandas as pd
+from IPython.display import Markdown, display
+
+from lcmat import report
+from lcmat.config.condensation_defaults import DATASET_SETTINGS, TUNED
+from lcmat.config.datasets import DATASETS
+from lcmat.measurements import condensation_evaluation as evaluation
+from lcmat.measurements import condensation_tuning as tuning
+from lcmat.measurements import kinds
+from lcmat.records.record import load_all
+from lcmat.report import condensation as page
+from lcmat.report import figures
+from lcmat.report.page_answers import condensation_answer
+from lcmat.report.page_check import plain_means
+from lcmat.report.runs import ACCURACY
+from lcmat.report.sentences import resolution
+from lcmat.report.studies import describe_runs, study_runs, unrecorded
+
+figures.use_style()
+differences_table = partial(
+    report.differences_table, scheme=page.CONDENSATION, needed=True
+)
+paired_to = partial(report.paired_to, scheme=page.CONDENSATION)
+
+records, problems = load_all(experiment="condensation")
+recorded = page.condensation_frame(records)
+main, crossed, varied = (
+    study_runs(recorded, name)
+    for name in (
+        "condensation",
+        "condensation-cross-architecture",
+        "condensation-sensitivity",
+    )
+)
+runs = recorded[recorded["key"].isin({*main["key"], *crossed["key"], *varied["key"]})]
+
+to_random = paired_to(main, main["method"] == "random")
+alone = (main["method"] == "lcmat-c") & (main["rho"] == 0)
+learnt = main[alone | ~main["method"].isin(list(page.REAL_TITLES))]
+to_alone = paired_to(learnt, alone[learnt.index])
+pair = main[
+    (main["method"] == "lcmat-c") & (main["rho"] != 0)
+    | (main["method"] == "mean-control")
+]
+to_control = paired_to(pair, pair["method"] == "mean-control")
+
+# %% tags=["remove-input"]
+if problems:
+    display(report.problems_notice(problems))
+Markdown(condensation_answer(to_random, to_alone, to_control))
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of each method to random images in percentage points with its interval, one row for each method, one panel for each data set and number of images per class, with a vertical line at zero."}, "figure": {"name": "fig-condensation-random", "caption": "Test accuracy with the images of each method minus that with random images of the same seed: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. Herding and k-center are real images too. CIFAR-10 is the JPEG q75 copy where the provenance below says so."}}
+if len(to_random):
+    report.draw_differences(to_random, ["dataset", "ipc"], scheme=page.CONDENSATION)
+    plt.show()
+else:
+    display(
+        report.not_run(
+            "No method has been run with the same seeds as random images: lcmat sweep --profile smoke"
+        )
+    )
+
+# %% [markdown]
 # ```{admonition} What this page reproduces
 # :class: note
 # - **Paper:** Tables 4 and 5, on data sets, networks and schedules that suit the machine at hand.
@@ -38,58 +105,169 @@
 # 3. for "it is the curvature that helps": the same for its difference to the mean control, which pulls as hard and knows
 #    nothing of curvature.
 
-# %% tags=["hide-cell"]
-from functools import partial
-
-import matplotlib.pyplot as plt
-import pandas as pd
-from great_tables import GT
-from IPython.display import Markdown, display
-
-from lcmat import report
-from lcmat.config.condensation_defaults import DATASET_SETTINGS, TUNED
-from lcmat.measurements import condensation_evaluation as evaluation
-from lcmat.measurements import condensation_tuning as tuning
-from lcmat.measurements import kinds
-from lcmat.records.record import load_all
-from lcmat.report import condensation as page
-from lcmat.report import figures
-from lcmat.report.page_check import plain_means
-from lcmat.report.runs import ACCURACY
-from lcmat.report.studies import study_runs
-
-figures.use_style()
-differences_table = partial(
-    report.differences_table, scheme=page.CONDENSATION, needed=True
-)
-
 # %% [markdown]
 # ## Records
 
-# %% tags=["hide-input"]
-records, problems = load_all(experiment="condensation")
-recorded = page.condensation_frame(records)
-main, crossed, varied = (
-    study_runs(recorded, name)
-    for name in (
-        "condensation",
-        "condensation-cross-architecture",
-        "condensation-sensitivity",
-    )
-)
-runs = recorded[recorded["key"].isin({*main["key"], *crossed["key"], *varied["key"]})]
+# %% tags=["remove-input"]
+Markdown(f"{describe_runs(runs)} {unrecorded(runs, 'condensation', 'cpu')}")
 
-if problems:
-    display(report.problems_notice(problems))
-diverged, stale = int((runs["status"] != "done").sum()), int(runs["stale"].sum())
-Markdown(
-    f"{len(runs)} runs are recorded; {diverged} of them diverged. "
-    + (
-        f"**{stale} were made by other code than the present**; the table at the end says which."
-        if stale
-        else "All were made by the present code."
+# %% [markdown]
+# ## Do learnt images beat random ones?
+#
+# Both runs of a pair share the seed: the images that the learning starts from *are* the random images of that seed, and the
+# tested networks begin with the same weights. Intervals are paired t intervals; p-values are corrected by {cite:t}`holm1979`
+# for all configurations that are compared with the same random images.
+
+# %% tags=["remove-input"]
+for (dataset, ipc), rows in to_random.groupby(["dataset", "ipc"], sort=False):
+    text = report.describe_differences(rows, "random images")
+    display(Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}"))
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each difference to random images", "code_prompt_hide": "Hide the differences"}
+if len(to_random):
+    display(differences_table(to_random, "to-random"))
+
+# %% [markdown]
+# ## Does matching variances help?
+#
+# The same test against gradients alone. *Seeds that suffice* is how many it would take for a difference to be shown in spite
+# of Holm's correction, however the other comparisons come out, if mean and spread stayed as they are.
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of LCMat-C and the other methods to gradients alone in percentage points with its interval, one panel for each data set and number of images per class."}, "figure": {"name": "fig-condensation-alone", "caption": "Test accuracy minus that of gradients alone, LCMat-C at radius 0 with a learning rate of its own: mean and 95 % paired t interval over the n seeds in the title. If the variance mattered for its curvature, LCMat-C would lie right of the line and the mean control would not."}}
+if len(to_alone):
+    report.draw_differences(to_alone, ["dataset", "ipc"], scheme=page.CONDENSATION)
+    plt.show()
+else:
+    display(
+        report.not_run("Nothing has been run with the same seeds as gradients alone.")
     )
+
+# %% tags=["remove-input"]
+for (dataset, ipc), rows in to_alone.groupby(["dataset", "ipc"], sort=False):
+    text = report.describe_differences(rows, "gradients alone")
+    display(Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}"))
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each difference to gradients alone", "code_prompt_hide": "Hide the differences"}
+if len(to_alone):
+    display(differences_table(to_alone, "to-alone"))
+
+# %% [markdown]
+# ## Do the methods come in the expected order?
+#
+# One would expect random < herding < DC < LCMat-C. Each step of this order is tested by itself, corrected by Holm over the
+# three steps of a data set and number of images.
+
+# %% tags=["remove-input"]
+order = page.order_differences(main, ["Random", "Herding", "DC", "LCMat-C"])
+shown = order[(order["adjusted_p"] < 0.05) & order["interval"].map(lambda i: i.low > 0)]
+whole = shown.groupby(["dataset", "ipc"]).size()
+complete = [
+    f"{DATASETS[dataset].title} at {ipc} images per class"
+    for (dataset, ipc), n in whole.items()
+    if n == 3
+]
+Markdown(
+    f"{len(shown)} of {len(order)} steps are shown by these seeds. The whole order is shown "
+    + (f"on {', '.join(complete)}." if complete else "nowhere.")
+) if len(order) else report.not_run(
+    "No two neighbours of the order have been run with the same seeds."
 )
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each step of the order", "code_prompt_hide": "Hide the steps"}
+if len(order):
+    display(differences_table(order, "order"))
+
+# %% [markdown]
+# ## Is it the curvature?
+#
+# LCMat-C against the control of equal strength.
+
+# %% tags=["remove-input"]
+for (dataset, ipc), rows in to_control.groupby(["dataset", "ipc"], sort=False):
+    text = report.describe_differences(rows, "the mean control")
+    display(Markdown(f"**{DATASETS[dataset].title}, {ipc} images per class.** {text}"))
+differences_table(to_control, "to-control") if len(to_control) else report.not_run(
+    "LCMat-C and the mean control have not been run with the same seeds."
+)
+
+# %% [markdown]
+# ## On another network
+#
+# The same images, another architecture trained on them (Table 5). On digits this network learns at a higher rate of its
+# own, chosen as *how the settings were found* says.
+
+# %% tags=["remove-input"]
+across = crossed[crossed["test_network"].notna()]
+to_random_across = paired_to(across, across["method"] == "random")
+for (dataset, network), rows in to_random_across.groupby(
+    ["dataset", "test_network"], sort=False
+):
+    text = report.describe_differences(rows, "random images")
+    display(Markdown(f"**{DATASETS[dataset].title}, tested on {network}.** {text}"))
+if to_random_across.empty:
+    display(report.not_run("No images have been tested on another network."))
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each difference on the other network", "code_prompt_hide": "Hide the differences"}
+if len(to_random_across):
+    display(differences_table(to_random_across, "across"))
+
+# %% [markdown]
+# ## How much do the settings matter?
+#
+# First $\rho$ alone, at the learning rate that LCMat-C chose, then the choices about which the paper is silent, one at a time.
+# These are test accuracies: nothing was chosen by them.
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Test accuracy of LCMat-C against rho on a logarithmic axis that includes zero, one panel for each data set, with error bars and the interval of random images as a grey band."}, "figure": {"name": "fig-condensation-rho", "caption": "Test accuracy of LCMat-C at ten images per class against the strength of the penalty, at the learning rate that LCMat-C chose; 0 is gradients alone at that rate. Error bars are 95 % t intervals over the number of seeds n in the legend, faint points single seeds; the grey band is the interval of random images."}}
+collected = report.group_seeds(varied, page.CONDENSATION)
+standard = collected[
+    (collected["method"] == "lcmat-c")
+    & collected["label"].str.fullmatch(r"LCMat-C, ρ = [0-9.e+]+|Gradients alone")
+]
+panels = [rows for _, rows in standard.groupby("dataset") if len(rows) > 1]
+if panels:
+    _, axes = plt.subplots(
+        1,
+        len(panels),
+        figsize=(figures.NARROW_INCHES * max(len(panels), 1.4), 3.0),
+        squeeze=False,
+    )
+    for ax, rows in zip(axes[0], panels, strict=True):
+        own = collected[
+            (collected["method"] == "random")
+            & (collected["dataset"] == rows["dataset"].iloc[0])
+        ]
+        report.draw_strengths(ax, rows, own[ACCURACY].iloc[0])
+    plt.show()
+else:
+    display(report.not_run("No strength of the penalty has been varied."))
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the mean accuracy of every setting", "code_prompt_hide": "Hide the means"}
+report.accuracy_table(collected, "sensitivity", page.CONDENSATION) if len(
+    collected
+) else report.not_run("No setting has been varied.")
+
+# %% [markdown]
+# Beside LCMat-C as it is, seed by seed, corrected by Holm over all rows of a data set. With so many rows and few seeds only
+# large effects can come out.
+
+# %% tags=["remove-input"]
+usual = varied.apply(page.condensation_label, axis=1) if len(varied) else []
+chosen = {
+    name: page.condensation_label(
+        {"method": "lcmat-c", "dataset": name, **TUNED[name]["lcmat-c"]}
+    )
+    for name in TUNED
+}
+to_usual = paired_to(varied, varied["dataset"].map(chosen) == usual)
+for dataset, rows in to_usual.groupby("dataset", sort=False):
+    text = report.describe_differences(rows, "LCMat-C as it is")
+    display(Markdown(f"**{DATASETS[dataset].title}.** {text}"))
+if to_usual.empty:
+    display(report.not_run("No setting has been varied."))
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each difference to LCMat-C as it is", "code_prompt_hide": "Hide the differences"}
+if len(to_usual):
+    display(differences_table(to_usual, "sensitivity-differences"))
 
 # %% [markdown]
 # ## How the settings were found
@@ -109,7 +287,7 @@ Markdown(
 # images, and all trials repeated. Then the other network of the section on architectures had learnt next to nothing at
 # the new rate, and got one of its own. A second table shows both choices.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the trials and what they chose", "code_prompt_hide": "Hide the trials"}
 stored = kinds.stored("condensation-tuning")
 
 
@@ -162,13 +340,9 @@ for name, content in stored.items():
             k: v for k, v in TUNED[name][competitor].items() if k in tuning.CHOSEN
         }
 assert len({row["Trials"] for row in rows}) == 1
-GT(pd.DataFrame(rows), id="tuning", groupname_col="group").tab_options(
-    table_font_size="13px",
-    data_row_padding="3px",
-    table_background_color="white",
-)
+report.table(rows, "tuning")
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(
     "\n".join(
         f"- {name}: {content['outer_iterations']} networks for each trial, seed {content['seed']}, "
@@ -178,7 +352,7 @@ Markdown(
     )
 )
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show how much tested networks scatter", "code_prompt_hide": "Hide the scatter"}
 tested = kinds.stored("condensation-evaluation")["digits"]
 settings = ["network", "width", "epochs", "rate", "ipc"]
 scattered = pd.DataFrame(tested["rows"]).groupby(settings, sort=False)
@@ -204,13 +378,11 @@ for ipc in evaluation.SIZES:
     assert set(crossed["evaluation_learning_rate"][crossed["dataset"] == "digits"]) <= {
         highest
     }
-GT(scatter, id="scatter").cols_label(
+report.table(scatter, "scatter").cols_label(
     ipc="images per class", rate="learning rate"
-).fmt_number(["mean", "deviation"], decimals=1).tab_options(
-    table_font_size="13px", data_row_padding="3px", table_background_color="white"
-)
+).fmt_number(["mean", "deviation"], decimals=1)
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input"]
 Markdown(
     f"Accuracy on {tested['held_out']} held-out training images of the digits after training on random images: mean of "
     f"{evaluation.DRAWS * evaluation.NETWORKS} networks, and standard deviation of networks trained on the same images "
@@ -218,188 +390,12 @@ Markdown(
 )
 
 # %% [markdown]
-# ## Do learnt images beat random ones?
-#
-# Both runs of a pair share the seed: the images that the learning starts from *are* the random images of that seed, and the
-# tested networks begin with the same weights. Intervals are paired t intervals; p-values are corrected by {cite:t}`holm1979`
-# for all configurations that are compared with the same random images.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean difference of each method to random images in percentage points with its interval, one row for each method, one panel for each data set and number of images per class, with a vertical line at zero."}, "figure": {"name": "fig-condensation-random", "caption": "Test accuracy with the images of each method minus that with random images of the same seed: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. Herding and k-center are real images too. CIFAR-10 is the JPEG q75 copy where the provenance below says so."}}
-to_random = report.paired_to(main, main["method"] == "random", scheme=page.CONDENSATION)
-if len(to_random):
-    report.draw_differences(to_random, ["dataset", "ipc"], scheme=page.CONDENSATION)
-    plt.show()
-else:
-    display(
-        report.not_run(
-            "No method has been run with the same seeds as random images: lcmat sweep --profile smoke"
-        )
-    )
-
-# %% tags=["hide-input"]
-for (dataset, ipc), rows in to_random.groupby(["dataset", "ipc"], sort=False):
-    text = report.describe_differences(rows, "random images")
-    display(Markdown(f"**{dataset}, {ipc} images per class.** {text}"))
-if len(to_random):
-    display(differences_table(to_random, "to-random"))
-
-# %% [markdown]
-# ## Does matching variances help?
-#
-# The same test against gradients alone. *Seeds that suffice* is how many it would take for a difference to be shown in spite
-# of Holm's correction, however the other comparisons come out, if mean and spread stayed as they are.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Mean difference of LCMat-C and the other methods to gradients alone in percentage points with its interval, one panel for each data set and number of images per class."}, "figure": {"name": "fig-condensation-alone", "caption": "Test accuracy minus that of gradients alone, LCMat-C at radius 0 with a learning rate of its own: mean and 95 % paired t interval over the n seeds in the title. If the variance mattered for its curvature, LCMat-C would lie right of the line and the mean control would not."}}
-alone = (main["method"] == "lcmat-c") & (main["rho"] == 0)
-learnt = main[alone | ~main["method"].isin(list(page.REAL_TITLES))]
-to_alone = report.paired_to(learnt, alone[learnt.index], scheme=page.CONDENSATION)
-if len(to_alone):
-    report.draw_differences(to_alone, ["dataset", "ipc"], scheme=page.CONDENSATION)
-    plt.show()
-else:
-    display(
-        report.not_run("Nothing has been run with the same seeds as gradients alone.")
-    )
-
-# %% tags=["hide-input"]
-for (dataset, ipc), rows in to_alone.groupby(["dataset", "ipc"], sort=False):
-    text = report.describe_differences(rows, "gradients alone")
-    display(Markdown(f"**{dataset}, {ipc} images per class.** {text}"))
-if len(to_alone):
-    display(differences_table(to_alone, "to-alone"))
-
-# %% [markdown]
-# ## Do the methods come in the expected order?
-#
-# One would expect random < herding < DC < LCMat-C. Each step of this order is tested by itself, corrected by Holm over the
-# three steps of a data set and number of images.
-
-# %% tags=["hide-input"]
-order = page.order_differences(main, ["Random", "Herding", "DC", "LCMat-C"])
-shown = order[(order["adjusted_p"] < 0.05) & order["interval"].map(lambda i: i.low > 0)]
-whole = shown.groupby(["dataset", "ipc"]).size()
-complete = [
-    f"{dataset} at {ipc} images" for (dataset, ipc), n in whole.items() if n == 3
-]
-Markdown(
-    f"{len(shown)} of {len(order)} steps are shown by these seeds. The whole order is shown "
-    + (f"on {', '.join(complete)}." if complete else "nowhere.")
-)
-
-# %% tags=["hide-input"]
-differences_table(order, "order") if len(order) else report.not_run(
-    "No two neighbours of the order have been run with the same seeds."
-)
-
-# %% [markdown]
-# ## Is it the curvature?
-#
-# LCMat-C against the control of equal strength.
-
-# %% tags=["hide-input"]
-pair = main[
-    (main["method"] == "lcmat-c") & (main["rho"] != 0)
-    | (main["method"] == "mean-control")
-]
-to_control = report.paired_to(
-    pair, pair["method"] == "mean-control", scheme=page.CONDENSATION
-)
-for (dataset, ipc), rows in to_control.groupby(["dataset", "ipc"], sort=False):
-    text = report.describe_differences(rows, "the mean control")
-    display(Markdown(f"**{dataset}, {ipc} images per class.** {text}"))
-differences_table(to_control, "to-control") if len(to_control) else report.not_run(
-    "LCMat-C and the mean control have not been run with the same seeds."
-)
-
-# %% [markdown]
-# ## On another network
-#
-# The same images, another architecture trained on them (Table 5). On digits this network learns at a higher rate of its
-# own, chosen by the second table above.
-
-# %% tags=["hide-input"]
-across = crossed[crossed["test_network"].notna()]
-to_random_across = report.paired_to(
-    across, across["method"] == "random", scheme=page.CONDENSATION
-)
-for (dataset, network), rows in to_random_across.groupby(
-    ["dataset", "test_network"], sort=False
-):
-    text = report.describe_differences(rows, "random images")
-    display(Markdown(f"**{dataset}, tested on {network}.** {text}"))
-differences_table(to_random_across, "across") if len(
-    to_random_across
-) else report.not_run("No images have been tested on another network.")
-
-# %% [markdown]
-# ## How much do the settings matter?
-#
-# First $\rho$ alone, at the learning rate that LCMat-C chose, then the choices about which the paper is silent, one at a time.
-# These are test accuracies: nothing was chosen by them.
-
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy of LCMat-C against rho on a logarithmic axis that includes zero, one panel for each data set, with error bars and the interval of random images as a grey band."}, "figure": {"name": "fig-condensation-rho", "caption": "Test accuracy of LCMat-C at ten images per class against the strength of the penalty, at the learning rate that LCMat-C chose; 0 is gradients alone at that rate. Error bars are 95 % t intervals over the number of seeds n in the legend, faint points single seeds; the grey band is the interval of random images."}}
-collected = report.group_seeds(varied, page.CONDENSATION)
-standard = collected[
-    (collected["method"] == "lcmat-c")
-    & collected["label"].str.fullmatch(r"LCMat-C, ρ = [0-9.e+]+|Gradients alone")
-]
-panels = [rows for _, rows in standard.groupby("dataset") if len(rows) > 1]
-if panels:
-    _, axes = plt.subplots(
-        1,
-        len(panels),
-        figsize=(figures.NARROW_INCHES * max(len(panels), 1.4), 3.0),
-        squeeze=False,
-    )
-    for ax, rows in zip(axes[0], panels, strict=True):
-        own = collected[
-            (collected["method"] == "random")
-            & (collected["dataset"] == rows["dataset"].iloc[0])
-        ]
-        report.draw_strengths(ax, rows, own[ACCURACY].iloc[0])
-    plt.show()
-else:
-    display(report.not_run("No strength of the penalty has been varied."))
-
-# %% tags=["hide-input"]
-report.accuracy_table(collected, "sensitivity", page.CONDENSATION) if len(
-    collected
-) else report.not_run("No setting has been varied.")
-
-# %% [markdown]
-# Beside LCMat-C as it is, seed by seed, corrected by Holm over all rows of a data set. With so many rows and few seeds only
-# large effects can come out.
-
-# %% tags=["hide-input"]
-usual = varied.apply(page.condensation_label, axis=1) if len(varied) else []
-chosen = {
-    name: page.condensation_label(
-        {"method": "lcmat-c", "dataset": name, **TUNED[name]["lcmat-c"]}
-    )
-    for name in TUNED
-}
-to_usual = report.paired_to(
-    varied,
-    varied["dataset"].map(chosen) == usual,
-    scheme=page.CONDENSATION,
-)
-for dataset, rows in to_usual.groupby("dataset", sort=False):
-    display(
-        Markdown(
-            f"**{dataset}.** {report.describe_differences(rows, 'LCMat-C as it is')}"
-        )
-    )
-differences_table(to_usual, "sensitivity-differences") if len(
-    to_usual
-) else report.not_run("No setting has been varied.")
-
-# %% [markdown]
 # ## All means
 #
 # The paper's cells stand beside ours where data set, method and images per class agree. **They are not comparable:** its network
 # is eight times as wide and its images took many more steps. Nor is their order evidence for or against it.
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show the mean accuracy of every method", "code_prompt_hide": "Hide the means"}
 means = report.group_seeds(main, page.CONDENSATION)
 report.accuracy_table(page.with_published(means), "means", page.CONDENSATION) if len(
     means
@@ -410,7 +406,7 @@ report.accuracy_table(page.with_published(means), "means", page.CONDENSATION) if
 #
 # The table above is recomputed from the record files by another path: the plain mean of the JSON values.
 
-# %%
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the check"}
 expected = plain_means("condensation", set(main["key"]))
 tabulated = sorted(sum(values) / len(values) for values in means[ACCURACY])
 assert len(expected) == len(tabulated)
@@ -419,14 +415,18 @@ assert all(abs(a - b) < 1e-9 for a, b in zip(expected, tabulated, strict=True))
 # %% [markdown]
 # ## Provenance and cost
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show which code, machine and data each run had", "code_prompt_hide": "Hide the provenance"}
 report.provenance_table(runs, "provenance")
 
 # %% [markdown]
 # ## Take-away
-#
-# - **Shown:** the differences above, on these data sets, narrow networks and short runs, each with its uncertainty. A
-#   difference that is not marked as higher or lower may still exist: the seeds cannot tell, and the tables say how many could.
+
+# %% tags=["remove-input"]
+Markdown(
+    f"**How small a difference this page can show.** {resolution(to_random)} The tables say how many seeds would do."
+)
+
+# %% [markdown]
 # - **Not shown:** the paper's cells, which need its network, its start from noise and a GPU; {doc}`reproducibility` keeps account.
 # - **Differs from the paper:** width and number of steps; real images as the start (noise is a row of the sensitivity);
 #   $\rho$ and learning rates, which the paper does not print or which do not fit short runs; the last epoch is the result.

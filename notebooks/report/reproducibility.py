@@ -302,7 +302,7 @@ adoptions_table("adoptions")
 #
 # Each published number appears exactly once, unchanged, the states add up, and no judged record is older than the rules.
 
-# %%
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the check"}
 import pandas as pd
 
 published = report.read_published()

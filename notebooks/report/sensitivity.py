@@ -12,7 +12,74 @@
 
 # %% [markdown]
 # # Sensitivity of LCMat-S
-#
+
+# %% tags=["remove-cell"]
+import matplotlib.pyplot as plt
+from IPython.display import Markdown, display
+
+from lcmat import report
+from lcmat.config.registry import METHODS
+from lcmat.records.record import load_all
+from lcmat.report import figures
+from lcmat.report.page_answers import sensitivity_answer
+from lcmat.report.plots import draw_band
+from lcmat.report.runs import ACCURACY
+from lcmat.report.sentences import against, resolution
+from lcmat.report.studies import study_runs
+
+figures.use_style()
+runs = report.runs_frame(load_all(experiment="selection")[0])
+study = study_runs(runs, "sensitivity")
+SWEEP = "lcmat sweep --profile smoke"
+DEFAULT_RHO = METHODS["lcmat-s"].options["rho"]
+plain = report.with_default_selector(study)
+
+curve = plain[(plain["method"] == "lcmat-s") & (plain["top_k"] == 100) & ~plain["weighted"].astype(bool)]  # fmt: skip
+grouped = report.group_seeds(curve)
+against_zero = report.paired_to(curve, curve["rho"] == 0)
+
+is_default = (
+    (plain["method"] == "lcmat-s") & (plain["rho"] == DEFAULT_RHO)
+    & (plain["top_k"] == METHODS["lcmat-s"].options["top_k"])
+    & ~plain["weighted"].astype(bool)
+)  # fmt: skip
+others = plain[(plain["method"] != "uniform") & (plain["rho"] == DEFAULT_RHO) | plain["weighted"].astype(bool)]  # fmt: skip
+against_default = report.paired_to(others, is_default.reindex(others.index))
+
+ages = {
+    age: report.paired_to_baseline(rows)
+    for age, rows in report.by_selector_age(study, "digits").items()
+}
+
+batch = study_runs(runs, "batch-norm")
+statistics = report.paired_to_baseline(batch)
+alone = batch[(batch["method"] == "lcmat-s") & batch["loss_reduction"].isna()]
+batches = {
+    rho: rows
+    for rho, group in alone.groupby("rho")
+    if len(rows := report.paired_to(group, group["batch_norm"].isna()))
+}
+
+# %% tags=["remove-input"]
+Markdown(
+    sensitivity_answer(against_zero, against_default, ages.values(), batches.values())
+)
+
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Test accuracy of LCMat-S against the radius with error bars; a grey band for uniform selection."}, "figure": {"name": "fig-sensitivity-radius", "caption": "Accuracy of LCMat-S on the digits against the radius, 5 % of each class: mean and 95 % t interval over the n seeds in the legend; grey: interval of uniform selection."}}
+if len(grouped):
+    figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.5, 3.0))
+    base = report.done_runs(plain[plain["method"] == "uniform"])
+    if len(base):
+        draw_band(ax, [float(value) for value in base[ACCURACY]], "Uniform")
+    radii = [float(rho) for rho in grouped["rho"]]
+    figures.plot_accuracy(ax, radii, list(grouped[ACCURACY]), method="LCMat-S")
+    ax.set(xscale="linear", xlabel="radius ρ", ylabel="test accuracy (%)")
+    ax.legend(loc="best")
+    plt.show()
+else:
+    display(report.not_run(SWEEP))
+
+# %% [markdown]
 # ```{admonition} What this page reproduces
 # :class: note
 # - **Paper:** Figure 4 (the radius), and what it leaves open: K, the age of the selecting network, weights, the exact
@@ -29,51 +96,12 @@
 # the weights $\gamma_j$ does worse than training without. **What counts as failing:** a Holm-corrected difference of the
 # other sign, or none that the seeds can tell.
 
-# %% tags=["hide-cell"]
-import matplotlib.pyplot as plt
-from IPython.display import Markdown, display
-
-from lcmat import report
-from lcmat.config.registry import METHODS
-from lcmat.records.record import load_all
-from lcmat.report import figures
-from lcmat.report.runs import ACCURACY
-from lcmat.report.statistics import mean_interval
-from lcmat.report.studies import study_runs
-
-figures.use_style()
-runs = report.runs_frame(load_all(experiment="selection")[0])
-study = study_runs(runs, "sensitivity")
-SWEEP = "lcmat sweep --profile smoke"
-DEFAULT_RHO = METHODS["lcmat-s"].options["rho"]
-plain = report.with_default_selector(study)
-
 # %% [markdown]
 # ## The radius
 #
 # The points of Figure 4, as far as the digits can show them. The grey band is uniform selection.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Test accuracy of LCMat-S against the radius with error bars; a grey band for uniform selection."}, "figure": {"name": "fig-sensitivity-radius", "caption": "Accuracy of LCMat-S on the digits against the radius, 5 % of each class: mean and 95 % t interval over the n seeds in the legend; grey: interval of uniform selection."}}
-curve = plain[(plain["method"] == "lcmat-s") & (plain["top_k"] == 100) & ~plain["weighted"].astype(bool)]  # fmt: skip
-grouped = report.group_seeds(curve)
-if len(grouped):
-    figure, ax = plt.subplots(figsize=(figures.NARROW_INCHES * 1.5, 3.0))
-    base = report.done_runs(plain[plain["method"] == "uniform"])
-    band = mean_interval([float(value) for value in base[ACCURACY]])
-    ax.axhspan(
-        band.low, band.high, color=figures.PAPER_GREY, alpha=0.4, linewidth=0,
-        label=f"Uniform (n = {band.n})",
-    )  # fmt: skip
-    radii = [float(rho) for rho in grouped["rho"]]
-    figures.plot_accuracy(ax, radii, list(grouped[ACCURACY]), method="LCMat-S")
-    ax.set(xscale="linear", xlabel="radius ρ", ylabel="test accuracy (%)")
-    ax.legend(loc="best")
-    plt.show()
-else:
-    display(report.not_run(SWEEP))
-
-# %% tags=["hide-input"]
-against_zero = report.paired_to(curve, curve["rho"] == 0)
+# %% tags=["remove-input"]
 Markdown(
     "**Against $\\rho = 0$.** "
     + report.describe_differences(against_zero, "gradient matching alone")
@@ -85,24 +113,17 @@ Markdown(
 # Each configuration against LCMat-S with our defaults, paired by seed. K is the paper's; $\rho$ is one of its four, among
 # which it chooses by an unstated rule, and the selecting network of the digits is younger than its ten epochs.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Differences to LCMat-S with its default settings, a row for each other setting, with intervals."}, "figure": {"name": "fig-sensitivity-settings", "caption": "Accuracy minus that of LCMat-S with the default settings, in percentage points: mean and 95 % paired t interval over n seeds. Digits, 5 % of each class."}}
-is_default = (
-    (plain["method"] == "lcmat-s") & (plain["rho"] == DEFAULT_RHO)
-    & (plain["top_k"] == METHODS["lcmat-s"].options["top_k"])
-    & ~plain["weighted"].astype(bool)
-)  # fmt: skip
-others = plain[(plain["method"] != "uniform") & (plain["rho"] == DEFAULT_RHO) | plain["weighted"].astype(bool)]  # fmt: skip
-against_default = report.paired_to(others, is_default.reindex(others.index))
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Differences to LCMat-S with its default settings, a row for each other setting, with intervals."}, "figure": {"name": "fig-sensitivity-settings", "caption": "Accuracy minus that of LCMat-S with the default settings, in percentage points: mean and 95 % paired t interval over n seeds. Digits, 5 % of each class."}}
 if len(against_default):
     report.draw_differences(against_default, ["dataset", "fraction"], columns=1)
     plt.show()
 else:
     display(report.not_run(SWEEP))
 
-# %% tags=["hide-input"]
-display(
-    Markdown(report.describe_differences(against_default, "LCMat-S with the defaults"))
-)
+# %% tags=["remove-input"]
+Markdown(report.describe_differences(against_default, "LCMat-S with the defaults"))
+
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show each difference to the default settings", "code_prompt_hide": "Hide the differences"}
 report.differences_table(against_default, "settings") if len(against_default) else None
 
 # %% [markdown]
@@ -112,9 +133,9 @@ report.differences_table(against_default, "settings") if len(against_default) el
 # added after test accuracies on the digits had been seen at several ages. The default age, which all other sections use,
 # was fixed before and left as it was.
 
-# %% tags=["hide-input"]
-for age, rows in report.by_selector_age(study, "digits").items():
-    text = report.describe_differences(report.paired_to_baseline(rows))
+# %% tags=["remove-input"]
+for age, rows in ages.items():
+    text = report.describe_differences(rows)
     display(Markdown(f"**{age} epoch{'s' if age > 1 else ''}.** {text}"))
 
 # %% [markdown]
@@ -124,40 +145,33 @@ for age, rows in report.by_selector_age(study, "digits").items():
 # one class, normalised by their own statistics. A narrow ResNet-18 has batch normalisation; both ways of looking at the
 # images choose from the same trained network.
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Differences of LCMat-S with batch statistics and with running statistics to uniform selection."}, "figure": {"name": "fig-sensitivity-batch-norm", "caption": "Accuracy minus that of uniform selection, in percentage points, with the running statistics (eval mode) and with those of single-class batches: mean and 95 % paired t interval over n seeds. Digits, ResNet-18 of width 4."}}
-statistics = report.paired_to_baseline(study_runs(runs, "batch-norm"))
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Differences of LCMat-S with batch statistics and with running statistics to uniform selection."}, "figure": {"name": "fig-sensitivity-batch-norm", "caption": "Accuracy minus that of uniform selection, in percentage points, with the running statistics (eval mode) and with those of single-class batches: mean and 95 % paired t interval over n seeds. Digits, ResNet-18 of width 4."}}
 if len(statistics):
     report.draw_differences(statistics, ["dataset", "network"], columns=1)
     plt.show()
 else:
     display(report.not_run(SWEEP))
 
-# %% tags=["hide-input"]
-batch = study_runs(runs, "batch-norm")
-alone = batch[(batch["method"] == "lcmat-s") & batch["loss_reduction"].isna()]
-pairs = [
-    (rho, report.paired_to(rows, rows["batch_norm"].isna()))
-    for rho, rows in alone.groupby("rho")
-]
-for rho, rows in pairs:
-    interval = rows["interval"].iloc[0]
-    display(
-        Markdown(
-            f"Radius {rho:g}: batch statistics change the accuracy by {interval.mean:+.2f} points "
-            f"({interval.low:+.2f} to {interval.high:+.2f}, n = {interval.n})."
-        )
-    )
+# %% tags=["remove-input"]
+for rho, rows in batches.items():
+    text = against(rows["interval"].iloc[0], "the same choice with running statistics")
+    display(Markdown(f"At radius {rho:g}, LCMat-S with batch statistics {text}."))
 
 # %% [markdown]
 # ## Provenance and cost
 
-# %% tags=["hide-input"]
+# %% tags=["remove-input", "hide-output"] mystnb={"code_prompt_show": "Show which code, machine and data each run had", "code_prompt_hide": "Hide the provenance"}
 used = runs[runs["key"].isin([*study["key"], *batch["key"]])]
 report.provenance_table(used, "provenance", SWEEP)
 
 # %% [markdown]
 # ## Take-away
-#
-# - **Shown:** what each setting does on the digits, one at a time, with its uncertainty.
+
+# %% tags=["remove-input"]
+Markdown(
+    f"**How small a difference this page can show.** {resolution(against_default)}"
+)
+
+# %% [markdown]
 # - **Not shown:** interactions of settings; larger images and networks.
 # - **Differs from the paper:** every radius is shown rather than the best; K, weights, age and mode are varied at all.

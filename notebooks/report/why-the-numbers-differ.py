@@ -252,7 +252,7 @@ Markdown(
 # The differences are recomputed from the two columns of means; no best epoch is below the last one; the definition has all its
 # images in common with itself.
 
-# %%
+# %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the check"}
 for row in differences.to_dict("records"):
     assert abs(row["interval"].mean - (row["first"] - row["second"])) < 1e-9
 for row in steps.to_dict("records"):
