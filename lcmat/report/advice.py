@@ -142,8 +142,8 @@ def answer_in_counts(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
         words = [advise(row, dataset).word for row in rows]
         tested = len(words) - words.count(NOT_RUN)
         counts = (
-            f"in {words.count('better')} of {tested} situations better than choosing at random, in "
-            f"{words.count('worse')} worse, and in {words.count('undecided')} the seeds cannot tell"
+            f"more accurate in {words.count('better')} of {tested} situations, less accurate in "
+            f"{words.count('worse')}, and in {words.count('undecided')} the seeds cannot tell"
         )
         sentences.append(f"- **{DATASETS[dataset].title}**: {counts if tested else NOT_RUN}.")
     return "\n".join(sentences)

@@ -13,20 +13,8 @@
 # %% [markdown]
 # # Should I use LCMat?
 #
-# The lines below say how often the paper's methods, at their default radius, were more accurate than choosing images *at random*,
-# which costs nothing: LCMat-S where images are chosen, LCMat-C where they are learnt. All on this page was computed from the
-# records when it was built.
-#
-# ```{admonition} How the cells are computed
-# :class: note dropdown
-# - **Rule:** of the methods that were significantly more accurate than random images, the one with the largest mean gain; random
-#   images if there is none. Differences are paired by seed, and "significant" means $p < 0.05$ after the correction of
-#   {cite:t}`holm1979` for all methods compared in one setting. The rule favours whatever happened to come out largest, so read the
-#   intervals below, too.
-# - **Cost of the page:** seconds, because it only reads records.
-# - **Rerun:** `lcmat sweep --profile smoke` for the digits, `lcmat sweep --profile cpu` for real images, then `lcmat chapters`.
-# - **Launch or download:** the rocket and the arrow at the top of the page.
-# ```
+# Beside choosing images *at random*, which costs nothing, the paper's methods at their default radius were (LCMat-S where images
+# are chosen, LCMat-C where they are learnt):
 
 # %% tags=["remove-cell"]
 from IPython.display import HTML, Markdown
@@ -48,6 +36,17 @@ datasets = advice.datasets_of(rows)
 Markdown(advice.answer_in_counts(rows, datasets))
 
 # %% [markdown]
+# ```{admonition} How the cells are computed
+# :class: note dropdown
+# - **Rule:** of the methods that were significantly more accurate than random images, the one with the largest mean gain; random
+#   images if there is none. Differences are paired by seed, and "significant" means $p < 0.05$ after the correction of
+#   {cite:t}`holm1979` for all methods compared in one setting. The rule favours whatever happened to come out largest, so read the
+#   intervals below, too.
+# - **Cost of the page:** seconds, because it only reads records.
+# - **Rerun:** `lcmat sweep --profile smoke` for the digits, `lcmat sweep --profile cpu` for real images, then `lcmat chapters`.
+# - **Launch or download:** the rocket and the arrow at the top of the page.
+# ```
+#
 # ## What to use instead
 #
 # Find your situation: each cell names what the records of one data set say to use, and
