@@ -1,0 +1,92 @@
+"""Where the stored numbers of a page come from: a note beside its answer, and a drawer at its end."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from typing import Any
+
+from IPython.display import Markdown
+
+from lcmat.config.datasets import DATASETS
+from lcmat.measurements import kinds
+from lcmat.report.markup import prose
+
+Stored = Mapping[str, Mapping[str, Any]]
+"""Data set -> its measurement, as `lcmat.measurements.kinds.stored` gives them."""
+
+
+def listed(parts: Iterable[str]) -> str:
+    """Join parts of a sentence.
+
+    >>> listed(["A"]), listed(["A", "B", "C"])
+    ('A', 'A, B and C')
+    """
+    *first, last = parts
+    return f"{', '.join(first)} and {last}" if first else last
+
+
+def command(kind: str, dataset: str, content: Mapping[str, Any]) -> str:
+    """The command that makes a measurement anew, with every option that is not the default.
+
+    >>> command("gradient-variance", "cifar10", {"width": 32, "epochs": 8, "seeds": [0]})
+    'lcmat measure gradient-variance cifar10 -p epochs=8 -p seeds=0'
+    """
+    given = {name: (_plain(content.get(name, default)), _plain(default)) for name, default in _options(kind)}
+    changed = (f"-p {name}={value}" for name, (value, default) in given.items() if value != default)
+    return " ".join([f"lcmat measure {kind} {dataset}", *changed])
+
+
+def caution(kind: str, stored: Stored) -> str:
+    """What a reader must know of the measurements beside the answer: older code, images that are not the originals.
+
+    Returns:
+        Markdown, empty if there is nothing to know.
+    """
+    compressed = [DATASETS[name].title for name, content in stored.items() if "JPEG" in content["data"]]
+    outdated = [name for name, content in stored.items() if content["fingerprint"] != kinds.fingerprint_of(kind)]
+    notes = []
+    if compressed:
+        notes.append(f"{listed(compressed)} was measured on JPEG-compressed copies of its images.")
+    if outdated:
+        renew = listed(f"`{command(kind, name, stored[name])}`" for name in outdated)
+        names = listed(DATASETS[name].title for name in outdated)
+        notes.append(f"{names}: measured before the last change of the code; {renew} measures again.")
+    return f"*{' '.join(notes)}*" if notes else ""
+
+
+def how_measured(kind: str, stored: Stored, *others: str) -> Markdown:
+    """A drawer for the end of a page: network, images, time and command of each stored measurement.
+
+    Args:
+        kind: of the measurements.
+        stored: the measurements.
+        others: further items, in Markdown.
+    """
+    items = [_account(kind, name, content) for name, content in stored.items()]
+    body = "\n".join(f"- {item}" for item in (*others, *items))
+    return Markdown(f"<details>\n<summary>How these were measured</summary>\n\n{body}\n\n</details>")
+
+
+def _account(kind: str, name: str, content: Mapping[str, Any]) -> str:
+    words = [content["network"]]
+    if "test_accuracy_percent" in content:
+        words.append(f"test accuracy {content['test_accuracy_percent']:.2f} %")
+    if "seeds" in content:
+        words.append(f"seeds {listed(map(str, content['seeds']))}")
+    count = content["samples"] if "samples" in content else content["measured"]
+    current = content["fingerprint"] == kinds.fingerprint_of(kind)
+    code = "the present code" if current else "an earlier version of the code"
+    minutes = content["wall_seconds"] / 60
+    return (
+        f"**{DATASETS[name].title}:** {', '.join(words)}; {count:,} training images are measured. "
+        f"{prose(content['data'])} Measured in {minutes:.0f} minutes, by {code}: `{command(kind, name, content)}`."
+    )
+
+
+def _options(kind: str) -> Iterable[tuple[str, Any]]:
+    return kinds.options_of(kind).items()
+
+
+def _plain(value: Any) -> str:
+    """An option as the command line takes it."""
+    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
