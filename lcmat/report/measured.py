@@ -42,16 +42,24 @@ def caution(kind: str, stored: Stored) -> str:
     Returns:
         Markdown, empty if there is nothing to know.
     """
-    compressed = [DATASETS[name].title for name, content in stored.items() if "JPEG" in content["data"]]
     outdated = [name for name, content in stored.items() if content["fingerprint"] != kinds.fingerprint_of(kind)]
-    notes = []
-    if compressed:
-        notes.append(f"{listed(compressed)} was measured on JPEG-compressed copies of its images.")
+    notes = [compression({name: content["data"] for name, content in stored.items()})]
     if outdated:
         renew = listed(f"`{command(kind, name, stored[name])}`" for name in outdated)
         names = listed(DATASETS[name].title for name in outdated)
         notes.append(f"{names}: measured before the last change of the code; {renew} measures again.")
-    return f"*{' '.join(notes)}*" if notes else ""
+    said = " ".join(filter(None, notes))
+    return f"*{said}*" if said else ""
+
+
+def compression(provenance: Mapping[str, str]) -> str:
+    """Name the data sets, by name with their provenance, whose images are not the originals; empty if there is none.
+
+    >>> compression({"cifar10": "JPEG q75 CIFAR-10, a lossy copy", "mnist": "MNIST, a bit-exact copy"})
+    'CIFAR-10 was measured on JPEG-compressed copies of its images.'
+    """
+    lossy = [DATASETS[name].title for name, words in provenance.items() if "JPEG" in words]
+    return f"{listed(lossy)} was measured on JPEG-compressed copies of its images." if lossy else ""
 
 
 def how_measured(kind: str, stored: Stored, *others: str) -> Markdown:
@@ -62,9 +70,26 @@ def how_measured(kind: str, stored: Stored, *others: str) -> Markdown:
         stored: the measurements.
         others: further items, in Markdown.
     """
-    items = [_account(kind, name, content) for name, content in stored.items()]
-    body = "\n".join(f"- {item}" for item in (*others, *items))
+    return drawer(*others, *(_account(kind, name, content) for name, content in stored.items()))
+
+
+def drawer(*items: str) -> Markdown:
+    """A list that is closed at first, of how the numbers of a page were measured."""
+    body = "\n".join(f"- {item}" for item in items)
     return Markdown(f"<details>\n<summary>How these were measured</summary>\n\n{body}\n\n</details>")
+
+
+def timed_on(*environments: Mapping[str, Any]) -> str:
+    """The day, machine, load and versions with which seconds were measured, from the environments stored with them."""
+    first = environments[0]
+    machine = first["machine"]
+    loads = [each[name] for each in environments for name in each if name.startswith("load_average")]
+    versions = ", ".join(f"{name} {version or 'missing'}" for name, version in first["versions"].items())
+    day = min(each["measured"] for each in environments)[:10]
+    return prose(
+        f"Timed from {day} on {machine['threads']} thread of {machine['device']} ({machine['instructions']}), load "
+        f"average {min(loads):.1f} to {max(loads):.1f}; {versions}."
+    )
 
 
 def _account(kind: str, name: str, content: Mapping[str, Any]) -> str:
