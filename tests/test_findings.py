@@ -25,6 +25,32 @@ def test_the_answer_on_the_gap_counts_what_exceeds_each_bound_and_tells_the_medi
     assert refuted.startswith("**In 4 trials on A 1 of the gaps exceeded its certified bound**; ")
 
 
+def surfaces(errors):
+    rows = [(name, plane, error) for name, planes in errors.items() for plane, error in enumerate(planes)]
+    return pd.DataFrame(rows, columns=["set", "plane", "error"])
+
+
+def test_the_answer_on_the_surface_compares_plane_by_plane_and_with_each_draw():
+    sets = {"LCMat-S, ρ = 0": [0.5, 0.5], "LCMat-S, ρ = 0.1": [0.4, 0.6], "LCMat-S, ρ = 0.1, weighted": [0.2, 0.1]}
+    errors = pd.concat([surfaces({**sets, "Uniform": [0.1, 0.1]}), surfaces({"Uniform": [0.3, 0.7]})])
+    assert findings.nearer(errors, "LCMat-S, ρ = 0.1", "Uniform") == (1, 4)
+    assert findings.surface_answer(errors, "A", 0.01) == (
+        "**Around a network trained on A, the loss of LCMat-S's coresets of 1 % is not reliably nearer to that of all "
+        "images than the loss of gradient matching's (1 of 2 comparisons), and not nearer than that of most random "
+        "draws (1 of 4).** On average over a plane through the network's parameters it is off by 50 %, that of "
+        "gradient matching by 50 % and that of a random draw by 30 %. With each chosen image weighted by the size of its "
+        "cluster, which the paper's training leaves out, it is off by 15 %."
+    )
+
+
+def test_the_answer_on_the_surface_can_be_yes():
+    errors = surfaces(
+        {"LCMat-S, ρ = 0": [0.5], "LCMat-S, ρ = 0.5": [0.1], "Uniform": [0.2], "LCMat-S, weighted": [0.1]}
+    )
+    said = findings.surface_answer(errors, "A", 0.01)
+    assert "is nearer to that of all images" in said and "and nearer than that of most random draws (1 of 1)" in said
+
+
 def test_the_answer_on_speed_tells_factors_and_shares_of_common_picks():
     rows = [("apricot", 10, True, 4.0, 0.975), ("apricot", 50, False, 5.6, 1.0), ("naive", 10, True, 90.0, 1.0)]
     choices = pd.DataFrame(rows, columns=["way", "budget", "ties", "faster by", "common picks"])

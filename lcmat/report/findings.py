@@ -13,6 +13,9 @@ from lcmat.report.runs import as_rows
 SMALL, LARGE = 0.05, 0.5
 """Radii at which the tightness of the certified bound is told."""
 
+UNIFORM, GRADIENTS = "Uniform", "LCMat-S, ρ = 0"
+"""Names of sets: random draws, and gradient matching by facility location."""
+
 Tables = Mapping[str, pd.DataFrame]
 """Title of a data set -> rows."""
 
@@ -51,6 +54,48 @@ def gap_answer(tables: Tables) -> str:
 def _tightness(tables: Tables, radius: float) -> list[str]:
     rows = {name: table[table["rho"] == radius] for name, table in tables.items()}
     return [f"{(part['upper'] / part['attained']).median():.2f} ({name})" for name, part in rows.items()]
+
+
+def nearer(errors: pd.DataFrame, name: str, other: str) -> tuple[int, int]:
+    """Count on how many planes, and against how many sets of that name, one set has the smaller error.
+
+    Args:
+        errors: a row for each set and plane: "set", "plane", "error".
+        name: of the set.
+        other: of the set, or of several draws, to compare with.
+
+    Returns:
+        Comparisons that it wins, and all.
+    """
+    pairs = errors[errors["set"] == name].merge(errors[errors["set"] == other], on="plane")
+    return int((pairs["error_x"] < pairs["error_y"]).sum()), len(pairs)
+
+
+def surface_answer(errors: pd.DataFrame, data: str, fraction: float) -> str:
+    """Say whether the loss around a network is matched better by LCMat-S than by gradients alone and by random draws.
+
+    Args:
+        errors: as `nearer` takes them, of the sets "Uniform" and "LCMat-S, ρ = ..." (0 is gradient matching), the
+            latter also with ", weighted".
+        data: title of the data set.
+        fraction: of the images that each set holds.
+    """
+    means = errors.groupby("set", sort=False)["error"].mean()
+    weighted = means.index.str.endswith("weighted")
+    ours = [name for name in means.index[~weighted] if name not in (UNIFORM, GRADIENTS)]
+    (won, of), (drawn, draws) = (
+        [sum(counts) for counts in zip(*(nearer(errors, name, other) for name in ours), strict=True)]
+        for other in (GRADIENTS, UNIFORM)
+    )
+    return (
+        f"**Around a network trained on {data}, the loss of LCMat-S's coresets of {100 * fraction:g} % is "
+        f"{'' if won == of else 'not reliably '}nearer to that of all images than the loss of gradient matching's "
+        f"({won} of {of} comparisons), and {'' if 2 * drawn > draws else 'not '}nearer than that of most random draws "
+        f"({drawn} of {draws}).** On average over a plane through the network's parameters it is off by "
+        f"{_percents(means[ours])}, that of gradient matching by {_percents(means[[GRADIENTS]])} and that of a random "
+        f"draw by {_percents(means[[UNIFORM]])}. With each chosen image weighted by the size of its cluster, which the "
+        f"paper's training leaves out, it is off by {_percents(means[weighted])}."
+    )
 
 
 def speed_answer(choices: pd.DataFrame, own_seconds: float, naive_seconds: float) -> str:
@@ -101,3 +146,7 @@ def _range(low: float, high: float) -> str:
 
 def _share(part: float) -> str:
     return "all" if part == 1 else f"{100 * part:.1f} %"
+
+
+def _percents(shares: pd.Series) -> str:
+    return f"{_range(100 * shares.min(), 100 * shares.max())} %"

@@ -31,8 +31,8 @@ def command(kind: str, dataset: str, content: Mapping[str, Any]) -> str:
     >>> command("gradient-variance", "cifar10", {"width": 32, "epochs": 8, "seeds": [0]})
     'lcmat measure gradient-variance cifar10 -p epochs=8 -p seeds=0'
     """
-    given = {name: (_plain(content.get(name, default)), _plain(default)) for name, default in _options(kind)}
-    changed = (f"-p {name}={value}" for name, (value, default) in given.items() if value != default)
+    given = {name: (_plain(content.get(name)), _plain(default)) for name, default in kinds.options_of(kind).items()}
+    changed = (f"-p {name}={value}" for name, (value, default) in given.items() if value not in ("", default))
     return " ".join([f"lcmat measure {kind} {dataset}", *changed])
 
 
@@ -108,10 +108,7 @@ def _account(kind: str, name: str, content: Mapping[str, Any]) -> str:
     )
 
 
-def _options(kind: str) -> Iterable[tuple[str, Any]]:
-    return kinds.options_of(kind).items()
-
-
 def _plain(value: Any) -> str:
-    """An option as the command line takes it."""
-    return ",".join(map(str, value)) if isinstance(value, list | tuple) else str(value)
+    """An option as the command line takes it; empty if it is none, as where a result bears an option's name."""
+    values = value if isinstance(value, list | tuple) else [value]
+    return ",".join(map(str, values)) if all(isinstance(each, int | float | str) for each in values) else ""
