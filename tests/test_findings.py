@@ -38,8 +38,8 @@ def test_the_answer_on_the_surface_compares_plane_by_plane_and_with_each_draw():
         "**Around a network trained on A, the loss of LCMat-S's coresets of 1 % is not reliably nearer to that of all "
         "images than the loss of gradient matching's (1 of 2 comparisons), and not nearer than that of most random "
         "draws (1 of 4).** On average over a plane through the network's parameters it is off by 50 %, that of "
-        "gradient matching by 50 % and that of a random draw by 30 %. With each chosen image weighted by the size of its "
-        "cluster, which the paper's training leaves out, it is off by 15 %."
+        "gradient matching by 50 % and that of a random draw by 30 %. With each chosen image weighted by the size of "
+        "its cluster, which the paper's training leaves out, it is off by 15 %."
     )
 
 
@@ -49,6 +49,24 @@ def test_the_answer_on_the_surface_can_be_yes():
     )
     said = findings.surface_answer(errors, "A", 0.01)
     assert "is nearer to that of all images" in said and "and nearer than that of most random draws (1 of 1)" in said
+
+
+def test_the_answer_on_the_variance_tells_angle_length_and_order_in_the_last_epoch():
+    columns = ["epoch", "label", "variance_cosine", "variance_ratio", "variance_rank_sum_10", "gradient_rank_10"]
+    rows = [(0, 0, 0.1, 9.0, 0.2, 0.4), (0, 1, 0.1, 9.0, 0.2, 0.4), (0, -1, 1.0, 1.0, 0.0, 0.0)]
+    rows += [(1, 0, 0.8, 0.5, 0.4, 0.6), (1, 1, 0.9, 1.5, 0.4, 0.8), (1, -1, 0.95, 1.2, 0.0, 0.0)]
+    assert findings.variance_answer({"A": pd.DataFrame(rows, columns=columns)}) == (
+        "**Within a class the variance of the gradients is not similar to the Hessian diagonal, for which LCMat-C "
+        "matches it.** In networks trained on A, in this order, the cosine of the two is 0.85 within a class and 0.95 "
+        "over all classes together; the 99.99 % for which the paper cites earlier work is reached in 1 of 6 "
+        "measurements. Within a class the variance is 1.00 times as long as the diagonal, from 0.50 to 1.50 over the "
+        "classes, and 1.20 times over all classes. Among random subsets of ten images of a class, its gap follows that "
+        "of the Hessian diagonals with a rank correlation of 0.30; the gap of the mean gradients, which is matched "
+        "anyway, with 0.55."
+    )
+    rows = [(1, 0, 0.99995, 1.0, 1.0, 1.0), (1, -1, 0.5, 1.0, 1.0, 1.0)]
+    said = findings.variance_answer({"A": pd.DataFrame(rows, columns=columns)})
+    assert said.startswith("**Within a class the variance of the gradients is similar to the Hessian diagonal, ")
 
 
 def test_the_answer_on_speed_tells_factors_and_shares_of_common_picks():
@@ -90,8 +108,7 @@ def test_a_reader_is_told_of_compressed_images_and_of_older_code_but_of_nothing_
     )
     stored["fashion-mnist"] |= {"fingerprint": "before"}
     assert measured.caution("curvature-gap", {"fashion-mnist": stored["fashion-mnist"]}) == (
-        "*Fashion-MNIST: measured before the last change of the code; "
-        "`lcmat measure curvature-gap fashion-mnist -p samples=2000` measures again.*"
+        "*Measured before the last change of the code: Fashion-MNIST. What renews it stands at the end of this page.*"
     )
 
 

@@ -42,12 +42,12 @@ def caution(kind: str, stored: Stored) -> str:
     Returns:
         Markdown, empty if there is nothing to know.
     """
-    outdated = [name for name, content in stored.items() if content["fingerprint"] != kinds.fingerprint_of(kind)]
+    code = kinds.fingerprint_of(kind)
+    outdated = [DATASETS[name].title for name, content in stored.items() if content["fingerprint"] != code]
     notes = [compression({name: content["data"] for name, content in stored.items()})]
     if outdated:
-        renew = listed(f"`{command(kind, name, stored[name])}`" for name in outdated)
-        names = listed(DATASETS[name].title for name in outdated)
-        notes.append(f"{names}: measured before the last change of the code; {renew} measures again.")
+        notes.append(f"Measured before the last change of the code: {listed(outdated)}.")
+        notes.append("What renews it stands at the end of this page.")
     said = " ".join(filter(None, notes))
     return f"*{said}*" if said else ""
 
@@ -97,7 +97,7 @@ def _account(kind: str, name: str, content: Mapping[str, Any]) -> str:
     if "test_accuracy_percent" in content:
         words.append(f"test accuracy {content['test_accuracy_percent']:.2f} %")
     if "seeds" in content:
-        words.append(f"seeds {listed(map(str, content['seeds']))}")
+        words.append(f"seed{'s' * (len(content['seeds']) > 1)} {listed(map(str, content['seeds']))}")
     count = content["samples"] if "samples" in content else content["measured"]
     current = content["fingerprint"] == kinds.fingerprint_of(kind)
     code = "the present code" if current else "an earlier version of the code"
