@@ -5,6 +5,7 @@ import pytest
 
 from lcmat.measurements import kinds
 from lcmat.report import findings, measured
+from lcmat.report.stand_ins import STAND_INS, beside_norm, rank_correlations
 
 
 def gaps(attained):
@@ -49,6 +50,59 @@ def test_the_answer_on_the_surface_can_be_yes():
     )
     said = findings.surface_answer(errors, "A", 0.01)
     assert "is nearer to that of all images" in said and "and nearer than that of most random draws (1 of 1)" in said
+
+
+def test_the_answer_on_the_radius_compares_the_ten_best_and_the_ranks():
+    growing = pd.Series(range(12), dtype=float)
+    gaps = pd.DataFrame({0.001: growing, 0.01: growing, 0.5: -growing, 10.0: growing**2})
+    assert findings.radius_answer(gaps, growing, "A") == (
+        "**On A the radius changes which of 12 random subsets match best**: of the 10 with the smallest gap at ρ = "
+        "0.01, 8 are among the 10 at ρ = 0.5, the other end of the paper's grid, and the rank correlation between the "
+        "two is -1.00. At the smallest radius the gap orders the subsets as the difference of the gradients alone does "
+        "(rank correlation 1.000); at ρ = 0.5 that correlation is -1.00, and at ρ = 10 it is 1.00. The *gap* is how "
+        "far the loss of a subset can move away from that of all images, per unit length, when the last layer moves by at "
+        "most ρ."
+    )
+    assert "does not change which" in findings.radius_answer(gaps.abs(), growing, "A")
+
+
+def norms(**columns):
+    """Four random subsets in two sizes and one that was selected; the norms grow, the stand-ins as given."""
+    return pd.DataFrame(
+        {
+            "origin": ["random"] * 4 + ["lcmat-s, rho = 0"],
+            "size": [5, 5, 9, 9, 5],
+            "norm": [1.0, 2.0, 4.0, 5.0, 8.0],
+            **{name: [1.0, 2.0, 4.0, 5.0, 8.0] for name in STAND_INS},
+            **columns,
+        }
+    )
+
+
+def test_rank_correlations_are_taken_size_by_size_and_over_all():
+    ranks = rank_correlations(norms(top_k_sum=[5.0, 4.0, 1.0, 2.0, 8.0]))
+    assert list(ranks.loc["top_k_sum"]) == pytest.approx([0.0, 0.1])  # -1 and 1; 1 - 6 * 18 / 120
+    assert list(ranks.loc["frobenius"]) == pytest.approx([1.0, 1.0])
+
+
+def test_stand_ins_stand_beside_the_norm_by_kind_in_the_order_of_the_table():
+    table = norms(top_k_sum=[2.0, 2.0, 2.0, 20.0, 8.0]).assign(kind=["b", "b", "b", "b", "a"])
+    rows = beside_norm(table)
+    assert list(rows["kind"]) == ["b", "a"] and list(rows["n"]) == [4, 1]
+    assert list(rows["sum over K (the method)"]) == ["1.5 (0.5 to 4)", "1 (1 to 1)"]  # 2, 1, 1/2 and 4 times the norm
+    assert list(rows["sum exceeds norm"]) == [2, 0]
+
+
+def test_the_answer_on_the_curvature_term_names_the_best_and_the_worst_stand_in():
+    backwards = {name: [2.0, 1.0, 5.0, 4.0, 8.0] for name in STAND_INS if name != "frobenius"}
+    table = norms(**{**backwards, "top_k_sum": [0.2, 0.1, 0.4, 0.5, 0.8]})
+    assert findings.terms_answer({"A": table, "B": table}, 100) == (
+        "**The sum of 100 diagonal entries, which LCMat-S computes in place of the spectral norm of a difference of "
+        "Hessians, follows the order of that norm with a rank correlation of 0.00 and 0.00** among random subsets of "
+        "one size (on A and B, in this order). Of 5 cheap stand-ins the one that follows it best is the Frobenius "
+        "norm, with 1.00 and 1.00; the worst is the largest diagonal entry, with -1.00 and -1.00. In size, the sum is "
+        "0.10 and 0.10 times the norm in the median and the largest diagonal entry 1.00 and 1.00 times."
+    )
 
 
 def test_the_answer_on_the_variance_tells_angle_length_and_order_in_the_last_epoch():

@@ -10,9 +10,16 @@ import pandas as pd
 from lcmat.measurements.gradient_variance import ALL_CLASSES
 from lcmat.report.measured import listed
 from lcmat.report.runs import as_rows
+from lcmat.report.stand_ins import STAND_INS, rank_correlations
 
 SMALL, LARGE = 0.05, 0.5
 """Radii at which the tightness of the certified bound is told."""
+
+PAPER_RADII = 0.01, 0.5
+"""The ends of the paper's grid."""
+
+BEST = 10
+"""How many subsets count as the best."""
 
 CITED_COSINE = 0.9999
 """Similarity of gradient variance and Hessian diagonal that the paper cites."""
@@ -58,6 +65,55 @@ def gap_answer(tables: Tables) -> str:
 def _tightness(tables: Tables, radius: float) -> list[str]:
     rows = {name: table[table["rho"] == radius] for name, table in tables.items()}
     return [f"{(part['upper'] / part['attained']).median():.2f} ({name})" for name, part in rows.items()]
+
+
+def radius_answer(gaps: pd.DataFrame, gradients: pd.Series, data: str) -> str:
+    """Say whether the radius changes which of many subsets match best.
+
+    Args:
+        gaps: attained, a row for each subset and a column for each radius.
+        gradients: norm of each subset's gradient difference.
+        data: title of the data set.
+    """
+    low, high = PAPER_RADII
+    best = {rho: set(gaps[rho].nsmallest(BEST).index) for rho in PAPER_RADII}
+    kept = len(best[low] & best[high])
+    ranks = gaps.corrwith(gradients, method="spearman")
+    return (
+        f"**On {data} the radius {'changes' if kept < BEST else 'does not change'} which of {len(gaps)} random subsets "
+        f"match best**: of the {BEST} with the smallest gap at ρ = {low:g}, {kept} are among the {BEST} at "
+        f"ρ = {high:g}, the other end of the paper's grid, and the rank correlation between the two is "
+        f"{gaps[low].corr(gaps[high], method='spearman'):.2f}. At the smallest radius the gap orders the subsets as "
+        f"the difference of the gradients alone does (rank correlation {ranks.iloc[0]:.3f}); at ρ = {high:g} that "
+        f"correlation is {ranks[high]:.2f}, and at ρ = {gaps.columns[-1]:g} it is {ranks.iloc[-1]:.2f}. The *gap* is "
+        "how far the loss of a subset can move away from that of all images, per unit length, when the last layer "
+        "moves by at most ρ."
+    )
+
+
+def terms_answer(tables: Tables, top_k: int) -> str:
+    """Say which stand-ins order subsets as the spectral norm does, and how large they are beside it.
+
+    Args:
+        tables: as `lcmat.report.stand_ins.by_subset` gives them.
+        top_k: how many diagonal entries the method sums.
+    """
+    ranks = {name: rank_correlations(table)["random, one size"] for name, table in tables.items()}
+    average = pd.concat(ranks.values(), axis=1).mean(axis=1)
+    best, worst = average.idxmax(), average.idxmin()
+    told = {column: listed(f"{each[column]:.2f}" for each in ranks.values()) for column in STAND_INS}
+    sizes = {
+        column: listed(f"{(table[column] / table['norm']).median():.2f}" for table in tables.values())
+        for column in ("top_k_sum", "largest_diagonal")
+    }
+    return (
+        f"**The sum of {top_k} diagonal entries, which LCMat-S computes in place of the spectral norm of a difference "
+        f"of Hessians, follows the order of that norm with a rank correlation of {told['top_k_sum']}** among random "
+        f"subsets of one size (on {listed(tables)}, in this order). Of {len(STAND_INS)} cheap stand-ins the one that "
+        f"follows it best is the {STAND_INS[best]}, with {told[best]}; the worst is the {STAND_INS[worst]}, with "
+        f"{told[worst]}. In size, the sum is {sizes['top_k_sum']} times the norm in the median and the largest "
+        f"diagonal entry {sizes['largest_diagonal']} times."
+    )
 
 
 def variance_answer(tables: Tables) -> str:
