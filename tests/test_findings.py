@@ -60,8 +60,8 @@ def test_the_answer_on_the_radius_compares_the_ten_best_and_the_ranks():
         "0.01, 8 are among the 10 at ρ = 0.5, the other end of the paper's grid, and the rank correlation between the "
         "two is -1.00. At the smallest radius the gap orders the subsets as the difference of the gradients alone does "
         "(rank correlation 1.000); at ρ = 0.5 that correlation is -1.00, and at ρ = 10 it is 1.00. The *gap* is how "
-        "far the loss of a subset can move away from that of all images, per unit length, when the last layer moves by at "
-        "most ρ."
+        "far the loss of a subset can move away from that of all images, per unit length, when the last layer moves by "
+        "at most ρ."
     )
     assert "does not change which" in findings.radius_answer(gaps.abs(), growing, "A")
 
