@@ -100,7 +100,7 @@ def terms_answer(tables: Tables, top_k: int) -> str:
     """
     ranks = {name: rank_correlations(table)["random, one size"] for name, table in tables.items()}
     average = pd.concat(ranks.values(), axis=1).mean(axis=1)
-    best, worst = average.idxmax(), average.idxmin()
+    best, worst = str(average.idxmax()), str(average.idxmin())
     told = {column: listed(f"{each[column]:.2f}" for each in ranks.values()) for column in STAND_INS}
     sizes = {
         column: listed(f"{(table[column] / table['norm']).median():.2f}" for table in tables.values())

@@ -165,16 +165,19 @@ Markdown(
 
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the searches"}
+own_draws = torch.Generator().manual_seed(seed)
+
+
 def effort_rows(number, rho):
     item = items[number]
-    random = bound.random_starts(item, rho, max(counts), generator)
+    random = bound.random_starts(item, rho, max(counts), own_draws)
     rows = [
         {"starts": count, "steps": few, "rho": rho, "subset": number}
         | {"gap": bound.ascend(item, random[:count], rho, steps=few).value}
         for count in counts
         for few in step_counts
     ]
-    known = bound.certified_gap(item, rho, generator=generator, ends=ends[number])
+    known = bound.certified_gap(item, rho, generator=own_draws, ends=ends[number])
     best = max(known.attained, *(row["gap"] for row in rows))
     return [row | {"share": row["gap"] / best} for row in rows]
 
@@ -205,7 +208,7 @@ hardest = full[full.starts == max(counts)].groupby("rho").share.min()
 
 
 def sign_kept(item, rho):
-    points = bound.random_starts(item, rho, 100, generator)
+    points = bound.random_starts(item, rho, 100, own_draws)
     own = bound.difference_at(item, torch.zeros(item.shape, dtype=torch.float64))
     return float((bound.difference_at(item, points) * own > 0).double().mean())
 

@@ -74,7 +74,7 @@ look = figures.method_style("LCMat-S")
 ax.plot(
     ours["budget"], ours["ours"], color=look.color, marker=look.marker, label="here"
 )
-colors = (figures.VERMILLION, figures.ORANGE, figures.BLACK)
+colors = (figures.BLUE, figures.GREEN, figures.BLACK)
 for color, (way, part) in zip(colors, shown.groupby("way", sort=False), strict=False):
     ax.plot(
         part["budget"], part["processor seconds"], color=color, marker="D", label=way
