@@ -46,7 +46,7 @@ def answer(rows: pd.DataFrame) -> str:
     defined, code = by_label[DEFINED], by_label[AS_CODE]
     found = (
         f"As the paper defines it, it {_against(defined)}. As its official code computes it, it {_against(code)}. "
-        f"(Setting: {setting_text(defined)} of the images kept{_caution(defined)}.)"
+        f"(Setting: {setting_text(defined)} of the images kept.{_caution(defined)})"
     )
     parts = {
         "Does LCMat-S beat uniform selection?": found,
@@ -113,5 +113,5 @@ def _caution(row: dict[str, Any]) -> str:
     return (
         ""
         if row["width"] == PAPER_WIDTH
-        else "; not the paper's network, whose runs {doc}`/book/report/reproducibility` counts"
+        else " It is not the paper's network, which is wider; {doc}`/book/report/reproducibility` judges runs of that one."
     )
