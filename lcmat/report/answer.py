@@ -110,8 +110,8 @@ def _advice(rows: pd.DataFrame) -> str:
 
 
 def _caution(row: dict[str, Any]) -> str:
+    if row["width"] == PAPER_WIDTH:
+        return ""
     return (
-        ""
-        if row["width"] == PAPER_WIDTH
-        else " It is not the paper's network, which is wider; {doc}`/book/report/reproducibility` judges runs of that one."
+        " It is not the paper's network, which is wider; {doc}`/book/report/reproducibility` judges runs of that one."
     )
