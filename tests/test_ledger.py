@@ -106,6 +106,14 @@ def test_what_the_seeds_cannot_tell_is_no_explanation():
     assert "Not decided by this setting" in why and "alone" not in why
 
 
+def test_a_step_that_is_decided_is_told_where_the_whole_is_not():
+    found = headline_setting(records(), set())
+    found.loc[found["label"] == AS_CODE, "adjusted_p"] = 0.09
+    why = answer(found).split("\n\n")[1]
+    assert "not significant after Holm's correction" in why
+    assert "One step is decided: statistics of single-class batches alone are worth +8.9 points" in why
+
+
 def test_the_share_of_a_step():
     rows = ledger(records(), set())
     label = next(row["label"] for row in as_rows(rows) if "single-class" in row["words"])

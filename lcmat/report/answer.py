@@ -79,20 +79,28 @@ def _against(row: dict[str, Any]) -> str:
 
 
 def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
-    """The share of the largest single step, if the code differs at all."""
+    """What the three differences of the code are worth, together and the largest of them alone, if that is decided."""
     gap: Interval = code["to_defined"]
     lead = f"Its official code does three things otherwise than the paper says, together worth {gap.mean:+.1f} points"
-    alone = {row["label"]: row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))}
+    alone = [row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))]
+    largest = max(alone, key=lambda row: row["to_defined"].mean, default=code)
+    words = largest["words"].removeprefix("definition, but ")
+    worth = f"{words} alone are worth {largest['to_defined'].mean:+.1f}"
+    if gap.n < 2 and alone:
+        return f"{lead}. Of these, {worth}, in the one run there is; one run decides nothing."
     if gap.n > 1 and not code["adjusted_p"] < SIGNIFICANCE:
-        return f"Not decided by this setting. {lead}, which its seeds cannot tell from none."
+        if not largest["adjusted_p"] < SIGNIFICANCE:
+            return f"Not decided by this setting. {lead}, which its seeds cannot tell from none."
+        doubt = f"({_ends(gap)}; not significant after Holm's correction for all steps)"
+        return f"{lead} {doubt}. One step is decided: {worth} points ({_ends(largest['to_defined'])})."
     if not alone:
         return f"{lead}; which of them it is was not run here."
-    label = max(alone, key=lambda label: share_of_gap(rows, label))
-    words, worth = alone[label]["words"].removeprefix("definition, but "), alone[label]["to_defined"].mean
-    share = (
-        f" ({share_of_gap(rows, label):.0f} %)" if gap.n > 1 else ", in the one run there is; one run decides nothing"
-    )
-    return f"{lead}. Of these, {words} alone are worth {worth:+.1f}{share}."
+    share = f"{share_of_gap(rows, largest['label']):.0f} % of this"
+    return f"{lead} ({_ends(gap)}). Of these, {worth} ({share}; {_ends(largest['to_defined'])})."
+
+
+def _ends(interval: Interval) -> str:
+    return f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
 
 
 def _advice(rows: pd.DataFrame) -> str:
