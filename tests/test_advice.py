@@ -67,7 +67,7 @@ def test_the_setting_with_most_comparisons_speaks():
         for seed in range(5)
     ]
     found = advise(rows_of(narrow + wide)[0], "digits")
-    assert found.word == "better" and "digits-net" in found.setting
+    assert found.word == "better" and "DigitsNet" in found.setting
 
 
 def test_the_condensed_methods_label_is_that_of_a_run_with_its_defaults():

@@ -171,7 +171,7 @@ def test_tables_and_figures_of_a_page_with_runs():
     papers = [f"paper {row}" for row in range(len(collected))]
     html = accuracy_table(collected.assign(paper=papers), "means", page.CONDENSATION).as_raw_html()
     assert all(paper in html for paper in papers) and "Best epoch" not in html and "Rate" in html
-    assert "digits, 10 images per class, digits-net, width 16" in html
+    assert "Digits, 10 images per class, DigitsNet, width 16" in html
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
     assert "Seeds that suffice" in differences_table(found, "gains", page.CONDENSATION, needed=True).as_raw_html()
     assert len(draw_differences(found, ["dataset", "ipc"], scheme=page.CONDENSATION).axes) == 2

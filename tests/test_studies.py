@@ -63,7 +63,7 @@ def test_a_panel_has_its_best_configuration_on_top():
     labels = [tick.get_text() for tick in figure.axes[0].get_yticklabels()]
     assert labels == ["k-Center", "Craig", "EL2N"]
     titles = {figure.axes[0].get_title(loc) for loc in ("left", "center")}  # the style decides where
-    assert "digits, 5 % (n = 3)" in titles
+    assert "Digits, 5 % (n = 3)" in titles
 
 
 def test_stages_are_medians_over_seeds():

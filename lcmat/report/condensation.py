@@ -14,7 +14,7 @@ from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS
 from lcmat.report.paired import paired_to, setting_key, with_corrected_p
 from lcmat.report.published import read_published
 from lcmat.report.runs import as_rows, runs_frame
-from lcmat.report.schemes import Row, Scheme, missing, network_text
+from lcmat.report.schemes import Row, Scheme, data_text, missing, network_text
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
@@ -82,9 +82,9 @@ def _text(value: Any) -> str:
 
 
 def _setting(row: Row) -> str:
-    tested = row.get("test_network")
-    other = "" if missing(tested) else f", tested on {tested}, width {row['test_width']:g}"
-    return f"{row['dataset']}, {row['ipc']} images per class, {network_text(row)}{other}"
+    tested = {"network": row.get("test_network"), "width": row.get("test_width")}
+    other = "" if missing(tested["network"]) else f", tested on {network_text(tested)}"
+    return f"{data_text(row['dataset'])}, {row['ipc']} images per class, {network_text(row)}{other}"
 
 
 def _rate(row: Row) -> str:

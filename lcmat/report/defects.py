@@ -11,7 +11,7 @@ from lcmat.config.registry import METHODS
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, with_default_selector
-from lcmat.report.schemes import method_label
+from lcmat.report.schemes import data_text, method_label, network_text
 from lcmat.report.statistics import Interval, mean_interval
 from lcmat.sweep.profiles.variants import SHIPPED, official
 
@@ -124,7 +124,7 @@ def _row(row: dict[str, Any], quirks: Mapping[Pair, str]) -> tuple[object, ...]:
     return (
         row["worse"],
         quirks[row["better"], row["worse"]],
-        f"{row['dataset']}, {row['network']}",
+        f"{data_text(row['dataset'])}, {network_text(row)}",
         (f"{100 * row['fraction']:g} %", row["fraction"]),
         (f"{row['second']:.2f}", row["second"]),
         (f"{row['first']:.2f}", row["first"]),

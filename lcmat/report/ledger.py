@@ -9,15 +9,14 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lcmat.config.datasets import DATASETS
 from lcmat.config.official import OFFICIAL
-from lcmat.config.registry import METHODS, MODELS
+from lcmat.config.registry import METHODS
 from lcmat.report import figures
 from lcmat.report.defects import QUIRKS
 from lcmat.report.markup import plain_rows, table
 from lcmat.report.paired import Pair, label_differences, setting_key
 from lcmat.report.runs import as_rows, done_runs, runs_frame, with_default_selector
-from lcmat.report.schemes import SELECTION, method_label
+from lcmat.report.schemes import SELECTION, data_text, method_label, network_text
 from lcmat.report.statistics import Interval
 from lcmat.sweep.profiles.variants import LEDGER
 
@@ -149,8 +148,7 @@ def draw_ledger(ax: Axes, rows: pd.DataFrame, published: float | None = None) ->
 def setting_text(row: Mapping[str, Any]) -> str:
     """Name the data, the network, the fraction and, if not single, the precision of a run or a row of `ledger`."""
     precision = "" if row["precision"] == "float32" else f", {row['precision']}"
-    network = f"{MODELS[row['network']].title}, width {row['width']:g}"
-    return f"{DATASETS[row['dataset']].title}, {network}, {100 * row['fraction']:g} %{precision}"
+    return f"{data_text(row['dataset'])}, {network_text(row)}, {100 * row['fraction']:g} %{precision}"
 
 
 def ledger_html(rows: pd.DataFrame, name: str, caption: str) -> str:

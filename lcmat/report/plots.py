@@ -14,7 +14,7 @@ from matplotlib.ticker import NullFormatter
 
 from lcmat.report import figures
 from lcmat.report.runs import ACCURACY, as_rows, group_seeds
-from lcmat.report.schemes import SELECTION, Scheme, method_label, missing
+from lcmat.report.schemes import SELECTION, Scheme, data_text, method_label, missing, network_text
 from lcmat.report.statistics import mean_interval
 
 ROW_INCHES = 0.17
@@ -26,7 +26,9 @@ def plot_setting(ax: Axes, setting: pd.DataFrame) -> Axes:
     for method, rows in setting.groupby("method"):
         figures.plot_accuracy(ax, list(rows["fraction"]), list(rows[ACCURACY]), method=method_label(str(method)))
     figures.label_fractions(ax, list(setting["fraction"].unique()))
-    ax.set(title=setting["dataset"].iloc[0], xlabel="fraction of the training set", ylabel="test accuracy (%)")
+    ax.set(
+        title=data_text(setting["dataset"].iloc[0]), xlabel="fraction of the training set", ylabel="test accuracy (%)"
+    )
     ax.legend(loc="best", fontsize=7)
     return ax
 
@@ -47,7 +49,7 @@ def plot_selector_age(ax: Axes, ages: Mapping[int, pd.DataFrame], *, rho: float)
     figures.plot_accuracy(ax, list(grouped), [rows[ACCURACY].iloc[0] for rows in chosen], method="LCMat-S")
     ax.set_xticks(list(grouped), [str(age) for age in grouped])
     ax.xaxis.set_minor_formatter(NullFormatter())
-    title = f"{first['dataset'].iloc[0]}, {100 * fraction:g} % of the images"
+    title = f"{data_text(first['dataset'].iloc[0])}, {100 * fraction:g} % of the images"
     ax.set(title=title, xlabel="epochs of the selecting network", ylabel="test accuracy (%)")
     ax.legend(loc="best")
     return ax
@@ -66,7 +68,7 @@ def draw_strengths(ax: Axes, grouped: pd.DataFrame, random: Sequence[float]) -> 
     figures.plot_accuracy(ax, list(rows["rho"]), list(rows[ACCURACY]), method="LCMat-C")
     ax.set_xscale("symlog", linthresh=min(value for value in rows["rho"] if value > 0))
     ax.set_xticks(list(rows["rho"]), [f"{value:g}" for value in rows["rho"]])
-    ax.set(xlabel="ρ", ylabel="test accuracy (%)", title=str(rows["dataset"].iloc[0]))
+    ax.set(xlabel="ρ", ylabel="test accuracy (%)", title=data_text(rows["dataset"].iloc[0]))
     ax.legend(loc="best")
     return ax
 
@@ -137,8 +139,8 @@ def _panel_word(name: str, value: Any) -> str:
     if missing(value):
         return ""
     words = {
-        "dataset": lambda: str(value),
-        "network": lambda: str(value),
+        "dataset": lambda: data_text(str(value)),
+        "network": lambda: network_text({"network": value}),
         "ipc": lambda: f"{value} per class",
         "fraction": lambda: f"{100 * value:g} %",
         "label_noise": lambda: f"{100 * value:g} % wrong labels",

@@ -8,7 +8,8 @@ from typing import Any, NamedTuple
 import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
-from lcmat.config.registry import METHODS, OPTIONS, title_of
+from lcmat.config.datasets import DATASETS
+from lcmat.config.registry import METHODS, MODELS, OPTIONS, title_of
 
 Row = Mapping[Any, Any]
 
@@ -76,14 +77,28 @@ def _option_text(name: str, value: Any) -> str:
     return words if value is True else f"{words}: {value}"
 
 
+def data_text(name: str) -> str:
+    """The title of a data set.
+
+    >>> data_text("cifar10")
+    'CIFAR-10'
+    """
+    return DATASETS[name].title if name in DATASETS else name
+
+
 def network_text(row: Row) -> str:
-    """A network with its width, if that is known."""
-    width = row.get("width")
-    return ("" if missing(row["network"]) else str(row["network"])) + ("" if missing(width) else f", width {width:g}")
+    """The title of a network with its width, if that is known.
+
+    >>> network_text({"network": "resnet18", "width": 16.0}), network_text({"network": "torchvision:densenet121"})
+    ('ResNet-18, width 16', 'torchvision:densenet121')
+    """
+    name, width = row["network"], row.get("width")
+    title = "" if missing(name) else MODELS[name].title if name in MODELS else str(name)
+    return title + ("" if missing(width) else f", width {width:g}")
 
 
 def _selection_setting(row: Row) -> str:
-    return f"{row['dataset']}, {network_text(row)}, selecting network: {row['selection_epochs']} epochs"
+    return f"{data_text(row['dataset'])}, {network_text(row)}, selecting network: {row['selection_epochs']} epochs"
 
 
 def _selection_rank(row: Row) -> tuple[Any, ...]:
