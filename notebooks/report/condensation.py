@@ -68,7 +68,7 @@ if problems:
     display(report.problems_notice(problems))
 Markdown(condensation_answer(to_random, to_alone, to_control))
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of each method to random images in percentage points with its interval, one row for each method, one panel for each data set and number of images per class, with a vertical line at zero."}, "figure": {"name": "fig-condensation-random", "caption": "Test accuracy with the images of each method minus that with random images of the same seed: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. Herding and k-center are real images too. CIFAR-10 is the JPEG q75 copy where the provenance below says so."}}
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of each method to random images in percentage points with its interval, one row for each method, one panel for each data set and number of images per class, with a vertical line at zero."}, "figure": {"name": "fig-condensation-random", "caption": "Test accuracy with the images of each method minus that with random images of the same seed: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. Herding and k-center are real images too."}}
 if len(to_random):
     report.draw_differences(to_random, ["dataset", "ipc"], scheme=page.CONDENSATION)
     plt.show()

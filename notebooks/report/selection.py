@@ -51,9 +51,12 @@ against_gradient = report.paired_to(curves, curves["rho"] == 0)
 # %% tags=["remove-input"]
 if problems:
     display(report.problems_notice(problems))
-Markdown(selection_answer(shown, against_gradient))
+Markdown(
+    selection_answer(shown, against_gradient)
+    + "\n\n{doc}`why-the-numbers-differ` asks the first question of CIFAR-10."
+)
 
-# %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of each method to uniform selection in percentage points with its interval, one row for each method, one panel for each data set and fraction, with a vertical line at zero."}, "figure": {"name": "fig-selection-differences", "caption": "Accuracy of each method, as its source defines it, minus that of uniform selection, in percentage points: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. LCMat-S at radius 0 is gradient matching alone. CIFAR-10 is the JPEG q75 copy where the provenance below says so."}}
+# %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of each method to uniform selection in percentage points with its interval, one row for each method, one panel for each data set and fraction, with a vertical line at zero."}, "figure": {"name": "fig-selection-differences", "caption": "Accuracy of each method, as its source defines it, minus that of uniform selection, in percentage points: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. LCMat-S at radius 0 is gradient matching alone."}}
 if len(shown):
     report.draw_differences(shown, ["dataset", "fraction"])
     plt.show()

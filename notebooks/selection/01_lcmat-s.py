@@ -679,7 +679,7 @@ plt.show()
 pictures = project_folder() / "book/figures"
 Image(filename=pictures / selected_images.picture_name("fashion-mnist"))
 
-# %% mystnb={"image": {"alt": "Four blocks of CIFAR-10 images, for uniform selection, k-Center, Craig and LCMat-S, with a row for each class and five images in a row."}, "figure": {"name": "fig-ls-cifar", "caption": "The same for CIFAR-10 in a lossy copy, JPEG q75 (n = 1 selection each)."}} tags=["hide-input"]
+# %% mystnb={"image": {"alt": "Four blocks of CIFAR-10 images, for uniform selection, k-Center, Craig and LCMat-S, with a row for each class and five images in a row."}, "figure": {"name": "fig-ls-cifar", "caption": "The same for CIFAR-10 (n = 1 selection each)."}} tags=["hide-input"]
 Image(filename=pictures / selected_images.picture_name("cifar10"))
 
 
@@ -782,7 +782,7 @@ Markdown(
     + f". {conclusion} The next figure shows at which place in the choice the difference arises."
 )
 
-# %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels, for digits, Fashion-MNIST and CIFAR-10: mean rank of the distance to the class mean against the place in the ranking, four methods, with error bars and a line at one half."}, "figure": {"name": "fig-ls-place", "caption": "Mean rank by place in the choice, with 95 % t intervals over the n = 10 classes, one network each; the line at one half is the mean of random draws. CIFAR-10 is a JPEG q75 copy."}}
+# %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels, for digits, Fashion-MNIST and CIFAR-10: mean rank of the distance to the class mean against the place in the ranking, four methods, with error bars and a line at one half."}, "figure": {"name": "fig-ls-place", "caption": "Mean rank by place in the choice, with 95 % t intervals over the n = 10 classes, one network each; the line at one half is the mean of random draws."}}
 figure, panels = plt.subplots(1, 3, figsize=(figures.WIDE_INCHES, 2.8), sharey=True)
 for ax, (name, table) in zip(panels, every_pick.items(), strict=True):
     assert table.label.nunique() == 10
