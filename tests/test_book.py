@@ -230,6 +230,12 @@ def browser():
         chromium.close()
 
 
+@pytest.fixture(scope="module")
+def phone(browser):
+    """A window in which scripts and styles are fetched once for all pages."""
+    return browser.new_context(viewport={"width": 390, "height": 900})
+
+
 @pytest.mark.site
 @pytest.mark.parametrize("page", pages())
 def test_a_page_can_be_read_offline_and_in_both_themes(page, browser):
@@ -288,9 +294,9 @@ class QuietHandler(http.server.SimpleHTTPRequestHandler):
 
 @pytest.mark.site
 @pytest.mark.parametrize("page", (*pages(), "404"))
-def test_a_page_served_over_http_complains_of_nothing_and_scrolls_only_inside_its_frames(page, browser, address):
+def test_a_page_served_over_http_complains_of_nothing_and_scrolls_only_inside_its_frames(page, phone, address):
     """On a phone, where there is least room."""
-    tab = browser.new_page(viewport={"width": 390, "height": 900})
+    tab = phone.new_page()
     said = []
     tab.on("console", lambda message: said.append(message.text) if message.type == "error" else None)
     tab.on("pageerror", lambda error: said.append(str(error)))
