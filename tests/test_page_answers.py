@@ -188,7 +188,7 @@ def test_the_answer_about_robustness():
     assert first.endswith(
         "On Digits, it cannot be told from uniform selection with 5 seeds when the selecting architecture "
         "itself learns "
-        "(+0.5 points, 95 % interval -1.0 to +2.0), when convnet learns (+0.5 points, 95 % interval -1.0 to +2.0)."
+        "(+0.5 points, 95 % interval -1.0 to +2.0), when ConvNet-3 learns (+0.5 points, 95 % interval -1.0 to +2.0)."
     )
     assert second.endswith(
         "(95 % interval +2.0 to +4.0, n = 5). It wins more often than it loses against 2 of 2 methods "

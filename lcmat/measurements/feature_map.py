@@ -46,11 +46,13 @@ def measure_dataset(dataset: str) -> tuple[dict[str, Any], list[Row]]:
     stale = stale_keys(found)
     current = sorted(explained([r for r in found if r.key not in stale]), key=lambda record: record.seed)
     if not current:
-        raise ValueError(f"no current record of {dataset} was selected with a network: lcmat sweep --study ledger")
+        raise ValueError(
+            f"no current record of {dataset} was selected with a network: lcmat sweep --profile cpu --study ledger"
+        )
     parameters = parse("selection", current[0].parameters)
     assert isinstance(parameters, SelectionParameters)
-    train = load_data(parameters).train
-    view = selector_view(parameters.model_copy(update={"batch_norm": None}), load_data(parameters), "cpu")
+    splits = load_data(parameters)
+    train, view = splits.train, selector_view(parameters.model_copy(update={"batch_norm": None}), splits, "cpu")
     members = (train.labels == CLASS).nonzero().flatten()
     places, share = principal_plane(view.features[members])
     wrong = view.logits[members].argmax(dim=1) != CLASS

@@ -225,24 +225,22 @@ def image_grid(ax: Axes, images: np.ndarray, *, columns: int) -> Axes:
     return ax
 
 
-def svg_bytes(figure: Figure, *, description: str | None = None, transparent: bool = False) -> bytes:
+def svg_bytes(figure: Figure, *, transparent: bool = False) -> bytes:
     """Render a figure as SVG: the same bytes for the same figure, no date inside.
 
     Args:
         figure: what to render.
-        description: stored in the file's metadata, for instance what it was made from.
         transparent: whether what lies behind the figure is seen through it.
     """
     buffer = io.BytesIO()
     with style():
-        metadata = {"Date": None, "Description": description}
-        figure.savefig(buffer, format="svg", metadata=metadata, transparent=transparent)
+        figure.savefig(buffer, format="svg", metadata={"Date": None}, transparent=transparent)
     return buffer.getvalue()
 
 
-def save_svg(figure: Figure, path: Path, *, description: str | None = None) -> None:
+def save_svg(figure: Figure, path: Path) -> None:
     """Write `svg_bytes` to a file, atomically."""
-    atomic_write(path, svg_bytes(figure, description=description))
+    atomic_write(path, svg_bytes(figure))
 
 
 def _finite_half_width(interval: Interval) -> float:

@@ -56,8 +56,8 @@ def gap_answer(tables: Tables) -> str:
     return (
         f"**In {trials:,} trials on {listed(tables)} {verdict}**; the bound as the paper prints it was exceeded in "
         f"{printed}. A trial takes a small training set and a radius ρ: its *gap* is how far the loss of the set can "
-        "move away from that of all images when the network's last layer moves by at most ρ, divided by ρ. The "
-        "certified bound is tight while ρ is small: in the median over the sets it is "
+        "move away from that of all images when the network's last layer moves by at most ρ, divided by ρ. In the "
+        "median over the sets the certified bound is "
         f"{small} times the largest gap found at ρ = {SMALL:g}, and {large} times at ρ = {LARGE:g}."
     )
 

@@ -12,7 +12,7 @@ import pandas as pd
 
 from lcmat.config.registry import METHODS
 from lcmat.report.ledger import DEFINED
-from lcmat.report.schemes import missing
+from lcmat.report.schemes import missing, network_text
 from lcmat.report.sentences import (
     Row,
     all_against,
@@ -192,7 +192,10 @@ def _imbalance(row: Row) -> str:
 
 
 def _learner(row: Row) -> str:
-    return f"when {'the selecting architecture itself' if missing(row['learner']) else row['learner']} learns"
+    learner = (
+        "the selecting architecture itself" if missing(row["learner"]) else network_text({"network": row["learner"]})
+    )
+    return f"when {learner} learns"
 
 
 def _age(row: Row) -> str:

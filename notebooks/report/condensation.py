@@ -32,6 +32,7 @@ from lcmat.report import figures
 from lcmat.report.page_answers import condensation_answer
 from lcmat.report.page_check import plain_means
 from lcmat.report.runs import ACCURACY
+from lcmat.report.schemes import network_text
 from lcmat.report.sentences import resolution
 from lcmat.report.studies import describe_runs, study_runs, unrecorded
 
@@ -203,7 +204,11 @@ for (dataset, network), rows in to_random_across.groupby(
     ["dataset", "test_network"], sort=False
 ):
     text = report.describe_differences(rows, "random images")
-    display(Markdown(f"**{DATASETS[dataset].title}, tested on {network}.** {text}"))
+    display(
+        Markdown(
+            f"**{DATASETS[dataset].title}, tested on {network_text({'network': network})}.** {text}"
+        )
+    )
 if to_random_across.empty:
     display(report.not_run("No images have been tested on another network."))
 
