@@ -34,6 +34,9 @@ CONTRAST = (ROOT / "tests/contrast.js").read_text()
 MAX_LOADED_BYTES = 3 * 2**20  # with scripts, styles and pictures
 LOADED = """performance.getEntriesByType('resource').concat(performance.getEntriesByType('navigation'))
     .reduce((sum, entry) => sum + entry.encodedBodySize, 0)"""
+DISTORTED = """[...document.querySelectorAll('article img')]
+    .filter(i => i.offsetParent && Math.abs(i.width / i.height * i.naturalHeight / i.naturalWidth - 1) > .05)
+    .map(i => i.alt)"""
 AXE = ROOT / "_build/axe/package/axe.min.js"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"  # of version 4.14.1
 AUDITED = ["book/intro", "book/start/ten-minutes", "book/reference/bibliography", "book/derivation/03_upper_bound"]
@@ -306,6 +309,7 @@ def test_a_page_served_over_http_complains_of_nothing_and_scrolls_only_inside_it
     assert len(tab.locator("meta[name=description]").get_attribute("content")) > 20
     assert tab.locator("link[rel=icon]").count() == 1
     assert tab.evaluate("document.documentElement.scrollWidth <= window.innerWidth")
+    assert tab.evaluate(DISTORTED) == []
     assert tab.evaluate(LOADED) < MAX_LOADED_BYTES
     tab.close()
 
@@ -362,6 +366,20 @@ def test_code_is_legible_and_what_is_cut_off_can_be_scrolled(browser, address):
     assert tab.evaluate(f"{cut}.length > 0 && {cut}.every({cue})")
     tab.evaluate(f"{cut}[0].scrollLeft = 10_000")
     tab.wait_for_function(f"!({cue})({cut}[0])")  # at its end nothing is hidden
+    context.close()
+
+
+@pytest.mark.site
+def test_on_a_phone_a_table_of_words_is_stacked_and_a_figure_stays_legible(browser, address):
+    context = browser.new_context(viewport={"width": 390, "height": 900})
+    tab = context.new_page()
+    tab.goto(f"{address}book/derivation/08_errata.html", timeout=120_000)
+    row = tab.locator("table.stacked").first.locator("tbody tr").first
+    cells = row.evaluate("row => [...row.cells].map(cell => [cell.dataset.head, cell.getBoundingClientRect().top])")
+    assert [head for head, _ in cells] == ["Paper", "What", "Chapter", "Verdict", "Note"]
+    assert [top for _, top in cells] == sorted({top for _, top in cells})  # each below the one before
+    assert tab.evaluate("[...document.querySelectorAll('table.stacked')].every(t => t.offsetWidth < innerWidth)")
+    assert tab.locator(".figure-frame[tabindex] img").first.bounding_box()["width"] > 500
     context.close()
 
 

@@ -1,6 +1,7 @@
 """What a benchmark's notebook shows of its run."""
 
 import os
+import re
 from collections.abc import Iterable
 from html import escape
 from typing import TYPE_CHECKING, Any
@@ -103,5 +104,10 @@ def training_figure(result: "TrainingResult") -> "Figure":
 
 def _table(header: Iterable[str], rows: Iterable[Iterable[Any]]) -> HTML:
     head = "".join(f"<th>{escape(str(cell))}</th>" for cell in header)
-    body = "".join("<tr>" + "".join(f"<td>{escape(str(cell))}</td>" for cell in row) + "</tr>" for row in rows)
+    body = "".join("<tr>" + "".join(f"<td>{_words(cell)}</td>" for cell in row) + "</tr>" for row in rows)
     return HTML(f'<table class="table"><thead><tr>{head}</tr></thead><tbody>{body}</tbody></table>')
+
+
+def _words(cell: Any) -> str:
+    """A cell's text, with what it names in backticks as code."""
+    return re.sub("`([^`]+)`", r"<code>\1</code>", escape(str(cell)))
