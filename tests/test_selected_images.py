@@ -14,7 +14,7 @@ from lcmat.data.dataset import ImageDataset
 from lcmat.experiments.seeds import derived_seed
 from lcmat.files.paths import data_folder, project_folder
 from lcmat.measurements import kinds, selected_images
-from lcmat.measurements.contact_sheet import GAP, NAMES_WIDTH, TITLE_HEIGHT, contact_sheet
+from lcmat.measurements.contact_sheet import GAP, NAMES_WIDTH, TEXT_GREY, TITLE_HEIGHT, contact_sheet
 from lcmat.measurements.selected_images import CANDIDATES, distance_ranks, picture, rows_of, typicality
 from lcmat.selection import Coreset, select
 from lcmat.sweep.profiles import PROFILES
@@ -73,13 +73,18 @@ def test_the_picture_shows_the_chosen_pixels_at_their_places(channels):
         "one": Coreset(torch.tensor([0, 4, 1, 5]), nothing, nothing),
         "other": Coreset(torch.tensor([2, 0, 3, 1]), nothing, nothing),
     }
-    shown = np.asarray(Image.open(io.BytesIO(picture(train, coresets))).convert("RGB"))
-    assert shown.shape == (TITLE_HEIGHT + 6, NAMES_WIDTH + 6 + GAP + 6, 3)
+    shown = np.asarray(Image.open(io.BytesIO(picture(train, coresets))).convert("RGBA"))
+    assert shown.shape == (TITLE_HEIGHT + 6, NAMES_WIDTH + 6 + GAP + 6, 4)
+    assert shown[TITLE_HEIGHT + 2, NAMES_WIDTH, 3] == 0 == shown[-2, NAMES_WIDTH + 7, 3]  # between the images
+    words = shown[:TITLE_HEIGHT][shown[:TITLE_HEIGHT, :, 3] > 0]
+    assert len(words) and (words[:, :3] == TEXT_GREY).all()
     for block, coreset in enumerate(coresets.values()):
         for place, row in enumerate(coreset.indices.tolist()):
             top, left = TITLE_HEIGHT + 3 * (place // 2), NAMES_WIDTH + (6 + GAP) * block + 3 * (place % 2)
             expected = train.images[row].expand(3, 2, 2).permute(1, 2, 0).numpy().astype(int)
-            assert np.abs(shown[top : top + 2, left : left + 2].astype(int) - expected).max() <= 8  # the palette
+            found = shown[top : top + 2, left : left + 2].astype(int)
+            assert np.abs(found[..., :3] - expected).max() <= 8  # the palette
+            assert (found[..., 3] == 255).all()
 
 
 def test_blocks_that_do_not_fit_their_names_are_refused():

@@ -632,7 +632,7 @@ assert all(torch.equal(path[0].images, noise.images) for _, path in results.valu
 def sheet(synthetic, rows=3):
     pixels = synthetic.pixels().unflatten(0, (num_classes, ipc))[:, :rows]
     tiles = pixels.transpose(0, 1).flatten(0, 1)
-    return make_grid(tiles, nrow=num_classes, padding=1, pad_value=255)[0].numpy()
+    return make_grid(tiles, nrow=num_classes, padding=1, pad_value=128)[0].numpy()
 
 
 stages = [*list(results["DC"][1])[:-1:2], plain.num_steps]

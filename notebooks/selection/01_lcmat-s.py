@@ -70,6 +70,7 @@ from lcmat.measurements import kinds, selected_images
 from lcmat.numerics import streaming
 from lcmat.numerics.submodular import cluster_sizes, facility_location
 from lcmat.report import figures
+from lcmat.report.schemes import data_text
 from lcmat.report.statistics import mean_interval
 from lcmat.selection.lcmat_s import lcmat_distance_blocks, lcmat_distances, lcmat_s
 
@@ -573,7 +574,7 @@ image_slider(
 
 # %%
 stored = kinds.stored("selected-images")
-picks = {name: pd.DataFrame(item["rows"]) for name, item in stored.items()}
+picks = {data_text(name): pd.DataFrame(item["rows"]) for name, item in stored.items()}
 assert all(item["seed"] == 0 for item in stored.values())
 
 # %% tags=["hide-input"]
@@ -591,7 +592,7 @@ overlap_rows = []
 for label, radius in (("LCMat-S, ρ = 0.1", 0.1), ("LCMat-S, ρ = 0.5", 0.5)):
     row = {"rho": f"{radius:g}"}
     five = overlap[radius][:, 4].mean()
-    row["digits"] = f"{five:.0%} of {5 * len(views)}"
+    row["Digits"] = f"{five:.0%} of {5 * len(views)}"
     for name, table in picks.items():
         base = set(table[table.candidate == "LCMat-S, ρ = 0"].row)
         mine = set(table[table.candidate == label].row)
@@ -603,13 +604,6 @@ for label, radius in (("LCMat-S, ρ = 0.1", 0.1), ("LCMat-S, ρ = 0.5", 0.5)):
     .tab_header(
         title="Picks that gradient matching alone would make too",
         subtitle="five images a class (Fashion-MNIST: six); one network each",
-    )
-    .cols_label(
-        **{
-            "digits": "digits",
-            "fashion-mnist": "Fashion-MNIST",
-            "cifar10": "CIFAR-10",
-        }
     )
 )
 
@@ -684,18 +678,20 @@ Image(filename=pictures / selected_images.picture_name("cifar10"))
 
 
 # %% tags=["hide-input"]
-def caption(name, item):
-    table = picks[name]
+def caption(title, item):
+    table = picks[title]
     a_class = int(table.groupby(["candidate", "label"]).size().unique().item())
     largest = table[table.candidate == "LCMat-S, ρ = 0.1"].groupby("label").weight.max()
     return (
-        f"- **{name}:** {item['fraction']:.1%} of {sum(item['class_sizes']):,} images, {a_class} of each class; {item['data']} "
+        f"- **{title}:** {item['fraction']:.1%} of {sum(item['class_sizes']):,} images, {a_class} of each class; {item['data']} "
         f"The largest cluster of a class of LCMat-S holds {largest.min() / item['class_sizes'][0]:.0%} to "
         f"{largest.max() / item['class_sizes'][0]:.0%} of it. Drawn with 128 colours."
     )
 
 
-Markdown("\n".join(caption(name, item) for name, item in stored.items()))
+Markdown(
+    "\n".join(caption(*entry) for entry in zip(picks, stored.values(), strict=True))
+)
 
 # %% [markdown]
 # ## How typical are they?
@@ -713,10 +709,10 @@ on_digits = [
     for title, coreset in coresets.items()
     for row in selected_images.rows_of(title, coreset, labels, usual)
 ]
-every_pick = {"digits": pd.DataFrame(on_digits), **picks}
+every_pick = {"Digits": pd.DataFrame(on_digits), **picks}
 mistakes = {
-    "digits": float(1 - usual.correct.mean()),
-    **{name: item["mistakes"] for name, item in stored.items()},
+    "Digits": float(1 - usual.correct.mean()),
+    **{data_text(name): item["mistakes"] for name, item in stored.items()},
 }
 typical = pd.concat(
     [
