@@ -75,9 +75,9 @@ def test_the_sentence_names_who_is_higher():
     found = paired_to(runs, runs["method"] == "random", scheme=page.CONDENSATION)
     text = describe_differences(found[found["ipc"] == 10], "random images")
     assert text == (
-        "Of 3 configurations compared with random images, 3 are shown to be more accurate (LCMat-C, ρ = 10, "
+        "Of 3 configurations compared with random images, 3 are significantly more accurate (LCMat-C, ρ = 10, "
         "+4.0 points; "
-        "Mean control, ρ = 10, +3.5 points; Gradients alone, +2.0 points) and none is shown to be less accurate."
+        "Mean control, ρ = 10, +3.5 points; Gradients alone, +2.0 points) and none is significantly less accurate."
     )
 
 
@@ -161,7 +161,7 @@ def test_what_is_not_shown_needs_more_seeds_than_it_has():
         r"<td[^>]*>(\d+)</td>\s*</tr>", differences_table(found, "g", page.CONDENSATION, needed=True).as_raw_html()
     )
     assert sorted(map(int, needed))[0] == 3 < sorted(map(int, needed))[1]
-    assert "1 is shown to be more accurate (LCMat-C" in describe_differences(found, "random images")
+    assert "1 is significantly more accurate (LCMat-C" in describe_differences(found, "random images")
 
 
 def test_tables_and_figures_of_a_page_with_runs():

@@ -34,7 +34,7 @@ OWN = (DEFINED, "lcmat-s", BETTER, 0.01)
     [
         (BETTER, 0.01, "is 3.0 points more accurate than it (95 % interval +2.0 to +4.0, n = 5)"),
         (WORSE, 0.01, "is 9.0 points less accurate than it (95 % interval -11.0 to -7.0, n = 5)"),
-        (OPEN, 1.0, "cannot be told from it with 5 seeds (+0.5 points, 95 % interval -1.0 to +2.0)"),
+        (OPEN, 1.0, "does not differ significantly from it (+0.5 points, 95 % interval -1.0 to +2.0, n = 5)"),
         (ONE, 1.0, "differed from it by +1.5 points in the one run there is"),
         (
             BETTER,
@@ -55,7 +55,7 @@ def test_a_comparison_in_words(interval, adjusted_p, words):
         ((BETTER, OPEN), "In 1 of 2 comparisons."),
         ((BETTER, WORSE), "It depends."),
         ((WORSE, OPEN), "No."),
-        ((OPEN,), "Not that the seeds could tell."),
+        ((OPEN,), "Undecided."),
         ((ONE,), "One run decides nothing."),
     ],
 )
@@ -71,18 +71,17 @@ def test_several_comparisons_are_one_sentence():
     ]
     found = differences(*rows, ("E", "x", WORSE, 0.02), ("F", "x", OPEN, 1.0))
     assert sentences.describe_differences(found, "it all") == (
-        "Of 6 configurations compared with it all, 4 are shown to be more accurate (B, +5.0 points; D, +4.0 points; "
-        "C, +3.0 points; and 1 more) and 1 is shown to be less accurate (E, -9.0 points), while the seeds "
-        "cannot tell the "
-        "other 1 from it after Holm's correction."
+        "Of 6 configurations compared with it all, 4 are significantly more accurate (B, +5.0 points; D, +4.0 points; "
+        "C, +3.0 points; and 1 more) and 1 is significantly less accurate (E, -9.0 points); the other 1 does not "
+        "differ significantly from it after Holm's correction."
     )
     undecided = differences(("E", "x", OPEN, 1.0), ("F", "x", Interval(-2.0, -9.0, 5.0, 5), 1.0))
     assert sentences.describe_differences(undecided) == (
-        "Of 2 configurations the seeds can tell none from uniform selection after Holm's correction; their mean "
+        "None of 2 configurations differs significantly from uniform selection after Holm's correction; their mean "
         "differences lie between -2.0 and +0.5 points."
     )
     assert sentences.describe_differences(undecided[:1]) == (
-        "E cannot be told from uniform selection with 5 seeds (+0.5 points, 95 % interval -1.0 to +2.0)."
+        "E does not differ significantly from uniform selection (+0.5 points, 95 % interval -1.0 to +2.0, n = 5)."
     )
     single = differences(("E", "x", ONE, 1.0), ("F", "x", ONE, 1.0))
     assert "none has a second seed" in sentences.describe_differences(single)
@@ -105,7 +104,7 @@ def test_digits_are_silent_where_others_speak_and_single_seeds_where_others_are_
 def test_the_smallest_difference_is_the_median_half_width():
     found = differences(("A", "a", BETTER, 0.0), ("B", "b", WORSE, 0.0), ("C", "c", OPEN, 1.0), ("D", "d", ONE, 1.0))
     assert sentences.resolution(found) == (
-        "On Digits, half of the 95 % intervals reach further than 1.5 points to either side (n = 5), so "
+        "On the digits, half of the 95 % intervals reach further than 1.5 points to either side (n = 5), so "
         "smaller differences "
         "cannot be told from chance."
     )
@@ -117,18 +116,15 @@ def test_the_answer_about_selection():
     at_five = differences((DEFINED, "lcmat-s", OPEN, 1.0), fraction=0.05)
     radii = differences(("LCMat-S, ρ = 0.5", "lcmat-s", OPEN, 1.0))
     assert page_answers.selection_answer(pd.concat([at_one, at_five]), radii).split("\n\n") == [
-        "**Does LCMat-S beat uniform selection?** In 1 of 2 comparisons. On Digits, at 1 % of the images it "
+        "**Does LCMat-S beat uniform selection?** In 1 of 2 comparisons. On the digits, at 1 % of the images it "
         "is 3.0 points "
         "more accurate than uniform selection (95 % interval +2.0 to +4.0, n = 5); at 5 % of the images it "
-        "cannot be told "
-        "from uniform selection with 5 seeds (+0.5 points, 95 % interval -1.0 to +2.0).",
-        "**Does any other method?** On Digits, of 2 configurations compared with uniform selection, none is "
-        "shown to be "
-        "more accurate and 1 is shown to be less accurate (Craig, -9.0 points), while the seeds cannot tell "
-        "the other 1 "
-        "from it after Holm's correction.",
-        "**Does a radius above zero help LCMat-S?** On Digits, LCMat-S, ρ = 0.5 cannot be told from gradient matching "
-        "alone (ρ = 0) with 5 seeds (+0.5 points, 95 % interval -1.0 to +2.0).",
+        "does not differ significantly from uniform selection (+0.5 points, 95 % interval -1.0 to +2.0, n = 5).",
+        "**Does any other method?** On the digits, of 2 configurations compared with uniform selection, none is "
+        "significantly more accurate and 1 is significantly less accurate (Craig, -9.0 points); the other 1 does not "
+        "differ significantly from it after Holm's correction.",
+        "**Does a radius above zero help LCMat-S?** On the digits, LCMat-S, ρ = 0.5 does not differ "
+        "significantly from gradient matching alone (ρ = 0) (+0.5 points, 95 % interval -1.0 to +2.0, n = 5).",
     ]
 
 
@@ -138,14 +134,14 @@ def test_the_answer_about_condensation():
     undecided = differences(("LCMat-C, ρ = 10", "lcmat-c", OPEN, 1.0), ipc=10)
     first, second, third, use = page_answers.condensation_answer(random, undecided, undecided).split("\n\n")
     assert first.endswith(
-        "Yes. On Digits, with 10 images per class it is 3.0 points more accurate than random images (95 % "
+        "Yes. On the digits, with 10 images per class it is 3.0 points more accurate than random images (95 % "
         "interval +2.0 to "
         "+4.0, n = 5)."
     )
-    assert "it cannot be told from gradients alone with 5 seeds" in second
-    assert "it cannot be told from the mean control with 5 seeds" in third
+    assert "it does not differ significantly from gradients alone" in second
+    assert "it does not differ significantly from the mean control" in third
     assert use == (
-        "**What to use?** On Digits, with 10 images per class, use k-Center, which is 5.0 points more "
+        "**What to use?** On the digits, with 10 images per class, use k-Center, which is 5.0 points more "
         "accurate than random "
         "images (95 % interval +4.0 to +6.0, n = 5)."
     )
@@ -160,18 +156,18 @@ def test_the_answer_about_hard_conditions():
     unequal = differences(("Craig, across classes", "craig", BETTER, 0.01), imbalance=10.0)
     suffering, own, classes, use = page_answers.hard_conditions_answer(pd.concat(parts), shares, unequal).split("\n\n")
     assert suffering.startswith(
-        "**Which methods suffer from wrong labels?** On Digits, with 30 % wrong labels, of 2 conf"
+        "**Which methods suffer from wrong labels?** On the digits, with 30 % wrong labels, of 2 conf"
     )
     assert suffering.endswith(
         "Where 30 % of all labels are wrong, so are 98 % of those that EL2N chooses and 50 % of those that "
         "LCMat-S chooses "
         "and 31 % of those that Uniform chooses."
     )
-    assert "No. On Digits, with 10 % wrong labels it is 9.0 points less accurate" in own
+    assert "No. On the digits, with 10 % wrong labels it is 9.0 points less accurate" in own
     assert "Craig, across classes is 3.0 points more accurate than uniform selection within classes" in classes
     assert use == (
-        "**What to use?** On Digits, with 10 % wrong labels and with 30 % wrong labels, use uniform selection, because "
-        "nothing is shown to be more accurate. On Digits, with classes that differ by a factor of 10, use "
+        "**What to use?** On the digits, with 10 % wrong labels and with 30 % wrong labels, use uniform selection, "
+        "because nothing is significantly more accurate. On the digits, with classes that differ by a factor of 10, use "
         "Craig, across "
         "classes, which is 3.0 points more accurate than uniform selection within classes (95 % interval +2.0 to +4.0, "
         "n = 5)."
@@ -186,8 +182,8 @@ def test_the_answer_about_robustness():
     counts = pd.DataFrame([[0, 5, 9], [7, 0, 8], [3, 4, 0]], index=names, columns=names)
     first, second = page_answers.robustness_answer(crossed, counts, differences(OWN)).split("\n\n")
     assert first.endswith(
-        "On Digits, it cannot be told from uniform selection with 5 seeds when the selecting architecture "
-        "itself learns "
+        "On the digits, with 5 seeds it does not differ significantly from uniform selection when the selecting "
+        "architecture itself learns "
         "(+0.5 points, 95 % interval -1.0 to +2.0), when ConvNet-3 learns (+0.5 points, 95 % interval -1.0 to +2.0)."
     )
     assert second.endswith(
@@ -203,7 +199,7 @@ def test_the_answer_about_sensitivity():
     radius, other, age, batch = text.split("\n\n")
     assert "is 3.0 points more accurate than gradient matching alone (ρ = 0)" in radius
     assert other.endswith("Not run yet.") and batch.endswith("Not run yet.")
-    assert "Yes. On Digits, after 1 epoch it is 3.0 points more accurate" in age and "; after 5 epochs it is" in age
+    assert "Yes. On the digits, after 1 epoch it is 3.0 points more accurate" in age and "; after 5 epochs it is" in age
 
 
 def test_the_answer_about_seconds():
@@ -221,7 +217,7 @@ def test_the_answer_about_seconds():
     costs = wall_clock.speaking_costs(wall_clock.with_ratio(pd.DataFrame(rows).astype({"evidence": float})))
     ours, theirs = wall_clock.wall_clock_answer(costs).split("\n\n")
     assert ours.endswith(
-        "On Digits, training the selecting network takes 4 s; with the choice by LCMat-S it is 1.25 times "
+        "On the digits, training the selecting network takes 4 s; with the choice by LCMat-S it is 1.25 times "
         "that at 5 %. Most "
         "of all methods takes GraNd, 2.00 times that at 5 % (medians over 5 seeds)."
     )
@@ -262,5 +258,5 @@ def test_a_page_of_one_seed_decides_nothing_and_passes_over_what_diverged(page, 
 def test_the_sentences_follow_the_records():
     runs = report.runs_frame(make_sweep(gain=5.0, rhos=(0.0, 0.1)))
     text = page_answers.selection_answer(report.paired_to_baseline(runs), report.paired_to_baseline(runs)[:0])
-    assert "**Does LCMat-S beat uniform selection?** Yes. On Digits, at 1 % of the images it is" in text
+    assert "**Does LCMat-S beat uniform selection?** Yes. On the digits, at 1 % of the images it is" in text
     assert text.endswith("**Does a radius above zero help LCMat-S?** Not run yet.")

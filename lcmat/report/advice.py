@@ -143,7 +143,7 @@ def answer_in_counts(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
         tested = len(words) - words.count(NOT_RUN)
         counts = (
             f"more accurate in {words.count('better')} of {tested} situations, less accurate in "
-            f"{words.count('worse')}, and in {words.count('undecided')} the seeds cannot tell"
+            f"{words.count('worse')}, undecided in {words.count('undecided')}"
         )
         sentences.append(f"- **{DATASETS[dataset].title}**: {counts if tested else NOT_RUN}.")
     return "\n".join(sentences)

@@ -90,9 +90,9 @@ def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
         return f"{lead}. Of these, {worth}, in the one run there is; one run decides nothing."
     if gap.n > 1 and not code["adjusted_p"] < SIGNIFICANCE:
         if not largest["adjusted_p"] < SIGNIFICANCE:
-            return f"Not decided by this setting. {lead}, which its seeds cannot tell from none."
+            return f"Not decided by this setting. {lead}, which is not significant."
         doubt = f"({_ends(gap)}; not significant after Holm's correction for all steps)"
-        return f"{lead} {doubt}. One step is decided: {worth} points ({_ends(largest['to_defined'])})."
+        return f"{lead} {doubt}. One of the three is significant: {worth} points ({_ends(largest['to_defined'])})."
     if not alone:
         return f"{lead}; which of them it is was not run here."
     share = f"{share_of_gap(rows, largest['label']):.0f} % of this"
@@ -117,9 +117,7 @@ def _advice(rows: pd.DataFrame) -> str:
     """The most accurate of what was run, and whether uniform selection is in its reach."""
     best = max(as_rows(rows), key=lambda row: row["accuracy"])
     if best["to_uniform"].n < 2 or not best["to_uniform"].low > 0:
-        found = (
-            "Uniform selection, of what this setting compares: nothing is more accurate beyond what the seeds can tell."
-        )
+        found = "Uniform selection: nothing else in this setting is significantly more accurate."
     else:
         found = (
             f"{best['words'][0].upper()}{best['words'][1:]}, the most accurate in this setting: it {_against(best)}."

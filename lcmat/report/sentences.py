@@ -34,12 +34,12 @@ def against(interval: Interval, baseline: str, adjusted_p: float = 0.0, values: 
     >>> against(Interval(2.0, 1.0, 3.0, 5), "random images")
     'is 2.0 points more accurate than random images (95 % interval +1.0 to +3.0, n = 5)'
     >>> against(Interval(0.5, -1.0, 2.0, 3), "it")
-    'cannot be told from it with 3 seeds (+0.5 points, 95 % interval -1.0 to +2.0)'
+    'does not differ significantly from it (+0.5 points, 95 % interval -1.0 to +2.0, n = 3)'
     """
     if interval.n < 2:
         return f"differed from {baseline} by {interval.mean:+.1f} points in the one run there is{values}"
     if not interval.excludes_zero:
-        return f"cannot be told from {baseline} with {interval.n} seeds{values} ({gain(interval)})"
+        return f"does not differ significantly from {baseline}{values} ({gain(interval)}, n = {interval.n})"
     doubt = "" if adjusted_p < SIGNIFICANCE else ", though not after Holm's correction for all comparisons"
     spread = f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}, n = {interval.n}"
     word = "more" if interval.mean > 0 else "less"
@@ -67,7 +67,7 @@ def each_against(differences: pd.DataFrame, baseline: str, place: Callable[[Row]
     counts = {row["interval"].n for row in rows}
     if len(counts) == 1 < len(rows) and not any(row["interval"].excludes_zero for row in rows) and counts != {1}:
         gains = ", ".join(f"{place(row)} ({gain(row['interval'])})" for row in rows)
-        return f"it cannot be told from {baseline} with {counts.pop()} seeds {gains}"
+        return f"with {counts.pop()} seeds it does not differ significantly from {baseline} {gains}"
     return "; ".join(f"{place(row)} it {against(row['interval'], baseline, row['adjusted_p'])}" for row in rows)
 
 
@@ -89,10 +89,11 @@ def all_against(differences: pd.DataFrame, baseline: str) -> str:
     if rest == len(differences):
         means = [interval.mean for interval in differences["interval"]]
         span = f"their mean differences lie between {min(means):+.1f} and {max(means):+.1f} points"
-        return f"of {rest} configurations the seeds can tell none from {baseline} after Holm's correction; {span}"
+        return f"none of {rest} configurations differs significantly from {baseline} after Holm's correction; {span}"
     several = differences.get("fraction", pd.Series(dtype=float)).nunique() > 1
     found = " and ".join(_counted(rows, word, several) for rows, word in ((above, "more"), (below, "less")))
-    others = f", while the seeds cannot tell the other {rest} from it after Holm's correction" if rest else ""
+    verb = "does" if rest == 1 else "do"
+    others = f"; the other {rest} {verb} not differ significantly from it after Holm's correction" if rest else ""
     return f"{compared}, {found}{others}"
 
 
@@ -129,14 +130,14 @@ def verdict(differences: pd.DataFrame) -> str:
         return "It depends."
     if len(above):
         return "Yes." if len(above) == len(differences) else f"In {len(above)} of {len(differences)} comparisons."
-    return "No." if len(below) else "Not that the seeds could tell."
+    return "No." if len(below) else "Undecided."
 
 
 def to_use(differences: pd.DataFrame, baseline: str) -> str:
     """Advise the configuration with the largest mean among those shown to be above the baseline, or the baseline."""
     above, _ = shown(differences)
     if above.empty:
-        return f"use {baseline}, because nothing is shown to be more accurate"
+        return f"use {baseline}, because nothing is significantly more accurate"
     row = above.iloc[0]
     return f"use {row['label']}, which {against(row['interval'], baseline)}"
 
@@ -158,7 +159,16 @@ def by_dataset(differences: pd.DataFrame, say: Callable[[pd.DataFrame], str]) ->
         say: the rest of the sentence, from a data set's comparisons.
     """
     groups = speaking(differences).groupby("dataset", sort=False)
-    return " ".join(f"On {DATASETS[str(name)].title}, {say(group)}." for name, group in groups)
+    return " ".join(f"On {in_words(str(name))}, {say(group)}." for name, group in groups)
+
+
+def in_words(dataset: str) -> str:
+    """A data set's name within a sentence.
+
+    >>> in_words("digits"), in_words("cifar10")
+    ('the digits', 'CIFAR-10')
+    """
+    return "the digits" if dataset == "digits" else DATASETS[dataset].title
 
 
 def speaking(differences: pd.DataFrame) -> pd.DataFrame:
@@ -214,11 +224,11 @@ def _half_width(rows: pd.DataFrame) -> str:
 
 def _counted(rows: pd.DataFrame, word: str, with_fraction: bool) -> str:
     if rows.empty:
-        return f"none is shown to be {word} accurate"
+        return f"none is significantly {word} accurate"
     names = [_named(row, with_fraction) for row in as_rows(rows[:MAX_NAMED])]
     others = len(rows) - len(names)
     listed = "; ".join([*names, *([f"and {others} more"] if others else [])])
-    return f"{len(rows)} {'is' if len(rows) == 1 else 'are'} shown to be {word} accurate ({listed})"
+    return f"{len(rows)} {'is' if len(rows) == 1 else 'are'} significantly {word} accurate ({listed})"
 
 
 def _named(row: Row, with_fraction: bool) -> str:

@@ -7,14 +7,13 @@ from collections.abc import Mapping
 import pandas as pd
 from matplotlib.axes import Axes
 
-from lcmat.config.datasets import DATASETS
 from lcmat.config.registry import METHODS
 from lcmat.report import figures
 from lcmat.report.ledger import DEFINED
 from lcmat.report.page_answers import SMOKE
 from lcmat.report.published import read_published
 from lcmat.report.runs import as_rows
-from lcmat.report.sentences import kept_first, questions
+from lcmat.report.sentences import in_words, kept_first, questions
 
 TITLES = {method.title: method.title for method in METHODS.values()} | {DEFINED: METHODS["lcmat-s"].title}
 """Label of each method as it is defined -> its title."""
@@ -74,7 +73,7 @@ def _of_dataset(dataset: str, rows: pd.DataFrame) -> str:
     own = as_rows(rows[rows["method"] == DEFINED])
     times = " and ".join(f"{row['ratio']:.2f} times that at {100 * row['fraction']:g} %" for row in own)
     return (
-        f"On {DATASETS[dataset].title}, training the selecting network takes {rows['selector'].median():.3g} s; "
+        f"On {in_words(dataset)}, training the selecting network takes {rows['selector'].median():.3g} s; "
         f"with the choice by LCMat-S it is {times or 'not known'}. Most of all methods takes {dearest['method']}, "
         f"{dearest['ratio']:.2f} times that at {100 * dearest['fraction']:g} % (medians over {dearest['n']} seeds)."
     )
