@@ -12,7 +12,18 @@
 
 # %% [markdown]
 # # $title
-#
+
+# %% tags=["remove-input"]
+from lcmat.report.accounts import describe, read_accounts
+from lcmat.report.page_check import check_page
+
+TABLE = "$table"
+
+# %% tags=["remove-input"]
+accounts = read_accounts()
+describe(accounts.of(TABLE))
+
+# %% [markdown]
 # ```{admonition} What this page reproduces
 # :class: note
 # - **Paper:** $paper
@@ -27,18 +38,7 @@
 #
 # **What would count as failing** to reproduce is fixed in {doc}`../report/reproducibility`, together with the words
 # of the verdicts.
-
-# %% tags=["hide-cell"]
-from lcmat.report.accounts import describe, read_accounts
-from lcmat.report.page_check import check_page
-
-TABLE = "$table"
-
-# %% tags=["hide-input"]
-accounts = read_accounts()
-describe(accounts.of(TABLE))
-
-# %% [markdown]
+#
 # ## Number by number
 #
 # $legend

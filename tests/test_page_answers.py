@@ -167,9 +167,9 @@ def test_the_answer_about_hard_conditions():
     assert "Craig, across classes is 3.0 points more accurate than uniform selection within classes" in classes
     assert use == (
         "**What to use?** On the digits, with 10 % wrong labels and with 30 % wrong labels, use uniform selection, "
-        "because nothing is significantly more accurate. On the digits, with classes that differ by a factor of 10, use "
-        "Craig, across "
-        "classes, which is 3.0 points more accurate than uniform selection within classes (95 % interval +2.0 to +4.0, "
+        "because nothing is significantly more accurate. On the digits, with classes that differ by a factor of 10, "
+        "use Craig, across classes, which is 3.0 points more accurate than uniform selection within classes "
+        "(95 % interval +2.0 to +4.0, "
         "n = 5)."
     )
 

@@ -18,6 +18,7 @@ from lcmat.report.published import STATES, compare, read_published, sharing_cell
 from lcmat.report.reduced import reduced_groups
 from lcmat.report.runs import as_rows, runs_frame
 from lcmat.report.tables import problems_notice
+from lcmat.report.verdicts import VERDICTS
 
 if TYPE_CHECKING:
     from lcmat.records.record import Problem, Record
@@ -93,11 +94,21 @@ def title(table: str) -> str:
     return f"Table {table}" if table.isdigit() else f"Appendix {table}"
 
 
-def describe(comparison: pd.DataFrame) -> Markdown:
-    """Count the states of cells in a sentence; the counts add up."""
+def count_judged(comparison: pd.DataFrame) -> str:
+    """Say how many of the published numbers are judged, and what of the others, in Markdown; the counts add up."""
     counts = comparison["verdict"].value_counts()
-    parts = ", ".join(f"{counts.get(state, 0)} {state}" for state in STATES)
+    parts = {state: f"{counts[state]} {state}" for state in STATES if state in counts}
+    judged = [parts.pop(verdict) for verdict in VERDICTS if verdict in parts]
+    count = sum(counts.get(verdict, 0) for verdict in VERDICTS)
+    verb = "is" if count < 2 else "are"
+    lead = f"**{count or 'None'} of the {len(comparison)} published numbers {verb} judged"
+    found = f": {', '.join(judged)}.**" if judged else ".**"
+    return f"{lead}{found} The others: {', '.join(parts.values())}." if parts else f"{lead}{found}"
+
+
+def describe(comparison: pd.DataFrame) -> Markdown:
+    """Count the states of cells, and say why some are not judged."""
     reasons = {check.reason for check in comparison["check"] if check.reason}
     why = "".join(f"\n- {reason}" for reason in sorted(reasons))
     note = f"\n\nWhere runs are not judged, or none checks a number:\n{why}" if why else ""
-    return Markdown(f"**Of {len(comparison)} published numbers: {parts}.**{note}")
+    return Markdown(count_judged(comparison) + note)

@@ -17,7 +17,7 @@
 from IPython.display import HTML, Markdown, display
 
 from lcmat import report
-from lcmat.report.accounts import read_accounts
+from lcmat.report.accounts import count_judged, read_accounts
 from lcmat.report.answer import answer, headline_setting
 from lcmat.report.arms import ONE_A_SEED
 from lcmat.report.chances import (
@@ -41,7 +41,6 @@ from lcmat.report.verdicts import (
     MAX_MARGIN_PERCENT,
     MIN_MARGIN_PERCENT,
     RULES_OF,
-    VERDICTS,
 )
 
 accounts = read_accounts()
@@ -53,20 +52,9 @@ Markdown(answer(headline_setting(accounts.records, accounts.stale)))
 
 # %% tags=["remove-input"]
 counts = report.verdict_counts(comparison)
-total = counts.iloc[-1]
-
 if accounts.problems:
     display(report.problems_notice(accounts.problems))
-parts = ", ".join(f"{total[state]} {state}" for state in STATES if total[state])
-judged = sum(total[verdict] for verdict in VERDICTS)
-Markdown(
-    f"**Of {total['all']} published numbers {judged} were judged: {parts}.**"
-    + (
-        ""
-        if judged
-        else " No current run of a protocol that can be judged is recorded, so this report confirms no number and refutes none."
-    )
-)
+Markdown(count_judged(comparison))
 
 # %% tags=["remove-input"]
 report.counts_table(counts, "summary")
@@ -308,6 +296,7 @@ import pandas as pd
 published = report.read_published()
 assert list(comparison["cell"]) == list(range(len(published)))
 pd.testing.assert_frame_equal(comparison[published.columns], published)
+total = counts.iloc[-1]
 assert total["all"] == len(published) == sum(total[state] for state in STATES)
 assert sum(len(accounts.of(table)) for table in accounts.tables) == len(published)
 of_judged = comparison.loc[comparison["margin"].notna(), "records"]
