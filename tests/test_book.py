@@ -40,7 +40,14 @@ DISTORTED = """[...document.querySelectorAll('article img')]
 AXE = ROOT / "_build/axe/package/axe.min.js"
 AXE_SHA256 = "29348999450cdf2849a8e70b7912fc2da85a849da39c0d0d5394f51d4a9ed95c"  # of version 4.14.1
 AUDITED = ["book/intro", "book/start/ten-minutes", "book/reference/bibliography", "book/derivation/03_upper_bound"]
-LOOKED_AT = ["intro", "start/ten-minutes", "tables/figure-2", "derivation/00_map"]
+LOOKED_AT = [
+    "intro",
+    "start/ten-minutes",
+    "tables/figure-2",
+    "derivation/00_map",
+    "derivation/04_diagonal",
+    "reference/api",
+]
 OBSTACLES = """() => axe.run({exclude: ['.theme-switch-button']}, {resultTypes: ['violations']}).then(({violations}) =>
     violations.filter(({impact}) => ['serious', 'critical'].includes(impact))
     .map(({id, nodes}) => `${id}: ${nodes.map(({html}) => html.slice(0, 200))}`))"""
@@ -320,6 +327,20 @@ def test_what_is_read_first_stays_where_it_is_while_the_page_loads(page, browser
     tab = browser.new_page(viewport={"width": 1440, "height": 900})
     tab.goto(f"{address}book/{page}.html", timeout=120_000)
     assert tab.evaluate(SHIFT) < 0.1
+    tab.close()
+
+
+@pytest.mark.site
+def test_a_formula_has_its_room_before_it_is_drawn(browser):
+    tab = browser.new_page()
+    tab.goto((SITE / "book/derivation/05_facility_location.html").as_uri())
+    tab.wait_for_function("() => !document.querySelector('span.math:not(:has(mjx-container))')")
+    widths = tab.evaluate(
+        "[...document.querySelectorAll('span.math')].filter(f => f.offsetParent).map(f => ["
+        "parseFloat(f.style.getPropertyValue('--room')), f.offsetWidth / parseFloat(getComputedStyle(f).fontSize)])"
+    )
+    kept, drawn = np.array(widths).T
+    assert len(drawn) > 20 and np.median(np.abs(kept - drawn)) < 0.4 < drawn.std()
     tab.close()
 
 

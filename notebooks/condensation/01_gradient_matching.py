@@ -13,6 +13,11 @@
 # %% [markdown]
 # # Gradient matching: DC, DSA, DM and IDC in one notation
 #
+# Four methods learnt images before LCMat-C: DC {cite:p}`zhao2021dc`, DSA {cite:p}`zhao2021dsa`, DM {cite:p}`zhao2023dm` and
+# IDC {cite:p}`kim2022idc`. They look unlike each other in print. **Here they are one objective with five choices**, each
+# checked by another computation. One finding matters for LCMat-C: the distance that it takes over from DC does not see how
+# long gradients are, so that its variance term is the only one with a scale.
+#
 # ```{admonition} What this chapter reproduces
 # :class: note
 # - **Paper:** the methods that section 4.2 of {cite:t}`shin2023lcmat` builds on or compares with, on handwritten digits.
@@ -23,9 +28,7 @@
 #
 # ## Claim
 #
-# Condensation learns the pixels of a few images per class. Four methods came before LCMat-C: DC {cite:p}`zhao2021dc`, DSA
-# {cite:p}`zhao2021dsa`, DM {cite:p}`zhao2023dm` and IDC {cite:p}`kim2022idc`. They look unlike each other in print. Here
-# they are **one objective with five choices**:
+# DC, DSA, DM and IDC are one objective with five choices:
 #
 # ```{math}
 # :label: eq-cg-objective

@@ -13,6 +13,11 @@
 # %% [markdown]
 # # From Hessians to gradient variance, in practice
 #
+# LCMat-C adds the gap of two gradient variances, times $\rho / 2$, to a distance of gradients, and the paper prints no
+# $\rho$. How large is the new term? **It depends on the network: a strength at which it is next to nothing while a network is
+# new can dominate once the network is trained.** So no $\rho$ balances the terms throughout, and a comparison with other
+# terms at equal strength is one at a single place.
+#
 # ```{admonition} What this chapter reproduces
 # :class: note
 # - **Paper:** the variance term of Eq. 15 of {cite:t}`shin2023lcmat` as something that runs, on handwritten digits.
@@ -23,9 +28,8 @@
 #
 # ## Claim
 #
-# {doc}`../derivation/06_gradient_variance` asks what the variance of per-sample gradients has to do with curvature. This chapter takes the
-# variance for granted and asks what it *does* beside the distance of {doc}`01_gradient_matching`. The objective of LCMat-C at
-# one network is
+# {doc}`../derivation/06_gradient_variance` asks what the variance of per-sample gradients has to do with curvature. Here it is taken
+# for granted beside the distance of {doc}`01_gradient_matching`. The objective of LCMat-C at one network is
 #
 # ```{math}
 # :label: eq-vp-objective

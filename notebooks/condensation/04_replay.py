@@ -13,6 +13,11 @@
 # %% [markdown]
 # # Replay memory
 #
+# Classes arrive in stages, and what has passed can be seen again only in a *memory* of a few images per class. The paper
+# fills it with chosen or condensed images and finds LCMat-S and LCMat-C to leave the best memories. On the digits this page
+# says which memories beat randomly chosen images, seed by seed. It also takes the loss apart: **accuracy on earlier classes
+# is lost to each other and to the classes that came later, and most of it to the latter**.
+#
 # ```{admonition} What this chapter reproduces
 # :class: note
 # - **Paper:** the continual-learning experiment of {cite:t}`shin2023lcmat`, Figure 5, on handwritten digits.

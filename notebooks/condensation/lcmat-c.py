@@ -13,6 +13,12 @@
 # %% [markdown]
 # # LCMat-C step by step
 #
+# *Condensation* makes images instead of choosing them: the pixels of a few images per class are parameters, and gradient
+# descent moves them until a network that sees them behaves as one that sees the whole training set. LCMat-C asks for two
+# things: the same gradient, and the same variance of the per-sample gradients. Its authors released no code. This page
+# builds it, **two terms and one backward pass**, and checks it down to the single pixel. Most settings that shape the result
+# are not in the paper; the table below says which.
+#
 # ```{admonition} What this chapter reproduces
 # :class: note
 # - **Paper:** section 4.2 and Eq. 15 of {cite:t}`shin2023lcmat`, on handwritten digits. The authors released no code for it.
@@ -23,10 +29,8 @@
 #
 # ## Claim
 #
-# Selection picks real images. **Condensation** makes images: the pixels of a few images per class are parameters, and
-# gradient descent moves them until a network that sees them behaves as one that sees the training set $T$. Eq. 15 of
-# the paper says what "behaves" means: the two sets give the network the same gradient, and their per-sample gradients
-# have the same variance, which {doc}`../derivation/06_gradient_variance` examines as a stand-in for curvature.
+# The code below computes Eq. 15 of the paper and its derivative. (How good a stand-in for curvature the variance is, is the
+# subject of {doc}`../derivation/06_gradient_variance`.)
 #
 # **What would count as failing**, and is checked on this page:
 #

@@ -13,6 +13,12 @@
 # %% [markdown]
 # # Facility location and LCMat-S, step by step
 #
+# LCMat-S ranks the images of each class. Again and again it takes the image that brings all images of the class nearest to
+# a chosen one, where near means a similar gradient and a similar Hessian diagonal. This page runs it one step at a time,
+# beside the plainest code for each step, and both choose the same images. **Which images these are is no fixed property of
+# the method**: with one network or data set they are typical of their class, with another unusual. The pictures below show
+# them.
+#
 # ```{admonition} What this chapter reproduces
 # :class: note
 # - **Paper:** Algorithm 1 and Figure 7 of {cite:t}`shin2023lcmat`; its theory has a chapter of its own.
@@ -23,9 +29,8 @@
 #
 # ## Claim
 #
-# Algorithm 1 turns the last layer's view of a class into a ranking of its images. Why it minimises a bound is the subject
-# of {doc}`../derivation/05b_greedy`; here it is *executed*, one step at a time, and every step of the package
-# is compared with the plainest code for the same step. Then we look at the images.
+# Every step of the package gives what the plainest code for Algorithm 1 gives. (Why the algorithm minimises a bound is the
+# subject of {doc}`../derivation/05b_greedy`.)
 #
 # **What would count as failing**, and is checked on this page:
 #

@@ -13,6 +13,11 @@
 # %% [markdown]
 # # The gradient-matching family in one notation
 #
+# Craig, GradMatch, Glister, AdaCore and LCMat-S without its curvature term ask for one thing: a small set whose gradients
+# stand for those of the whole class. On the digits each is better than random draws at what it promises. The paper trains
+# with equal weights, which none of them promises anything about: there, with several images a class, **their mean gradient
+# is farther from that of the class than the mean gradient of random draws**, too long though in a better direction.
+#
 # ```{admonition} What this chapter reproduces
 # :class: note
 # - **Paper:** the baselines Craig, GradMatch, Glister and AdaCore in Table 1 of {cite:t}`shin2023lcmat`, and LCMat-S at
@@ -24,8 +29,7 @@
 #
 # ## Claim
 #
-# Four methods and LCMat-S without curvature ask for the same thing, a small set whose gradients stand for those of the
-# whole class. They differ in three choices: in which norm, with which weights, and by which relaxation the error is made
+# The five methods differ in three choices: in which norm, with which weights, and by which relaxation the error is made
 # small. LCMat-S at $\rho = 0$ *is* Craig on the gradients of the last layer's parameters.
 #
 # **What would count as failing**, and is checked on this page:
