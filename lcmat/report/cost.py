@@ -90,11 +90,12 @@ def estimated_hours(check: Check, rates: Mapping[str, float]) -> float | None:
     """
     if check.experiment != "selection" or not rates:
         return None
-    runs = [parse(check.experiment, values) for values in check.combinations()]
+    runs = [parse(check.experiment, values) for values in check.combinations(seeds=False)]
     setups = [_setup(run.canonical()) for run in runs]
     if any(setup not in rates for setup in setups):
         return None
-    return sum(rates[setup] * _passes(run) for setup, run in zip(setups, runs, strict=True)) / 3600
+    seeds = len(check.axes.get("seed", (None,)))  # each takes as long
+    return seeds * sum(rates[setup] * _passes(run) for setup, run in zip(setups, runs, strict=True)) / 3600
 
 
 def remaining_work(comparison: pd.DataFrame) -> pd.DataFrame:
