@@ -1,10 +1,18 @@
-"""Files of coresets beside the site: what a reader loads from them is what was chosen."""
+"""Files of coresets and condensed sets beside the site: what a reader loads from them is what was chosen or learnt."""
 
 import hashlib
+import io
 import json
 import re
 
-from lcmat.config import SelectionParameters
+import numpy as np
+import torch
+from PIL import Image
+
+from lcmat.condensation import SyntheticSet, load_set, save_set
+from lcmat.config import CondensationParameters, SelectionParameters
+from lcmat.files.paths import cache_folder
+from lcmat.report.condensed_sets import picture, sets_table, write_sets
 from lcmat.report.coresets import coresets_table, write_coresets
 from tests.test_records import make_record
 
@@ -32,3 +40,43 @@ def test_the_table_links_every_file_and_no_other(tmp_path):
     assert links == [path.relative_to(tmp_path).as_posix() for path in write_coresets(RECORDS, tmp_path)]
     assert "Craig" in page and "23.46" in page
     assert "not run" in coresets_table(RECORDS[2:], "coresets", "../..").data
+
+
+def condensed_set(shade=0.5):
+    """Two images of each of two classes, as large as a digit; the last one is white."""
+    images = torch.full((4, 1, 8, 8), shade)
+    images[-1] = 1.0
+    return SyntheticSet(images, torch.tensor([0, 0, 1, 1]), ("a", "b"), mean=(0.0,), std=(1.0,))
+
+
+def condensed_record(condensed, seed=0, **changes):
+    parameters = CondensationParameters(method="dm", seed=seed, **changes)
+    artifacts = {"synthetic_set": condensed.content_hash}
+    return make_record(parameters, experiment="condensation", seed=seed, artifacts=artifacts)
+
+
+def test_a_condensed_set_is_given_once_with_the_first_run_that_learnt_it(tmp_path):
+    ours, other = condensed_set(), condensed_set(0.25)
+    for name, each in (("x", ours), ("y", other)):
+        save_set(cache_folder() / f"condensed/digits/{name}.safetensors", each)
+    (cache_folder() / "condensed/digits/z.safetensors").write_bytes(b"damaged")
+    records = [
+        condensed_record(ours),
+        condensed_record(ours, test_network="convnet"),  # the same images, tested by another network
+        condensed_record(other, seed=1),
+        condensed_record(condensed_set(0.75), ipc=20),  # not in this cache
+    ]
+    tensors, shown = write_sets(records, tmp_path)
+    assert tensors == tmp_path / f"condensed/{records[0].key}.safetensors" and shown.suffix == ".png"
+    assert load_set(tensors).content_hash == ours.content_hash
+    page = sets_table(records, "sets", "../..").as_raw_html()
+    links = re.findall(r'href="../../(condensed/[^"]+)"', page)
+    assert links == [path.relative_to(tmp_path).as_posix() for path in (tensors, shown)]
+    assert "DM" in page and "10 images per class of the digits" in page
+    assert "not run" in sets_table(records[2:], "sets", "../..").data
+
+
+def test_the_picture_has_a_row_for_each_class():
+    pixels = np.asarray(Image.open(io.BytesIO(picture(condensed_set()))))
+    assert pixels.shape == (64, 64)
+    assert (pixels[:32] == 128).all() and (pixels[32:, :32] == 128).all() and (pixels[32:, 32:] == 255).all()

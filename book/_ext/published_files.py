@@ -1,6 +1,7 @@
 """Sphinx extension: what lies beside the pages at each build.
 
-The report for machines, `report.json` and `badge.json`; the coresets to take away, `coresets/*.json`; the page for
+The report for machines, `report.json` and `badge.json`; the coresets and condensed sets to take
+away, `coresets/*.json` and `condensed/*`; the page for
 addresses that lead nowhere, `404.html`; and the notebooks behind the download buttons, in plain Markdown.
 """
 
@@ -40,12 +41,14 @@ def write_files(app, exception) -> None:
     if exception is None and app.builder.format == "html":
         from lcmat.book.publishing import publish_executed
         from lcmat.report.accounts import read_accounts  # slow to import
+        from lcmat.report.condensed_sets import write_sets
         from lcmat.report.coresets import write_coresets
         from lcmat.report.export import write_report
 
         site, accounts = Path(app.outdir), read_accounts()
         write_report(accounts, site)
         write_coresets(accounts.records, site)
+        write_sets(accounts.records, site)
         root = urlsplit(app.config.html_baseurl).path or "/"
         (site / "404.html").write_text(MISSING.substitute(title=app.config.project, root=root), encoding="utf-8")
         publish_executed(site / "_sources")

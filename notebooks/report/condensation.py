@@ -29,6 +29,7 @@ from lcmat.measurements import kinds
 from lcmat.records.record import load_all
 from lcmat.report import condensation as page
 from lcmat.report import figures
+from lcmat.report.condensed_sets import sets_table
 from lcmat.report.page_answers import condensation_answer
 from lcmat.report.page_check import plain_means
 from lcmat.report.runs import ACCURACY
@@ -416,6 +417,20 @@ expected = plain_means("condensation", set(main["key"]))
 tabulated = sorted(sum(values) / len(values) for values in means[ACCURACY])
 assert len(expected) == len(tabulated)
 assert all(abs(a - b) < 1e-9 for a, b in zip(expected, tabulated, strict=True))
+
+# %% [markdown]
+# ## Condensed sets to take away
+#
+# The images that the runs of seed 0 learnt, as tensors and as a picture. They train a network as real ones do:
+#
+# ```python
+# from lcmat.condensation import load_set
+#
+# images, labels = load_set("KEY.safetensors").decoded()  # normalised as the data set is
+# ```
+
+# %% tags=["remove-input"]
+sets_table(records, "sets", "../..")
 
 # %% [markdown]
 # ## Provenance and cost
