@@ -1,8 +1,8 @@
 """Sphinx extension: what lies beside the pages at each build.
 
-The report for machines, `report.json` and `badge.json`; the coresets and condensed sets to take
-away, `coresets/*.json` and `condensed/*`; the page for
-addresses that lead nowhere, `404.html`; and the notebooks behind the download buttons, in plain Markdown.
+The report for machines, `report.json` and `badge.json`; the coresets and condensed sets to take away, `coresets/*.json`
+and `condensed/*`; the page for addresses that lead nowhere, `404.html`; and the notebooks behind the download buttons,
+in plain Markdown.
 """
 
 from pathlib import Path

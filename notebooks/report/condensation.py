@@ -118,7 +118,9 @@ Markdown(f"{describe_runs(runs)} {unrecorded(runs, 'condensation', 'cpu')}")
 #
 # Both runs of a pair share the seed: the images that the learning starts from *are* the random images of that seed, and the
 # tested networks begin with the same weights. Intervals are paired t intervals; p-values are corrected by {cite:t}`holm1979`
-# for all configurations that are compared with the same random images.
+# for all configurations that are compared with the same random images. Other benchmarks call this difference the *improvement
+# over random* {cite:p}`li2025ddranking`; labels are hard here. Their *hard-label recovery*, what is missing to a network trained
+# on all images, is not given, because no such training is part of this benchmark.
 
 # %% tags=["remove-input"]
 for (dataset, ipc), rows in to_random.groupby(["dataset", "ipc"], sort=False):
