@@ -38,6 +38,7 @@ def reproducible(record):
     return record.parameters, record.metrics, record.series, record.fingerprint, record.data, record.versions
 
 
+@pytest.mark.slow
 def test_batches_notebooks_and_one_process_leave_the_same_records(tmp_path, monkeypatch):
     """Two batches at once and a notebook; then all in this process; equal bit for bit. A record that was there stays.
 
