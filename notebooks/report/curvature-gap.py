@@ -82,7 +82,7 @@ plt.show()
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 300
-num_subsets = 20
+num_subsets = 12
 
 # %% [markdown]
 # ## A network, many subsets
