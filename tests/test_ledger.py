@@ -1,12 +1,16 @@
 """The ledger from definition to official code, and the answer drawn from it, on records made up with known effects."""
 
+import re
+from pathlib import Path
+
 import matplotlib.pyplot as plt
 import numpy as np
 import pytest
 from scipy import stats
 
 from lcmat.config.official import OFFICIAL
-from lcmat.records.record import write
+from lcmat.experiments import stale_keys
+from lcmat.records.record import load_all, write
 from lcmat.report.answer import answer, headline_setting, published_gain
 from lcmat.report.headline import write_headline
 from lcmat.report.ledger import (
@@ -173,3 +177,14 @@ def test_the_picture_of_the_landing_page_shows_the_setting_of_its_answer(tmp_pat
     assert all(label in picture.read_text() for label in ("LCMat-S as defined", "uniform selection", "width 16"))
     assert words.read_text().strip() == answer(headline_setting(records(), set()))
     assert write_headline(tmp_path / "again")[0].read_bytes() == picture.read_bytes()
+
+
+def test_the_readme_says_what_the_records_say(monkeypatch):
+    root = Path(__file__).parents[1]
+    monkeypatch.setenv("LCMAT_RECORDS", str(root / "book/records"))
+    kept, _ = load_all()
+    rows = {row["label"]: row for row in as_rows(headline_setting(kept, stale_keys(kept)))}
+    said = re.search(r"\*\*What was found so far\.\*\*.*?\n\n", (root / "README.md").read_text(), re.DOTALL)[0]
+    found = [rows[DEFINED]["accuracy"], rows[DEFINED]["uniform"], rows[AS_CODE]["accuracy"]]
+    assert re.findall(r"([\d.]+) %", said) == ["1", *(f"{value:.1f}" for value in found)]
+    assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 16, 3)
