@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 from typing import Any
 
+import numpy as np
 import pandas as pd
+from matplotlib.axes import Axes
+
+from lcmat.report import figures
 
 STAND_INS = {
     "largest_diagonal": "largest diagonal entry",
@@ -35,6 +39,23 @@ def by_subset(rows: Sequence[dict[str, Any]]) -> pd.DataFrame:
         norm=table[["largest_eigenvalue", "smallest_eigenvalue"]].abs().max(axis=1),
         kind=random.where(table["origin"] == "random", "LCMat-S, " + weighted),
     )
+
+
+def draw_sizes(ax: Axes, table: pd.DataFrame, jitter: np.random.Generator) -> Axes:
+    """Draw each stand-in divided by the spectral norm, a dot for each subset, a row for each stand-in.
+
+    Args:
+        ax: of a figure in the book's style.
+        table: a row for each subset: the columns of `STAND_INS`, and "norm".
+        jitter: moves the dots up and down, so that they can be told apart.
+    """
+    for row, column in enumerate(STAND_INS):
+        heights = row + jitter.uniform(-0.25, 0.25, len(table))
+        ax.scatter(table[column] / table["norm"], heights, s=4, color=figures.BLUE, alpha=0.35, linewidths=0)
+    ax.axvline(1, color=figures.BLACK, linewidth=0.8)
+    ax.set(xscale="log", xlabel="divided by the spectral norm", ylim=(len(STAND_INS) - 0.5, -0.5))
+    ax.set_yticks(range(len(STAND_INS)), list(STAND_INS.values()))
+    return ax
 
 
 def rank_correlations(table: pd.DataFrame) -> pd.DataFrame:

@@ -59,6 +59,7 @@ from lcmat.bound import toy
 from lcmat.config.datasets import DATASETS
 from lcmat.measurements import curvature_gap, kinds
 from lcmat.report import figures
+from lcmat.report.stand_ins import draw_sizes
 
 figures.use_style()
 top_k = curvature_gap.TOP_K  # the paper's
@@ -266,23 +267,8 @@ def describe(subset):
 digits = pd.DataFrame([describe(subset) for subset in subsets])
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Dots of five stand-ins divided by the spectral norm on a logarithmic axis, a row for each. Largest diagonal entry and largest of K lie far left of one, the sum over K near one, Frobenius just right of one and Gershgorin further right."}, "figure": {"name": "fig-dk-ratios", "caption": "Each stand-in divided by the spectral norm, one dot for each of the n = 98 subsets of the digits. Left of the line it underestimates the curvature term. Only Frobenius and Gershgorin are on the safe side by a theorem; the sum over K has no side."}}
-SURROGATES = {
-    "largest_diagonal": "largest diagonal entry",
-    "top_k_max": "largest of K",
-    "top_k_sum": "sum over K (the method)",
-    "frobenius": "Frobenius norm",
-    "gershgorin": "Gershgorin",
-}
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 2.2))
-jitter = np.random.default_rng(seed)
-dots = {"s": 4, "color": figures.BLUE, "alpha": 0.35}
-for row, column in enumerate(SURROGATES):
-    heights = row + jitter.uniform(-0.25, 0.25, len(digits))
-    ax.scatter(digits[column] / digits.norm, heights, **dots)
-ax.axvline(1, color=figures.BLACK, linewidth=0.8)
-ax.set(xscale="log", xlabel="divided by the spectral norm")
-ax.set_yticks(range(len(SURROGATES)), list(SURROGATES.values()))
-ax.set_ylim(len(SURROGATES) - 0.5, -0.5)
+draw_sizes(ax, digits, np.random.default_rng(seed))
 assert len(digits) == 4 * num_subsets + 18
 plt.show()
 

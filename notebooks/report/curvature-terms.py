@@ -35,6 +35,7 @@ from lcmat.report.stand_ins import (
     STAND_INS,
     beside_norm,
     by_subset,
+    draw_sizes,
     middle,
     rank_correlations,
 )
@@ -174,15 +175,8 @@ GT(
 size = {"figsize": (figures.WIDE_INCHES, 2.4), "squeeze": False}
 figure, panels = plt.subplots(1, len(tables), sharex=True, sharey=True, **size)
 jitter = np.random.default_rng(seed)
-look = {"s": 4, "color": figures.BLUE, "alpha": 0.35, "linewidths": 0}
 for ax, (name, table) in zip(panels[0], tables.items(), strict=True):
-    for row, column in enumerate(STAND_INS):
-        heights = row + jitter.uniform(-0.25, 0.25, len(table))
-        ax.scatter(table[column] / table.norm, heights, **look)
-    ax.axvline(1, color=figures.BLACK, linewidth=0.8)
-    ax.set(xscale="log", xlabel="divided by the norm", title=name)
-    ax.set_yticks(range(len(STAND_INS)), list(STAND_INS.values()))
-panels[0, 0].set_ylim(len(STAND_INS) - 0.5, -0.5)
+    draw_sizes(ax, table, jitter).set(xlabel="divided by the norm", title=name)
 plt.show()
 
 # %% tags=["remove-input"]
