@@ -13,9 +13,10 @@
 # %% [markdown]
 # # Three arrows: from the Hessian to K of its diagonal entries
 #
-# The bound of {doc}`03_upper_bound` ends with the curvature term $\rho\, \lVert H\rVert_2 / 2$, where $H$ is the difference of the mean Hessians of $T$ and $S$. The
-# method never computes it. It takes three more steps, here drawn as arrows: from the matrix to its diagonal, from there to the $K$ dimensions of {eq}`eq-top-k`, and
-# from a maximum to a sum,
+# The bound of {doc}`03_upper_bound` ends with the curvature term: half the radius times the spectral norm of the difference of
+# two mean Hessians, that of the training set and that of the coreset. The method never computes this norm. It takes three
+# more steps, here drawn as arrows: from the matrix to its diagonal, from there to the dimensions of {eq}`eq-top-k`, and from
+# a maximum to a sum. With $H$ for the difference of the Hessians:
 #
 # ```{math}
 # :label: eq-dk-chain
