@@ -101,9 +101,11 @@ def count_judged(comparison: pd.DataFrame) -> str:
     judged = [parts.pop(verdict) for verdict in VERDICTS if verdict in parts]
     count = sum(counts.get(verdict, 0) for verdict in VERDICTS)
     verb = "is" if count < 2 else "are"
-    lead = f"**{count or 'None'} of the {len(comparison)} published numbers {verb} judged"
-    found = f": {', '.join(judged)}.**" if judged else ".**"
-    return f"{lead}{found} The others: {', '.join(parts.values())}." if parts else f"{lead}{found}"
+    lead = f"{count or 'None'} of the {len(comparison)} published numbers {verb} judged"
+    others = ", ".join(parts.values())
+    if not judged:
+        return f"**{lead}: {others}.**"
+    return f"**{lead}: {', '.join(judged)}.**" + (f" The others: {others}." if others else "")
 
 
 def describe(comparison: pd.DataFrame) -> Markdown:
