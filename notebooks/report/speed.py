@@ -25,7 +25,8 @@ from lcmat.config.registry import METHODS
 from lcmat.files.paths import project_folder
 from lcmat.report import figures
 from lcmat.report.findings import speed_answer
-from lcmat.report.measured import drawer, timed_on
+from lcmat.report.measured import drawer, listed, timed_on
+from lcmat.speed import large_selection
 from lcmat.speed.selection_speed import RESULT
 
 figures.use_style()
@@ -236,6 +237,32 @@ for ax, key, label in zip(
     )
     ax.set(xscale="log", yscale="log", xlabel="samples n", ylabel=label)
 plt.show()
+
+# %% [markdown]
+# ## As many images as ImageNet
+#
+# Synthetic features and logits of the size that a ResNet-50 gives, float16, in files that are mapped into memory; one class at a
+# time is held in float64.
+
+# %% tags=["remove-input"]
+large_stored = json.loads(
+    (project_folder() / large_selection.RESULT).read_text(encoding="utf-8")
+)
+large = large_stored["result"]
+single = large["one_class"]
+others = listed(
+    f"{name} chooses in {costs['processor_seconds']:.2f} s"
+    for name, costs in single["others"].items()
+)
+assert all(costs["same_picks"] == 1 for costs in single["others"].values())
+Markdown(
+    f"LCMat-S chooses {large['chosen']:,} of {large['samples']:,} samples in {large['classes']:,} classes, of "
+    f"{large['features']:,} features each, in {large['ours']['seconds'] / 60:.0f} minutes on "
+    f"{large_stored['environment']['threads']} threads, and needs {large['ours']['peak_mb'] / 1000:.1f} GB of memory beside "
+    f"the files' {large['file_megabytes'] / 1000:.1f} GB. Nearly all of it goes into the distances: for one class, "
+    f"{processor(single['distances']):.1f} processor seconds, after which the choice takes "
+    f"{1000 * processor(single['greedy']):.0f} ms. From the same distances {others}, the same samples."
+)
 
 # %% [markdown]
 # ## Every method
