@@ -86,8 +86,9 @@ def timed_on(*environments: Mapping[str, Any]) -> str:
     loads = [each[name] for each in environments for name in each if name.startswith("load_average")]
     versions = ", ".join(f"{name} {version or 'missing'}" for name, version in first["versions"].items())
     day = min(each["measured"] for each in environments)[:10]
+    threads = f"{machine['threads']} thread{'s' if machine['threads'] > 1 else ''}"
     return prose(
-        f"Timed from {day} on {machine['threads']} thread of {machine['device']} ({machine['instructions']}), load "
+        f"Timed from {day} on {threads} of {machine['device']} ({machine['instructions']}), load "
         f"average {min(loads):.1f} to {max(loads):.1f}; {versions}."
     )
 
