@@ -8,6 +8,7 @@ import sys
 import time
 from pathlib import Path
 
+import papermill
 import pytest
 
 from lcmat.cli import main as cli
@@ -65,6 +66,27 @@ def test_incomplete_execution_is_a_failure_with_a_log(tmp_path, code, message, p
     assert "chapter.py" in log.read_text()
     assert not output.exists()
     assert sorted(path.name for path in output.parent.iterdir()) == ["chapter.failed.ipynb", "chapter.log"]
+
+
+@pytest.mark.parametrize(("deaths", "succeeds"), [(2, True), (3, False)])
+def test_a_kernel_that_dies_before_the_first_cell_is_started_again(tmp_path, monkeypatch, deaths, succeeds):
+    """As when another process has taken a port that was chosen for it."""
+    started, launch = [], papermill.execute_notebook
+
+    def unlucky(*arguments, **options):
+        started.append(arguments)
+        if len(started) <= deaths:
+            raise RuntimeError("Kernel died before replying to kernel_info")
+        return launch(*arguments, **options)
+
+    monkeypatch.setattr(papermill, "execute_notebook", unlucky)
+    output = tmp_path / "chapter.ipynb"
+    if succeeds:
+        execute_notebook(write_source(tmp_path, "1 + 1"), output)
+    else:
+        with pytest.raises(RunError, match="died before replying"):
+            execute_notebook(write_source(tmp_path, "1 + 1"), output)
+    assert len(started) == 3 and output.exists() is succeeds
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="elsewhere each kernel imports for itself")

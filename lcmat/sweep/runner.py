@@ -21,6 +21,12 @@ if TYPE_CHECKING:
     from nbformat import NotebookNode
 
 KERNEL = "python3"
+STARTS = 3
+"""How often a kernel is started until its notebook counts as failed."""
+
+STILLBORN = "Kernel died before replying"
+"""How nbclient says that a kernel ended before the first cell."""
+
 _ESCAPES = re.compile(r"\x1b\[[0-9;]*m")
 
 
@@ -50,7 +56,6 @@ def execute_notebook(
             `<output>.failed.ipynb`, the error is in `<output>.log`.
     """
     require("run", "papermill", "ipykernel")
-    import papermill
     from papermill.exceptions import PapermillException
 
     pin_folders()  # the kernel works elsewhere
@@ -59,22 +64,37 @@ def execute_notebook(
     for path in (output, failed, log):
         path.unlink(missing_ok=True)
     try:
-        executed = papermill.execute_notebook(
-            read_source(source, metadata),
-            str(partial).replace("{", "{{").replace("}", "}}"),  # papermill fills in parameters
-            dict(parameters or {}),
-            kernel_name=KERNEL,
-            kernel_manager_class=_own_kernel_manager(preload),
-            progress_bar=sys.stderr.isatty(),
-            cwd=str(repository_folder()),
-        )
-        _check_executed(executed)
+        _check_executed(_executed(read_source(source, metadata), partial, dict(parameters or {}), preload))
     except (PapermillException, RuntimeError) as error:  # nbclient's error for a dead kernel is a RuntimeError
         atomic_write(log, f"{source}\n{_ESCAPES.sub('', str(error))}\n".encode())
         if partial.exists():
             partial.replace(failed)
         raise RunError(f"{source.name}: {_summary(error)}; log: {log}") from error
     partial.replace(output)
+
+
+def _executed(
+    notebook: "NotebookNode", output: Path, parameters: dict[str, Any], preload: Sequence[str]
+) -> "NotebookNode":
+    """Execute by papermill; begin again if the kernel did not: another process may have taken a port chosen for it."""
+    import papermill
+
+    for start in range(1, STARTS + 1):
+        try:
+            executed: NotebookNode = papermill.execute_notebook(
+                notebook,
+                str(output).replace("{", "{{").replace("}", "}}"),  # papermill fills in parameters
+                parameters,
+                kernel_name=KERNEL,
+                kernel_manager_class=_own_kernel_manager(preload),
+                progress_bar=sys.stderr.isatty(),
+                cwd=str(repository_folder()),
+            )
+            break
+        except RuntimeError as error:
+            if STILLBORN not in str(error) or start == STARTS:
+                raise
+    return executed
 
 
 def read_source(source: Path, metadata: Mapping[str, Any] | None = None) -> "NotebookNode":
