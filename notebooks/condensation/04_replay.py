@@ -382,6 +382,9 @@ Markdown(
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Two horizontal bars for each method: points of accuracy gained or lost on earlier stages, among the own classes and by rivals of other stages. Nearly all bars point to the left, and those of the rivals are the longer ones."}, "figure": {"name": "fig-rp-parts", "caption": "Backward transfer in percentage points, split into what is lost among the classes of the own stage and what rivals of other stages take; digits, mean over the seeds (n = 3 where the smoke profile has run, else 2)."}}
 parts = runs.groupby("title")[["own_transfer_points", "rivals_points"]].mean()
 parts = parts.loc[order.sort_values().index]
+assert (
+    parts.rivals_points.sum() < parts.own_transfer_points.sum() < 0
+)  # as the page says at its top
 figure, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 2.6))
 rows_at = np.arange(len(parts))
 ax.barh(

@@ -15,9 +15,8 @@
 #
 # LCMat-S ranks the images of each class. Again and again it takes the image that brings all images of the class nearest to
 # a chosen one, where near means a similar gradient and a similar Hessian diagonal. This page runs it one step at a time,
-# beside the plainest code for each step, and both choose the same images. **Which images these are is no fixed property of
-# the method**: with one network or data set they are typical of their class, with another unusual. The pictures below show
-# them.
+# beside the plainest code for each step, and **both choose the same images**. Whether these are typical of their class or
+# unusual is told below for each data set and each age of the network, with pictures.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note
