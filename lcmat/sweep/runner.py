@@ -175,6 +175,7 @@ def _own_kernel_manager(preload: Sequence[str]) -> type:
 
     class OwnKernelManager(AsyncKernelManager):
         kernel_spec = KernelSpec(**specification)
+        transport_encryption = "auto"  # without it each kernel warns
 
     return OwnKernelManager
 
