@@ -359,13 +359,14 @@ def test_axe_finds_no_serious_obstacle(page, browser):
         pytest.skip(f"no axe-core in {AXE}: run make axe")
     script = AXE.read_bytes()
     assert hashlib.sha256(script).hexdigest() == AXE_SHA256
-    tab = browser.new_page()
-    tab.goto((SITE / f"{page}.html").as_uri())
-    tab.evaluate(script.decode())
-    for theme in ("light", "dark"):
-        tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
-        assert tab.evaluate(OBSTACLES) == []
-    tab.close()
+    for width in (1440, 390):
+        tab = browser.new_page(viewport={"width": width, "height": 900})
+        tab.goto((SITE / f"{page}.html").as_uri())
+        tab.evaluate(script.decode())
+        for theme in ("light", "dark"):
+            tab.evaluate("theme => { document.documentElement.dataset.theme = theme }", theme)
+            assert tab.evaluate(OBSTACLES) == [], (width, theme)
+        tab.close()
 
 
 @pytest.mark.site

@@ -3,7 +3,9 @@ document.addEventListener("DOMContentLoaded", () => {
   "use strict";
 
   const all = (selector, change) => document.querySelectorAll(selector).forEach(change);
-  all("details > summary[aria-label], button.search-button__button", (control) => control.removeAttribute("aria-label"));
+  all("details > summary[aria-label], button.search-button__button", (control) => {
+    if (control.textContent.trim()) control.removeAttribute("aria-label");
+  });
   all(".bd-sidebar li > details > summary", (summary) => {
     const link = summary.closest("li").querySelector("a");
     summary.setAttribute("aria-label", `Pages below ${link.textContent.trim()}`);
