@@ -1,4 +1,8 @@
-"""Condensed sets to take away: the learnt images of each recorded run of one seed, as tensors and as a picture."""
+"""Condensed sets to take away: the learnt images of each recorded run of one seed, as tensors and as a picture.
+
+Those of the digits are made by each build. Those of Fashion-MNIST lie in `book/condensed`, as the runs left them in the
+cache. Those of larger images would swell the repository, and `lcmat run` makes them again.
+"""
 
 from __future__ import annotations
 
@@ -12,7 +16,7 @@ from PIL import Image
 
 from lcmat.condensation import SyntheticSet, load_set, save_set
 from lcmat.files.checkpoints import CorruptArtifactError
-from lcmat.files.paths import atomic_write, cache_folder
+from lcmat.files.paths import atomic_write, cache_folder, project_folder
 from lcmat.report.condensation import condensation_label
 from lcmat.report.runs import ACCURACY
 from lcmat.report.sentences import in_words
@@ -34,12 +38,13 @@ SIDE = 32
 
 
 def sets_at_hand(records: Sequence[Record]) -> Iterator[tuple[Record, SyntheticSet]]:
-    """The learnt sets of seed 0 that the cache of this machine holds, each once, with the first record that has it."""
+    """The learnt sets of seed 0 in the repository or this machine's cache, each once, with the first record that has it."""
     wanted: dict[str, Record] = {}
     for record in records:
         if record.seed == SEED and record.status == "done" and ARTIFACT in record.artifacts:
             wanted.setdefault(record.artifacts[ARTIFACT], record)
-    for path in sorted((cache_folder() / FOLDER).glob("*/*.safetensors")):
+    folders = (project_folder() / "book" / FOLDER, cache_folder() / FOLDER)
+    for path in sorted(path for folder in folders for path in folder.glob("*/*.safetensors")):
         try:
             condensed = load_set(path)
         except (CorruptArtifactError, ValueError, OSError):
@@ -69,7 +74,7 @@ def sets_table(records: Sequence[Record], name: str, root: str) -> GT | HTML:
     """
     rows = [_row(record, root) for record, _ in sets_at_hand(records)]
     if not rows:
-        return not_run("This machine has no condensed set in its cache.")
+        return not_run("There is no condensed set here, nor in this machine's cache.")
     rows.sort(key=lambda row: (row["group"], row["Method"]))
     return table(rows, name).fmt_markdown(["Images", "Picture"])
 
