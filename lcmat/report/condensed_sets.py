@@ -38,7 +38,7 @@ SIDE = 32
 
 
 def sets_at_hand(records: Sequence[Record]) -> Iterator[tuple[Record, SyntheticSet]]:
-    """The learnt sets of seed 0 in the repository or this machine's cache, each once, with the first record that has it."""
+    """The learnt sets of seed 0 in the repository or the cache, each once, with the first record that has it."""
     wanted: dict[str, Record] = {}
     for record in records:
         if record.seed == SEED and record.status == "done" and ARTIFACT in record.artifacts:
