@@ -38,8 +38,7 @@
 # \mathcal V_y = \bigl\lVert \operatorname{Var}(G^{T_y}) - \operatorname{Var}(G^{S_y}) \bigr\rVert .
 # ```
 #
-# The paper prints no $\rho$. So the size of $P$ beside $\mathcal D$ is the first thing to know, and what else could stand in its
-# place the second.
+# So the size of $\mathcal V_y$ beside $\mathcal D$ is the first thing to know, and what else could stand in its place the second.
 #
 # **What would count as failing**, and is checked on this page:
 #

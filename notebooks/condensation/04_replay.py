@@ -15,8 +15,8 @@
 #
 # Classes arrive in stages, and what has passed can be seen again only in a *memory* of a few images per class. The paper
 # fills it with chosen or condensed images and finds LCMat-S and LCMat-C to leave the best memories. On the digits this page
-# says which memories beat randomly chosen images, seed by seed. It also takes the loss apart: **accuracy on earlier classes
-# is lost to each other and to the classes that came later, and most of it to the latter**.
+# says which memories beat randomly chosen images, seed by seed. It also takes apart what is lost on earlier classes: **a part
+# to confusion among the classes of their own stage, and most of it to classes that came later**.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note
