@@ -145,7 +145,7 @@ _NARROW = {
 SMALL: Mapping[str, Values] = MappingProxyType(
     {
         "digits": {},
-        "fashion-mnist": {**_NARROW, "evaluation_learning_rate": 0.03},
+        "fashion-mnist": {**_NARROW, "evaluation_learning_rate": 0.1},
         "cifar10": {**_NARROW, "evaluation_learning_rate": 0.01},
     }
 )
@@ -165,11 +165,11 @@ TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
             "lcmat-c": {"init": "real", "image_learning_rate": 0.03, "rho": 10.0},
         },
         "fashion-mnist": {
-            "dm": {"init": "real", "image_learning_rate": 30.0},
+            "dm": {"init": "real", "image_learning_rate": 3.0},
             "dc": {"init": "real", "image_learning_rate": 3.0},
             "dsa": {"init": "real", "image_learning_rate": 1.0},
-            "idc-i": {"init": "real", "image_learning_rate": 0.3},
-            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
+            "idc-i": {"init": "real", "image_learning_rate": 1.0},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.3, "rho": 0.0},
             "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 10.0},
         },
         "cifar10": {
