@@ -162,7 +162,7 @@ plt.show()
 
 # %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the table"}
 stored = {
-    name: pd.DataFrame(item["rows"]).assign(source=item["data"])
+    name: pd.DataFrame(item["rows"])
     for name, item in kinds.stored("curvature-gap").items()
 }
 shares = {}
@@ -235,7 +235,7 @@ for name, rows in stored.items():
         f"{int(m)}" for m in gaps.index if gaps.loc[m, False] > drawn.get(m, torch.inf)
     ]
     sentences.append(
-        f"**{DATASETS[name].title}** ({rows.source[0].split(',')[0]}), mean over the radii: of coresets of {', '.join(f'{int(m)}' for m in gaps.index)} images, those of "
+        f"**{DATASETS[name].title}**, mean over the radii: of coresets of {', '.join(f'{int(m)}' for m in gaps.index)} images, those of "
         f"{', '.join(worse) or 'no size'} have without weights a larger gap than random draws. With weights the gap is smaller by a factor of up to {(gaps[False] / gaps[True]).max():.1f}."
     )
 Markdown("\n\n".join(sentences))
