@@ -16,15 +16,17 @@ def is_of(kind: Any, value: Any) -> bool:
     >>> is_of(float, 1), is_of(int, True), is_of(list[str], ["a"]), is_of(Literal["a"], "b")
     (True, False, True, False)
     """
-    origin, parts = get_origin(kind), get_args(kind)
     if kind is Any or isinstance(kind, TypeVar):
         return True
-    if origin is Literal:
-        return any(type(value) is type(choice) and value == choice for choice in parts)
     if kind in NUMBERS:
         return isinstance(value, NUMBERS[kind]) and not isinstance(value, bool)
+    if isinstance(kind, type):
+        return isinstance(value, kind)
+    origin, parts = get_origin(kind), get_args(kind)
+    if origin is Literal:
+        return any(type(value) is type(choice) and value == choice for choice in parts)
     if origin is None or not isinstance(value, origin):
-        return origin is None and (not isinstance(kind, type) or isinstance(value, kind))
+        return origin is None
     if issubclass(origin, Mapping):
         return all(
             _is_any(alternatives(parts[0]), key) and _is_any(alternatives(parts[1]), value[key]) for key in value

@@ -5,7 +5,7 @@ A function says what it takes once, in its signature and in the line above it::
     @checked(features="n d", labels="int<c n", rho="[0, inf)")
 
 Annotations give the types.  To a tensor belongs its shape, a letter for each dimension: the same letter is the same
-size throughout a call, ``n+`` is at least 1, ``n++`` at least 2, ``_`` is any
+size throughout a call, ``n+`` is at least 1, ``n++`` at least 2, ``height`` and ``width`` are at least 1, ``_`` is any
 size, ``...`` stands for any further dimensions.  Of several tensors each has the form.  A kind may precede it:
 
     float   a floating dtype, the same for all such tensors of a call, without NaN and infinity (the default)

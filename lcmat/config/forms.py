@@ -46,7 +46,7 @@ class Call:
             return
         if kind in PARTS:
             for part, own in PARTS[kind].items():
-                self.check(f"{name}.{part}", getattr(value, part), (tensor_type(),), sub(r"\bn\b", form or "n", own))
+                self.check(f"{name}.{part}", getattr(value, part), (tensor_type(),), _renamed(own, form or "n"))
         elif kind in NUMBERS:
             self._check_number(name, value, kind, form)
         elif form in _WORDS and value is not None:
@@ -78,17 +78,7 @@ class Call:
             self._check_values(name, value, kind)
 
     def _check_dtype(self, name: str, value: "Tensor", kind: str) -> None:
-        sort, floating = str(value.dtype).removeprefix("torch."), value.is_floating_point()
-        fits = {
-            "full": sort in ("float32", "float64"),
-            "double": sort == "float64",
-            "real": not value.is_complex(),
-            "all": True,
-            "int": sort == "int64",
-            "bool": sort == "bool",
-        }
-        unusual = str(value.layout) != "torch.strided" or value.is_meta or value.is_quantized
-        if unusual or not fits.get(kind, floating):
+        if not _is_dense(value.layout) or value.is_meta or value.is_quantized or not _is_sort(kind, value.dtype):
             wanted = _DTYPES.get(kind, "a floating dtype")
             raise ValueError(f"{name} must be a dense tensor of {wanted}, got {described(value)}: convert it")
         if kind in ("float", "full", "double"):
@@ -103,20 +93,21 @@ class Call:
             place = dimensions.index("...")
             wanted = dimensions[:place] + dimensions[place + 1 :]
             shape = shape[:place] + shape[max(place, len(shape) - len(dimensions) + place + 1) :]
+        before = self.sizes.copy()
         if len(shape) == len(wanted) and all(map(self._fits, wanted, shape)):
             return
-        letters = [each.rstrip("+") for each in wanted]
-        known = [f"the same {letter} = {self.sizes[letter]}" for letter in letters if letter in self.sizes]
-        least = [f"{each.rstrip('+')} at least {each.count('+')}" for each in wanted if "+" in each]
+        parts = [_dimension(each) for each in wanted]
+        known = [f"the same {letter} = {before[letter]}" for letter, _, _ in parts if letter in before]
+        least = [f"{letter} at least {n}" for letter, n, _ in parts if n]
         where = f" with {', '.join(known + least)}" if known or least else ""
         form = ", ".join(dimensions).replace("+", "") + ("," if len(dimensions) == 1 else "")
         raise ValueError(f"{name} must be ({form}){where}, got {tuple(value.shape)}")
 
     def _fits(self, dimension: str, size: int) -> bool:
-        letter = dimension.rstrip("+")
-        if letter.isdigit() or letter == "_":
-            return letter == "_" or size == int(letter)
-        return size >= dimension.count("+") and size == self.sizes.setdefault(letter, size)
+        letter, least, fixed = _dimension(dimension)
+        if letter is None:
+            return fixed is None or size == fixed
+        return size >= least and size == self.sizes.setdefault(letter, size)
 
     def _check_values(self, name: str, value: "Tensor", kind: str) -> None:
         kind, _, bound = kind.partition("<")
@@ -135,6 +126,41 @@ def tensor_type() -> Any:
     from torch import Tensor
 
     return Tensor
+
+
+@cache
+def _is_dense(layout: Any) -> bool:
+    return str(layout) == "torch.strided"
+
+
+@cache
+def _is_sort(kind: str, dtype: Any) -> bool:
+    """Whether a dtype is of a kind of tensor."""
+    sort = str(dtype).removeprefix("torch.")
+    fits = {
+        "full": sort in ("float32", "float64"),
+        "double": sort == "float64",
+        "real": not dtype.is_complex,
+        "all": True,
+        "int": sort == "int64",
+        "bool": sort == "bool",
+    }
+    return fits.get(kind, bool(dtype.is_floating_point))
+
+
+@cache
+def _dimension(text: str) -> tuple[str | None, int, int | None]:
+    """The letter of a dimension and its least size; or no letter, and its size if that is fixed."""
+    letter = text.rstrip("+")
+    if letter.isdigit() or letter == "_":
+        return None, 0, int(letter) if letter != "_" else None
+    return letter, max(text.count("+"), int(letter in ("height", "width"))), None
+
+
+@cache
+def _renamed(form: str, size: str) -> str:
+    """A form with another letter, or other words, for n."""
+    return sub(r"\bn\b", size, form)
 
 
 def _check_device(name: str, value: str) -> None:
