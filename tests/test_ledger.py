@@ -12,6 +12,7 @@ from lcmat.config.official import OFFICIAL
 from lcmat.experiments import stale_keys
 from lcmat.records.record import load_all, write
 from lcmat.report.answer import answer, headline_setting, published_gain
+from lcmat.report.condensation import condensation_frame
 from lcmat.report.headline import write_headline
 from lcmat.report.ledger import (
     AS_CODE,
@@ -25,7 +26,8 @@ from lcmat.report.ledger import (
     share_of_gap,
     step_words,
 )
-from lcmat.report.runs import as_rows
+from lcmat.report.runs import ACCURACY, as_rows
+from lcmat.report.studies import study_runs
 from tests.synthetic_records import make_record
 
 DEFINITION = {"method": "lcmat-s", "rho": 0.1}
@@ -173,9 +175,10 @@ def test_the_picture_of_the_landing_page_shows_the_setting_of_its_answer(tmp_pat
     for record in records():
         write(record)
     (tmp_path / "again").mkdir()
-    picture, words = write_headline(tmp_path)
+    picture, words, learnt = write_headline(tmp_path)
     assert all(label in picture.read_text() for label in ("LCMat-S as defined", "uniform selection", "width 16"))
     assert words.read_text().strip() == answer(headline_setting(records(), set()))
+    assert learnt.read_text().startswith("**Not run yet.**")
     assert write_headline(tmp_path / "again")[0].read_bytes() == picture.read_bytes()
 
 
@@ -185,6 +188,12 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     kept, _ = load_all()
     rows = {row["label"]: row for row in as_rows(headline_setting(kept, stale_keys(kept)))}
     said = re.search(r"\*\*What was found so far\.\*\*.*?\n\n", (root / "README.md").read_text(), re.DOTALL)[0]
+    runs = condensation_frame(record for record in kept if record.experiment == "condensation")
+    runs = study_runs(runs[(runs["dataset"] == "fashion-mnist") & ~runs["stale"].astype(bool)], "condensation")
+    learnt = runs[(runs["rho"] != 0) & runs["method"].isin(["lcmat-c", "random", "mean-control"])]
+    means = learnt.groupby("method")[ACCURACY].mean()
+    assert set(learnt.groupby("method").size()) == {5}
     found = [rows[DEFINED]["accuracy"], rows[DEFINED]["uniform"], rows[AS_CODE]["accuracy"]]
+    found += [means["lcmat-c"], means["random"], means["mean-control"]]
     assert re.findall(r"([\d.]+) %", said) == ["1", *(f"{value:.1f}" for value in found)]
     assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 16, 3)

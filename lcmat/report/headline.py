@@ -12,7 +12,10 @@ from lcmat.files.paths import atomic_write, project_folder
 from lcmat.records import record as records
 from lcmat.report import figures
 from lcmat.report.answer import answer, headline_setting, published_gain
+from lcmat.report.condensation import condensation_frame, main_differences
 from lcmat.report.ledger import draw_ledger
+from lcmat.report.page_answers import learnt_answer
+from lcmat.report.studies import study_runs
 
 
 def draw_headline(rows: pd.DataFrame) -> Figure:
@@ -31,15 +34,18 @@ def draw_headline(rows: pd.DataFrame) -> Figure:
     return figure
 
 
-def write_headline(folder: Path | None = None) -> tuple[Path, Path]:
-    """Write `headline.svg` and `answer.txt` from the project's records, by default into `book/figures`."""
+def write_headline(folder: Path | None = None) -> tuple[Path, Path, Path]:
+    """Write `headline.svg`, `answer.txt` and `learnt.txt` from the records, by default into `book/figures`."""
     folder = folder or project_folder() / "book" / "figures"
     found = records.load_all(experiment="selection")[0]
     rows = headline_setting(found, stale_keys(found))
     with figures.style():
         figures.save_svg(draw_headline(rows), folder / "headline.svg")
     atomic_write(folder / "answer.txt", f"{answer(rows)}\n".encode())
-    return folder / "headline.svg", folder / "answer.txt"
+    runs = condensation_frame(records.load_all(experiment="condensation")[0])
+    to_random, _, to_control = main_differences(study_runs(runs[~runs["stale"].astype(bool)], "condensation"))
+    atomic_write(folder / "learnt.txt", f"{learnt_answer(to_random, to_control)}\n".encode())
+    return folder / "headline.svg", folder / "answer.txt", folder / "learnt.txt"
 
 
 if __name__ == "__main__":

@@ -70,6 +70,17 @@ def condensation_answer(to_random: pd.DataFrame, to_alone: pd.DataFrame, to_cont
     return questions(answers, SMOKE)
 
 
+def learnt_answer(to_random: pd.DataFrame, to_control: pd.DataFrame) -> str:
+    """The first and the last question of `condensation_answer`, for readers who know none of the words."""
+    answers = {
+        "Do images learnt by LCMat-C help?": _one(_lcmat_c(to_random), RANDOM, _images),
+        "Is that due to curvature? (The *mean control* pulls as hard and knows nothing of it.)": _one(
+            _lcmat_c(to_control), "the mean control", _images
+        ),
+    }
+    return questions(answers, SMOKE)
+
+
 def hard_conditions_answer(noisy: pd.DataFrame, shares: pd.DataFrame, unequal: pd.DataFrame) -> str:
     """Which methods suffer from wrong labels, what unequal classes do, and what to use.
 

@@ -55,15 +55,7 @@ main, crossed, varied = (
 )
 runs = recorded[recorded["key"].isin({*main["key"], *crossed["key"], *varied["key"]})]
 
-to_random = paired_to(main, main["method"] == "random")
-alone = (main["method"] == "lcmat-c") & (main["rho"] == 0)
-learnt = main[alone | ~main["method"].isin(list(page.REAL_TITLES))]
-to_alone = paired_to(learnt, alone[learnt.index])
-pair = main[
-    (main["method"] == "lcmat-c") & (main["rho"] != 0)
-    | (main["method"] == "mean-control")
-]
-to_control = paired_to(pair, pair["method"] == "mean-control")
+to_random, to_alone, to_control = page.main_differences(main)
 
 # %% tags=["remove-input"]
 if problems:
