@@ -5,6 +5,7 @@ import pytest
 import torch
 
 from lcmat.data.augmentation import random_crop_flip
+from lcmat.data.augmentation.cutmix import cutmix
 
 
 def generator(seed=0):
@@ -82,3 +83,9 @@ def test_options_do_not_change_how_much_is_drawn():
 def test_a_padding_that_cannot_be_reflected_is_refused(padding):
     with pytest.raises(ValueError, match=rf"padding={padding} must be in \[0, 5\)"):
         random_crop_flip(torch.rand(2, 1, 8, 5), padding=padding, generator=generator())
+
+
+@pytest.mark.parametrize("shape", [(6, 1, 8, 0), (6, 1, 0, 8)])
+def test_images_without_pixels_are_refused_by_name(shape):
+    with pytest.raises(ValueError, match=r"images must be .* with height at least 1, width at least 1, got \(6, 1, "):
+        cutmix(torch.zeros(shape), torch.zeros(6, dtype=torch.int64), generator=torch.Generator())

@@ -14,6 +14,7 @@ from lcmat.measurements import condensation_tuning as tuning
 from lcmat.records import measurements
 from lcmat.report import condensation as page
 from lcmat.report import figures
+from lcmat.report.page_answers import learnt_answer
 from lcmat.report.paired import paired_to
 from lcmat.report.plots import draw_differences, draw_strengths
 from lcmat.report.runs import ACCURACY, group_seeds
@@ -68,6 +69,18 @@ def _holm(ordered):
     """By its definition, of ascending p-values."""
     adjusted = [min(1.0, p * (len(ordered) - rank)) for rank, p in enumerate(ordered)]
     return [max(adjusted[: rank + 1]) for rank in range(len(ordered))]
+
+
+def test_the_landing_page_has_the_differences_put_in():
+    """LCMat-C gains 4 on random images and 2 on gradients alone, and half a point on the control in every seed."""
+    runs, gains = frame()
+    to_random, to_alone, to_control = page.main_differences(runs[runs["ipc"] == 10])
+    own = [table[(table["method"] == "lcmat-c") & (table["rho"] == 10)] for table in (to_random, to_alone, to_control)]
+    assert [round(float(table["interval"].iloc[0].mean), 9) for table in own] == [2 + sum(gains) / 5, 2.0, 0.5]
+    assert set(to_alone["method"]) == {"lcmat-c", "mean-control"} and set(to_control["method"]) == {"lcmat-c"}
+    said = learnt_answer(to_random, to_control)
+    low, high = stats.ttest_1samp([2 + gain for gain in gains], 0.0).confidence_interval(0.95)
+    assert f"4.0 points more accurate than random images (95 % interval {low:+.1f} to {high:+.1f}, n = 5)" in said
 
 
 def test_the_sentence_names_who_is_higher():

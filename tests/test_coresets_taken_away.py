@@ -4,6 +4,7 @@ import hashlib
 import io
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import torch
@@ -80,3 +81,12 @@ def test_the_picture_has_a_row_for_each_class():
     pixels = np.asarray(Image.open(io.BytesIO(picture(condensed_set()))))
     assert pixels.shape == (64, 64)
     assert (pixels[:32] == 128).all() and (pixels[32:, :32] == 128).all() and (pixels[32:, 32:] == 255).all()
+
+
+def test_the_sets_in_the_repository_are_those_of_its_records():
+    book = Path(__file__).parents[1] / "book"
+    paths = sorted((book / "condensed").glob("*/*.safetensors"))
+    assert len(paths) == 6
+    for path in paths:
+        record = json.loads((book / "records/condensation" / path.parent.name / f"{path.stem}.json").read_text())
+        assert load_set(path).content_hash == record["artifacts"]["synthetic_set"]
