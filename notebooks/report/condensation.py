@@ -79,8 +79,8 @@ else:
 # - **Paper:** Tables 4 and 5, on data sets, networks and schedules that suit the machine at hand.
 # - **Cost of the page:** seconds, because it only reads records. The runs behind it are accounted for below. The paper's
 #   own network and number of steps need a GPU: `lcmat sweep --profile paper`.
-# - **Rerun:** `lcmat sweep --profile smoke` for the digits, then `lcmat chapters`. One point:
-#   `lcmat run condensation -p dataset=digits -p method=lcmat-c -p ipc=10 -p seed=0`.
+# - **Rerun:** `lcmat sweep --profile smoke` for the digits, `lcmat sweep --profile cpu --study condensation` for real images,
+#   then `lcmat chapters`. One point: `lcmat run condensation -p dataset=digits -p method=lcmat-c -p ipc=10 -p seed=0`.
 # - **Launch or download:** the rocket and the arrow at the top of the page; {doc}`../benchmarks/condensation` is one run.
 # ```
 #
