@@ -90,12 +90,12 @@ class Fuzzer:
                 function(**arguments)
             self.results += 1
         except Exception as error:  # which is what this is about
-            if any(callable(arguments[name]) for name in changed):
+            last = traceback.extract_tb(error.__traceback__)[-1]
+            if last.filename == __file__ or any(callable(arguments[name]) for name in changed):
                 return None  # another's function may raise what it likes
             problem = unexplained(error, [*arguments, *LastLayer._fields, *(repr(arguments[name]) for name in changed)])
             if problem:
                 shown = {name: arguments[name] for name in changed}
-                last = traceback.extract_tb(error.__traceback__)[-1]
                 return f"{function.__module__}.{function.__name__}({shown!r:.300}): {problem}: {error!r:.300} {last}"
         return None
 

@@ -9,8 +9,10 @@ from scipy.stats import entropy
 from sklearn.neighbors import NearestNeighbors
 
 from lcmat import select
+from lcmat.curvature import LastLayer
 from lcmat.selection import cal as cal_module
 from lcmat.selection.farthest_first import farthest_first
+from lcmat.selection.k_center import k_center
 from tests.test_curvature import random_samples
 
 GEOMETRIC = ("herding", "k-center", "contextual-diversity", "moderate", "cal")
@@ -83,6 +85,14 @@ def test_k_center_is_farthest_first(seed):
     distances = np.linalg.norm(points[:, None] - points, axis=2)
     found = order("k-center", samples, seed=seed)
     assert found == naive_farthest_first(distances, found[0])
+
+
+def test_k_center_names_features_whose_squares_overflow():
+    layer = LastLayer(*(part.float() if part.is_floating_point() else part for part in one_class(seed=0)))
+    generator = torch.Generator().manual_seed(0)
+    assert len(k_center(layer, 2, generator).indices) == 2
+    with pytest.raises(ValueError, match=r"layer.features .* squares is finite: scale them, or give float64"):
+        k_center(layer._replace(features=1e30 * layer.features), 2, generator)
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])

@@ -208,6 +208,7 @@ def test_numpy_and_float32_inputs_are_accepted():
         ({"method": "quantum"}, "known: uniform, lcmat-s"),
         ({"roh": 0.1}, "did you mean 'rho'"),
         ({"rho": -0.1}, "rho must be a finite number >= 0"),
+        ({"rho": 1e200}, "rho must be a number whose square is finite"),
         ({"rho": float("nan")}, "rho"),
         ({"rho": "0.1"}, "rho of method 'lcmat-s' must be a number"),
         ({"top_k": 1.5}, "top_k of method 'lcmat-s' must be a whole number"),

@@ -63,6 +63,8 @@ class Call:
         above = least < value or (opening == "[" and least == value)
         if isinstance(value, int) and abs(value) >= 2**64:
             raise ValueError(f"{name} must be a number of at most 64 bits, got {shortened(value)}")
+        if isinstance(value, float) and math.isinf(value * value) and not math.isinf(value):
+            raise ValueError(f"{name} must be a number whose square is finite, got {value:g}")
         if not above or not (value < most or (closing == "]" and value == most)):
             sort = "whole " if kind is int else "finite " if closing == ")" and most == math.inf else ""
             words = f"a {sort}number{_range(opening, least, most, closing)}"
@@ -111,8 +113,10 @@ class Call:
 
     def _check_values(self, name: str, value: "Tensor", kind: str) -> None:
         kind, _, bound = kind.partition("<")
-        if kind in _FINITE and value.is_floating_point() and not bool(value.isfinite().all()):
-            raise ValueError(f"{name} must be finite numbers, and contain NaN or infinity: did a training diverge?")
+        if kind in _FINITE and value.is_floating_point() and not _has_norm(value):
+            if not bool(value.isfinite().all()):
+                raise ValueError(f"{name} must be finite numbers, and contain NaN or infinity: did a training diverge?")
+            raise ValueError(f"{name} must be numbers the sum of whose squares is finite: scale them, or give float64")
         if bound and value.numel():
             high = self.sizes[bound] if bound in self.sizes else int(bound)
             low, top = int(value.min()), int(value.max())
@@ -126,6 +130,13 @@ def tensor_type() -> Any:
     from torch import Tensor
 
     return Tensor
+
+
+def _has_norm(value: "Tensor") -> bool:
+    """Whether the sum of squares is finite, and so every number; of half precision, for which sums are wider, those."""
+    if value.element_size() <= 2:
+        return bool(value.isfinite().all())
+    return math.isfinite(float(value.detach().norm()))
 
 
 @cache
