@@ -3,7 +3,6 @@
 import hashlib
 import json
 import re
-from collections.abc import Iterable, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
@@ -97,19 +96,15 @@ def execute_chapters(*, jobs: int) -> tuple[list[Path], list[str]]:
     """
     good: list[Path] = []
     messages: list[str] = []
-    for phase in (True, False):
-        chapters = [s for s in sources() if (s.parent.name == BENCHMARKS) is phase and not is_current(s)]
-        for chapter, message in zip(chapters, _in_parallel(chapters, jobs), strict=True):
-            if message is None:
-                good.append(chapter)
-            else:
-                messages.append(message)
+    with ProcessPoolExecutor(max_workers=max(1, jobs)) as pool:  # whose processes import once, for both phases
+        for phase in (True, False):
+            chapters = [s for s in sources() if (s.parent.name == BENCHMARKS) is phase and not is_current(s)]
+            for chapter, message in zip(chapters, pool.map(_attempt, chapters), strict=True):
+                if message is None:
+                    good.append(chapter)
+                else:
+                    messages.append(message)
     return good, messages
-
-
-def _in_parallel(chapters: Sequence[Path], jobs: int) -> Iterable[str | None]:
-    with ProcessPoolExecutor(max_workers=max(1, min(jobs, len(chapters) or 1))) as pool:
-        return list(pool.map(_attempt, chapters))
 
 
 def _attempt(chapter: Path) -> str | None:
