@@ -21,6 +21,8 @@ SITE      := _build/html
 
 # Each process works on one thread, so that JOBS of them share the cores and results do not depend on the core count.
 export OMP_NUM_THREADS ?= 1
+# Where it is set, each of the many processes would compile all that it imports from the sources of the libraries.
+unexport PYTHONDONTWRITEBYTECODE
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:

@@ -11,8 +11,11 @@ from lcmat.files.paths import PACKAGE, atomic_write, records_folder, repository_
 from lcmat.sweep.runner import RunError, execute_notebook
 
 BENCHMARKS = "benchmarks"
-# What most chapters import.
-PRELOAD = ("torch", "pandas", "scipy.stats", "seaborn", "great_tables", "sklearn.datasets", "lcmat.report.figures")
+# What most chapters import; `torch.func` imports `torch._dynamo` when it is used.
+PRELOAD = (
+    *("torch", "torch._dynamo", "pandas", "scipy.stats", "seaborn", "great_tables", "sklearn.datasets"),
+    "lcmat.report.figures",
+)
 
 
 def sources() -> list[Path]:
