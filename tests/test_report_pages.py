@@ -28,7 +28,13 @@ from lcmat.report.claim_tests import judge, our_differences, paper_settings, pub
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
 from lcmat.report.cost import BUDGET_HOURS, remaining_work, seconds_per_image
-from lcmat.report.defects import defect_differences, recommend, recommendations, shipped_pairs
+from lcmat.report.defects import (
+    defect_differences,
+    precision_differences,
+    recommend,
+    recommendations,
+    shipped_pairs,
+)
 from lcmat.report.export import write_report
 from lcmat.report.page_check import check_page
 from lcmat.report.paired import label_differences
@@ -533,6 +539,23 @@ def test_a_defect_is_worth_shipped_minus_defined():
     found = recommendations(differences)
     assert {word for (_, defined), word in found.items() if defined == "Herding"} == {"as defined"}
     assert Counter(found.values()) == {"as defined": 1, "not run": len(found) - 1}
+
+
+def test_precisions_are_compared_seed_by_seed_with_all_else_the_same():
+    low, single = [19.0, 21.0, 20.0, 30.0], [18.0, 19.0, 19.0]
+    common = {"dataset": "cifar10", "method": "uniform", "fraction": 0.001}
+    records = [
+        *(make_record(v, seed=seed, precision="bfloat16", evaluate_every=50, **common) for seed, v in enumerate(low)),
+        *(make_record(v, seed=seed, precision="float32", **common) for seed, v in enumerate(single)),
+        make_record(99.0, precision="float32", width=16, **common),
+        make_record(99.0, precision="float32", **{**common, "fraction": 0.005}),
+    ]
+    runs = report.runs_frame(records)
+    ((words, difference),) = precision_differences(runs).items()
+    assert words == "Uniform, CIFAR-10, ResNet-18, width 64, 0.1 %"
+    theirs = stats.ttest_rel(low[:3], single).confidence_interval()
+    assert (difference.mean, difference.low, difference.high) == pytest.approx((4 / 3, *theirs))
+    assert precision_differences(runs.assign(stale=runs["width"] == 64)) == {}
 
 
 BROWSER = Path("/usr/bin/chromium")

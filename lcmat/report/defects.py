@@ -7,11 +7,13 @@ from typing import Any
 
 import pandas as pd
 
+from lcmat.config import SelectionParameters
 from lcmat.config.registry import METHODS
 from lcmat.report.markup import plain_rows, table
-from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, testable
+from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, setting_key, testable
+from lcmat.report.protocol import CIRCUMSTANCES
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, with_default_selector
-from lcmat.report.schemes import data_text, method_label, network_text
+from lcmat.report.schemes import SELECTION, data_text, method_label, network_text
 from lcmat.report.statistics import Interval, mean_interval
 from lcmat.sweep.profiles.variants import SHIPPED, official
 
@@ -90,6 +92,26 @@ def best_epoch_gains(runs: pd.DataFrame) -> dict[str, Interval]:
     gains = done.assign(gain=done[BEST_ACCURACY].astype(float) - done[ACCURACY].astype(float))
     by_seed = gains.groupby(["dataset", "seed"])["gain"].mean()
     return {str(dataset): mean_interval(list(values)) for dataset, values in by_seed.groupby(level="dataset")}
+
+
+def precision_differences(runs: pd.DataFrame) -> dict[str, Interval]:
+    """Configuration in words -> accuracy in bfloat16 minus that in float32, paired by seed, where both have been run.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it; stale ones do not count.
+    """
+    done = done_runs(runs[~runs["stale"].astype(bool)])
+    shared = [name for name in SelectionParameters.model_fields if name not in ("seed", *CIRCUMSTANCES)]
+    found = {}
+    for _, group in done.groupby(setting_key(done, shared), sort=False):
+        means = group.assign(value=group[ACCURACY].astype(float)).pivot_table("value", "seed", "precision")
+        if {"bfloat16", "float32"} <= set(means):
+            both = means[["bfloat16", "float32"]].dropna()
+            row = group.iloc[0].to_dict()
+            words = (SELECTION.label(row), data_text(row["dataset"]), network_text(row), f"{100 * row['fraction']:g} %")
+            if len(both):
+                found[", ".join(words)] = mean_interval(list(both["bfloat16"] - both["float32"]))
+    return found
 
 
 def defects_html(differences: pd.DataFrame, name: str) -> str:
