@@ -65,12 +65,6 @@ def test_intervals_are_drawn_from_top_to_bottom():
     assert ax.get_yticklabels()[0].get_text() == "first"
 
 
-def test_paper_band_spans_mean_plus_and_minus_spread():
-    ax = figures.plot_paper_band(Figure().gca(), [0.01, 0.1], [50.0, 60.0], [1.0, 2.0])
-    heights = ax.collections[0].get_paths()[0].vertices[:, 1]
-    assert (heights.min(), heights.max()) == (49.0, 62.0)
-
-
 def test_image_grid_keeps_every_pixel():
     images = np.random.default_rng(0).integers(0, 255, size=(3, 4, 5), dtype=np.uint8)
     shown = figures.image_grid(Figure().gca(), images, columns=2).images[0].get_array()

@@ -165,15 +165,6 @@ def label_fractions(ax: Axes, fractions: Sequence[float]) -> Axes:
     return ax
 
 
-def plot_paper_band(ax: Axes, budgets: Sequence[float], means: Sequence[float], stds: Sequence[float]) -> Axes:
-    """Draw the paper's mean +- spread as a grey band, in the accuracies' unit."""
-    low, high = np.subtract(means, stds), np.add(means, stds)
-    ax.fill_between(
-        budgets, low, high, color=PAPER_GREY, alpha=0.3, linewidth=0, label="paper, mean ± spread", zorder=1
-    )
-    return ax
-
-
 def plot_intervals(
     ax: Axes, labels: Sequence[str], intervals: Sequence[Interval], *, method: str | Sequence[str]
 ) -> Axes:
