@@ -93,4 +93,4 @@ for row in (row for row in rows if row.title.startswith("Wrong labels")):
 #
 # - **Shown:** what the records recommend, situation by situation, on the data sets named.
 # - **Not shown:** anything about data sets without records, and about images of yours.
-# - **Differs from the paper:** it recommends LCMat-S throughout, and chooses $\rho$ without saying on which data.
+# - **Differs from the paper:** the paper recommends LCMat-S throughout, and chooses $\rho$ without saying on which data.
