@@ -2,6 +2,7 @@ import os
 
 import pytest
 
+from lcmat.cli.main import main
 from lcmat.files import extras, paths
 
 
@@ -51,6 +52,20 @@ def test_records_lie_in_the_repository_or_else_in_the_working_directory(monkeypa
     (tmp_path / "_toc.yml").touch()
     assert paths.repository_folder() == tmp_path
     assert (paths.records_folder(), paths.runs_folder()) == (tmp_path / "book/records", tmp_path / "_build/runs")
+
+
+def test_another_checkout_than_the_one_whose_code_runs_is_named(monkeypatch, tmp_path, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "_toc.yml").touch()
+    assert paths.other_checkout() is None
+    (tmp_path / "lcmat").mkdir()
+    (tmp_path / "lcmat/__init__.py").touch()
+    (tmp_path / "book").mkdir()
+    monkeypatch.chdir(tmp_path / "book")
+    assert main(["datasets"]) == 0
+    assert f"not that of the checkout here: make install in {tmp_path}" in capsys.readouterr().err
+    monkeypatch.setattr(paths, "PACKAGE", tmp_path / "lcmat")
+    assert paths.other_checkout() is None
 
 
 def test_the_published_numbers_are_said_to_be_in_the_repository(monkeypatch, tmp_path):

@@ -11,7 +11,7 @@ from lcmat import __version__
 from lcmat.cli import adopt, compare, lists, measure, merge, notebooks, plan, run, sweep
 from lcmat.config import ParameterError
 from lcmat.files.extras import MissingExtraError
-from lcmat.files.paths import pin_folders
+from lcmat.files.paths import PACKAGE, other_checkout, pin_folders
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -19,6 +19,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         pin_folders()
+        if (other := other_checkout()) is not None:
+            remedy = f"not that of the checkout here: make install in {other}"
+            print(f"lcmat: warning: the code that runs is {PACKAGE}, {remedy}", file=sys.stderr)
         status: int = options.command(options)
         return status
     except ParameterError as error:

@@ -63,6 +63,15 @@ def repository_folder() -> Path:
     return root
 
 
+def other_checkout() -> Path | None:
+    """The checkout of the repository that the working directory lies in, if the code that runs is not of that one."""
+    here = Path.cwd().resolve()
+    contents = (_CONTENTS, f"{PACKAGE.name}/__init__.py")
+    found = (root for root in (here, *here.parents) if all((root / name).is_file() for name in contents))
+    root = next(found, PACKAGE.parent)
+    return None if root == PACKAGE.parent else root
+
+
 def records_folder() -> Path:
     """Folder of the records: $LCMAT_RECORDS, else `book/records` of the repository, else `lcmat-records` here."""
     return _from_environment("LCMAT_RECORDS") or _folder("book/records", "lcmat-records")
