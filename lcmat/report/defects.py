@@ -82,7 +82,7 @@ def recommendations(differences: pd.DataFrame) -> dict[Pair, str]:
 
 
 def best_epoch_gains(runs: pd.DataFrame) -> dict[str, Interval]:
-    """Data set -> best minus last epoch, the mean over all its runs.
+    """Title of a data set -> best minus last epoch, the mean over all its runs.
 
     The official code reports the best epoch on the test set. The mean over one seed's runs is one value, so that values
     are independent.
@@ -91,7 +91,7 @@ def best_epoch_gains(runs: pd.DataFrame) -> dict[str, Interval]:
     done = done[done[BEST_ACCURACY].notna()]
     gains = done.assign(gain=done[BEST_ACCURACY].astype(float) - done[ACCURACY].astype(float))
     by_seed = gains.groupby(["dataset", "seed"])["gain"].mean()
-    return {str(dataset): mean_interval(list(values)) for dataset, values in by_seed.groupby(level="dataset")}
+    return {data_text(str(name)): mean_interval(list(values)) for name, values in by_seed.groupby(level="dataset")}
 
 
 def precision_differences(runs: pd.DataFrame) -> dict[str, Interval]:

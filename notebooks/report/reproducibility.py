@@ -20,6 +20,7 @@ from lcmat import report
 from lcmat.report.accounts import count_judged, read_accounts
 from lcmat.report.answer import answer, headline_setting
 from lcmat.report.arms import ONE_A_SEED
+from lcmat.report.cells import cells_table
 from lcmat.report.chances import (
     chances_by_table,
     describe_assumptions,
@@ -41,6 +42,7 @@ from lcmat.report.verdicts import (
     MAX_MARGIN_PERCENT,
     MIN_MARGIN_PERCENT,
     RULES_OF,
+    VERDICTS,
 )
 
 accounts = read_accounts()
@@ -64,6 +66,25 @@ report.counts_table(counts, "summary")
 # there before the first of these runs ({ref}`below <rules>`). Runs of smaller networks stand apart as reduced protocols, and
 # never judge a number. {doc}`why-the-numbers-differ` takes the step from the paper to its code apart.
 #
+# ## What was judged
+#
+# Uniform selection needs no selecting network and has no option. Where it differs from the printed number, it is the training that
+# differs, and every other comparison with a number of the same network and fraction carries this difference along.
+
+# %% tags=["remove-input"]
+judged = comparison[comparison["verdict"].isin(VERDICTS)]
+if len(judged):
+    display(
+        HTML(
+            cells_table(
+                judged, accounts.context, "judged", "The numbers that were judged."
+            )
+        )
+    )
+else:
+    display(report.not_run("None yet: lcmat sweep --profile paper"))
+
+# %% [markdown]
 # ## What was not run, and what it would take
 #
 # What is missing before every number that can be judged has a verdict, in runs and in images that go through a network and back;
