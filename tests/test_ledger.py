@@ -11,6 +11,7 @@ from scipy import stats
 from lcmat.config.official import OFFICIAL
 from lcmat.experiments import stale_keys
 from lcmat.records.record import load_all, write
+from lcmat.report.accounts import read_accounts
 from lcmat.report.answer import answer, headline_setting, published_gain
 from lcmat.report.condensation import condensation_frame
 from lcmat.report.headline import write_headline
@@ -195,5 +196,11 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     assert set(learnt.groupby("method").size()) == {5}
     found = [rows[DEFINED]["accuracy"], rows[DEFINED]["uniform"], rows[AS_CODE]["accuracy"]]
     found += [means["lcmat-c"], means["random"], means["mean-control"]]
-    assert re.findall(r"([\d.]+) %", said) == ["1", *(f"{value:.1f}" for value in found)]
+    cells = read_accounts().comparison
+    drawn = cells[(cells["table"] == "1") & (cells["dataset"] == "cifar10") & (cells["method"] == "Uniform")].head(3)
+    assert set(drawn["n"]) == {5}
+    numbers = ["1", *(f"{value:.1f}" for value in found)]
+    for row in as_rows(drawn):
+        numbers += [f"{row['ours']:.1f}", f"{100 * float(row['budget']):g}", f"{row['mean']:.1f}"]
+    assert re.findall(r"([\d.]+) %", said) == numbers
     assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 16, 3)
