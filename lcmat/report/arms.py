@@ -81,7 +81,7 @@ def arm(check: Check, index: Index, stale: set[str]) -> Arm:
     diverged = {record.seed for group in current for record in group if record.status != "done"}
     counted = [record for group in current for record in _counted(group)]
     everything = sorted((record for group in groups for record in group), key=lambda record: (record.seed, record.key))
-    check = check.made_as(counted[0]) if counted else check
+    check = check.made_as(counted) if counted else check
     return Arm(check, everything, [record for record in counted if record.status == "done"], sorted(diverged))
 
 

@@ -95,11 +95,17 @@ class Check:
         heads = [f"for {name} in {' '.join(map(str, values))}; do" for name, values in self.axes.items()]
         return " ".join([*heads, f"lcmat run {self.experiment}", *words]) + "; done" * len(heads)
 
-    def made_as(self, record: Record) -> Check:
-        """The same runs in the circumstances of a record, so that its command makes this record again."""
-        usual = parse(record.experiment, self.combinations()[0]).canonical()
-        stated = {name: record.parameters[name] for name in CIRCUMSTANCES if name in record.parameters}
-        return replace(self, fixed={**self.fixed, **{n: v for n, v in stated.items() if v != usual[n]}})
+    def made_as(self, records: Sequence[Record]) -> Check:
+        """The same runs in the circumstances of the first record, so that the command makes all these again.
+
+        Args:
+            records: that count, at least one; their seeds may be others than the check's.
+        """
+        first, usual = records[0], parse(records[0].experiment, self.combinations()[0]).canonical()
+        stated = {name: first.parameters[name] for name in CIRCUMSTANCES if name in first.parameters}
+        seeds = sorted({*self.axes["seed"], *(record.seed for record in records)})
+        fixed = {**self.fixed, **{name: value for name, value in stated.items() if value != usual[name]}}
+        return replace(self, fixed=fixed, axes={**self.axes, "seed": tuple(seeds)})
 
 
 def protocol_key(experiment: str, parameters: Row) -> str:
