@@ -68,8 +68,9 @@ report.counts_table(counts, "summary")
 #
 # ## What was judged
 #
-# Uniform selection needs no selecting network and has no option. Where it differs from the printed number, it is the training that
-# differs, and every other comparison with a number of the same network and fraction carries this difference along.
+# Uniform selection needs no selecting network and has no option. Where it differs from the printed number by more than chance,
+# what differs is the training or what is reported of it (the official program prints the best epoch on the test set), and every
+# other comparison with a number of the same network and fraction may carry this difference along.
 
 # %% tags=["remove-input"]
 judged = comparison[comparison["verdict"].isin(VERDICTS)]

@@ -240,9 +240,10 @@ measured(gains)
 # %% [markdown]
 # ## Half precision
 #
-# Where a processor has instructions for bfloat16, the paper's protocol is run in it, which is about twice as fast. Accuracy in
-# bfloat16 minus that in float32, paired by seed, with 95 % intervals. A method that looks at no network, such as uniform selection,
-# has the same images and the same initial weights in both.
+# Where a processor has instructions for bfloat16, the paper's protocol is run in it, because that is faster. Accuracy in bfloat16
+# minus that in float32, paired by seed, with 95 % intervals. A method that looks at no network, such as uniform selection, has the
+# same images and the same initial weights in both. The two may come from different kinds of processor, whose effect is then
+# part of the difference.
 
 # %% tags=["remove-input"]
 measured(precision_differences(frame))
