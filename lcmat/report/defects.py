@@ -51,8 +51,7 @@ def defect_differences(runs: pd.DataFrame) -> pd.DataFrame:
     Args:
         runs: as `lcmat.report.runs_frame` gives it; only clean data and default selecting networks count.
     """
-    clean = with_default_selector(runs[runs["label_noise"].isna() & runs["imbalance"].isna() & runs["learner"].isna()])
-    return label_differences(clean, list(shipped_pairs()))
+    return label_differences(_clean(runs), list(shipped_pairs()))
 
 
 def recommend(differences: pd.DataFrame) -> str:
@@ -98,9 +97,9 @@ def precision_differences(runs: pd.DataFrame) -> dict[str, Interval]:
     """Configuration in words -> accuracy in bfloat16 minus that in float32, paired by seed, where both have been run.
 
     Args:
-        runs: as `lcmat.report.runs_frame` gives it; stale ones do not count.
+        runs: as `lcmat.report.runs_frame` gives it; only current ones of clean data and default selecting networks count.
     """
-    done = done_runs(runs[~runs["stale"].astype(bool)])
+    done = done_runs(_clean(runs[~runs["stale"].astype(bool)]))
     shared = [name for name in SelectionParameters.model_fields if name not in ("seed", *CIRCUMSTANCES)]
     found = {}
     for _, group in done.groupby(setting_key(done, shared), sort=False):
@@ -128,6 +127,10 @@ def recommendations_html(differences: pd.DataFrame, name: str) -> str:
         (defined, quirks[shipped, defined], word) for (shipped, defined), word in recommendations(differences).items()
     ]
     return table(name, ("Method", "As shipped", "Recommended"), plain_rows(rows), "What to use, by the rule above.")
+
+
+def _clean(runs: pd.DataFrame) -> pd.DataFrame:
+    return with_default_selector(runs[runs["label_noise"].isna() & runs["imbalance"].isna() & runs["learner"].isna()])
 
 
 def _label(variant: Mapping[str, Any]) -> str:
