@@ -97,7 +97,7 @@ def precision_differences(runs: pd.DataFrame) -> dict[str, Interval]:
     """Configuration in words -> accuracy in bfloat16 minus that in float32, paired by seed, where both have been run.
 
     Args:
-        runs: as `lcmat.report.runs_frame` gives it; only current ones of clean data and default selecting networks count.
+        runs: as `lcmat.report.runs_frame` gives it; of these, current ones of clean data and default selectors count.
     """
     done = done_runs(_clean(runs[~runs["stale"].astype(bool)]))
     shared = [name for name in SelectionParameters.model_fields if name not in ("seed", *CIRCUMSTANCES)]
