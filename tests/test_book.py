@@ -410,6 +410,9 @@ def test_on_a_phone_a_table_of_words_is_stacked_and_a_figure_stays_legible(brows
     assert [top for _, top in cells] == sorted({top for _, top in cells})  # each below the one before
     assert tab.evaluate("[...document.querySelectorAll('table.stacked')].every(t => t.offsetWidth < innerWidth)")
     assert tab.locator(".figure-frame[tabindex] img").first.bounding_box()["width"] > 500
+    tab.goto(f"{address}book/tables/table-1.html", timeout=120_000)
+    verdicts = "[...document.querySelectorAll('td.verdict')].map(cell => cell.getBoundingClientRect().right)"
+    assert 300 < max(tab.evaluate(verdicts)) <= 390  # in view, however wide the table
     context.close()
 
 
