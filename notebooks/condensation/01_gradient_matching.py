@@ -145,10 +145,12 @@ GT(settings, id="choices", rowname_col="at ten images per class").tab_options(
 #
 # ```{math}
 # :label: eq-cg-distances
-# \mathcal D_{\text{layerwise}} = \sum_v \sum_o \Bigl( 1 - \frac{\chi_{vo} \cdot \xi_{vo}}
-#   {\lVert \chi_{vo}\rVert \lVert \xi_{vo}\rVert} \Bigr), \qquad
-# \mathcal D_{\text{squared}} = \sum_v \lVert \chi_v - \xi_v\rVert^2, \qquad
-# \mathcal D_{\text{cosine}} = 1 - \frac{\chi \cdot \xi}{\lVert \chi\rVert \lVert \xi\rVert} .
+# \begin{aligned}
+# \mathcal D_{\text{layerwise}} &= \sum_v \sum_o \Bigl( 1 - \frac{\chi_{vo} \cdot \xi_{vo}}
+#   {\lVert \chi_{vo}\rVert \lVert \xi_{vo}\rVert} \Bigr), \\
+# \mathcal D_{\text{squared}} &= \sum_v \lVert \chi_v - \xi_v\rVert^2, \\
+# \mathcal D_{\text{cosine}} &= 1 - \frac{\chi \cdot \xi}{\lVert \chi\rVert \lVert \xi\rVert} .
+# \end{aligned}
 # ```
 #
 # The first is DC's. The second is the "mse" of IDC's code, which is a sum and no mean. The third puts all layers into one vector.

@@ -157,8 +157,10 @@ counts = torch.stack([torch.isin(test_set.labels, part).sum() for part in stages
 #
 # ```{math}
 # :label: eq-rp-forgetting
-# \operatorname{forgetting}_r = \frac{1}{r - 1} \sum_{r' < r} \Bigl( \max_{r' \le r'' < r} \operatorname{acc}_{r''r'} - \operatorname{acc}_{rr'} \Bigr), \qquad
-#   \operatorname{BWT} = \frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} \bigl( \operatorname{acc}_{r_{\max} r'} - \operatorname{acc}_{r'r'} \bigr) .
+# \begin{aligned}
+# \operatorname{forgetting}_r &= \frac{1}{r - 1} \sum_{r' < r} \Bigl( \max_{r' \le r'' < r} \operatorname{acc}_{r''r'} - \operatorname{acc}_{rr'} \Bigr), \\
+# \operatorname{BWT} &= \frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} \bigl( \operatorname{acc}_{r_{\max} r'} - \operatorname{acc}_{r'r'} \bigr) .
+# \end{aligned}
 # ```
 
 # %% tags=["hide-input"]
@@ -199,8 +201,10 @@ shown.insert(0, "network", [f"after stage {k + 1}" for k in range(size)])
 #
 # ```{math}
 # :label: eq-rp-parts
-# \operatorname{BWT} = \underbrace{\frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} (\operatorname{own}_{r_{\max} r'} - \operatorname{own}_{r'r'})}_{\text{own classes}}
-#   \; - \; \underbrace{\frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} \bigl[ (\operatorname{own}_{r_{\max} r'} - \operatorname{acc}_{r_{\max} r'}) - (\operatorname{own}_{r'r'} - \operatorname{acc}_{r'r'}) \bigr]}_{\text{rivals}} .
+# \begin{aligned}
+# \operatorname{BWT} &= \underbrace{\frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} (\operatorname{own}_{r_{\max} r'} - \operatorname{own}_{r'r'})}_{\text{own classes}} \\
+#   &\quad - \underbrace{\frac{1}{r_{\max} - 1} \sum_{r' < r_{\max}} \bigl[ (\operatorname{own}_{r_{\max} r'} - \operatorname{acc}_{r_{\max} r'}) - (\operatorname{own}_{r'r'} - \operatorname{acc}_{r'r'}) \bigr]}_{\text{rivals}} .
+# \end{aligned}
 # ```
 #
 # The first part is what the network can no longer tell apart among classes that it once told apart. The second is what is newly

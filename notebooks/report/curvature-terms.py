@@ -200,11 +200,12 @@ Markdown(
 #
 # ```{math}
 # :label: eq-dk-along
-# H_f = \sum_i a_i\, (f^\top \tilde h_i)^2 A_i , \quad \lVert H_f\rVert_2 \le \lVert H\rVert_2 \quad (\lVert f\rVert = 1),
-# \qquad
+# \begin{aligned}
+# H_f &= \sum_i a_i\, (f^\top \tilde h_i)^2 A_i , \quad \lVert H_f\rVert_2 \le \lVert H\rVert_2 \quad (\lVert f\rVert = 1), \\
 # \frac{\max_k |H_{kk}|}{\lVert H\rVert_2}
-#   = \underbrace{\frac{\max_k |H_{kk}|}{\max_l \lVert H_{\mathbf e_l}\rVert_2}}_{\text{classes}} \cdot
+#   &= \underbrace{\frac{\max_k |H_{kk}|}{\max_l \lVert H_{\mathbf e_l}\rVert_2}}_{\text{classes}} \cdot
 #     \underbrace{\frac{\max_l \lVert H_{\mathbf e_l}\rVert_2}{\lVert H\rVert_2}}_{\text{features}} .
+# \end{aligned}
 # ```
 #
 # If that is the reason, three things must happen: $\bar h$ alone attains most of the norm; the factor of the features is the small one; and if we *rotate* the features to their principal
