@@ -18,6 +18,7 @@ from IPython.display import HTML, Markdown, display
 
 from lcmat import report
 from lcmat.report.accounts import count_judged, read_accounts
+from lcmat.report.answer import answer, headline_setting
 from lcmat.report.arms import ONE_A_SEED
 from lcmat.report.cells import cells_table
 from lcmat.report.chances import (
@@ -51,13 +52,16 @@ comparison = accounts.comparison
 # %% tags=["remove-input"]
 if accounts.problems:
     display(report.problems_notice(accounts.problems))
-Markdown(count_judged(comparison))
+Markdown(
+    count_judged(comparison)
+    + "\n\n"
+    + answer(headline_setting(accounts.records, accounts.stale))
+)
 
 # %% [markdown]
 # Each number is compared with runs of its own protocol: the same data, networks, fraction and schedules, by rules that were
 # there before the first of these runs ({ref}`below <rules>`). Runs of smaller networks stand apart as reduced protocols, and
-# never judge a number. What they say of LCMat-S, and why the paper's lead over uniform selection is not found, is told by
-# {doc}`why-the-numbers-differ`.
+# never judge a number. {doc}`why-the-numbers-differ` takes the step from the paper to its code apart.
 #
 # ## What was judged
 #
