@@ -26,8 +26,8 @@ HEADLINE_FRACTION = 0.01
 def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
     """Choose the setting of the ledger that speaks for the book; its rows, none if no setting is complete.
 
-    Kept data sets come before the digits, then three seeds before fewer and two before one, because the interval of two is
-    as good as none, then the paper's width before others, then 1 %.
+    Kept data sets come before the digits, then three seeds before fewer and two before one, because two have next to no
+    interval, then the paper's width before others, then 1 %.
     """
     rows = ledger(records, stale)
     return max(settings(rows), key=lambda group: _rank(group.iloc[0]), default=rows)
