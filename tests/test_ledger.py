@@ -135,6 +135,17 @@ def test_the_answer_names_what_the_numbers_say():
     assert "not the paper's network" in found
     assert "single-class batches alone" in why and "not significant" not in why
     assert "official code" in advice
+    assert why.endswith("what the images of a class have in common.)") and "gets wrong" not in found
+
+
+def test_the_answer_tells_what_the_definition_chooses_where_that_costs_accuracy():
+    made = records()
+    rows = [{"key": r.key, "misclassified_percent": 47.6, "misclassified_of_all_percent": 16.2} for r in made]
+    explained = explained_by_step(rows, made)
+    found = answer(headline_setting(made, set()), explained).split("\n\n")[0]
+    assert "; it chooses what its network gets wrong (48 % of its images, 16 % of all). As its official code" in found
+    flat = records(effects={name: (variant, 0.0) for name, (variant, _) in EFFECTS.items()})
+    assert "gets wrong" not in answer(headline_setting(flat, set()), explained)
 
 
 def test_the_answer_is_careful_with_few_seeds_and_says_when_nothing_was_run():

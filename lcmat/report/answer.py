@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.config.defaults import DATASET_DEFAULTS
-from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, ledger, setting_text, settings, share_of_gap
+from lcmat.measurements import kinds
+from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, explained_by_step, ledger, setting_text, settings, share_of_gap
 from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows
@@ -18,6 +19,12 @@ from lcmat.report.verdicts import SMALLEST_SEEDS
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
+
+SINGLE_CLASS = (
+    "(The program looks at one class after the other and leaves batch normalisation in training mode, which takes away "
+    "what the images of a class have in common.)"
+)
+"""How the statistics of single-class batches come about, for those who read no further."""
 
 PAPER_WIDTH = 64
 HEADLINE_FRACTION = 0.01
@@ -33,11 +40,19 @@ def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame
     return max(settings(rows), key=lambda group: _rank(group.iloc[0]), default=rows)
 
 
-def answer(rows: pd.DataFrame) -> str:
+def headline_answer(records: Iterable[Record], stale: set[str]) -> str:
+    """`answer` of the setting that speaks for the book, with what was measured of its choices."""
+    records = list(records)
+    measured = [row for content in kinds.stored("explanation").values() for row in content["rows"]]
+    return answer(headline_setting(records, stale), explained_by_step(measured, records))
+
+
+def answer(rows: pd.DataFrame, explained: pd.DataFrame | None = None) -> str:
     """Say whether LCMat-S beats uniform selection, why the paper found so, and what to use, from one setting.
 
     Args:
         rows: as `headline_setting` gives them.
+        explained: what the choices consist of, as `lcmat.report.ledger.explained_by_step` gives it.
 
     Returns:
         Markdown, three paragraphs.
@@ -47,7 +62,8 @@ def answer(rows: pd.DataFrame) -> str:
     by_label = {row["label"]: row for row in as_rows(rows)}
     defined, code = by_label[DEFINED], by_label[AS_CODE]
     found = (
-        f"As the paper defines it, it {_against(defined)}. As its official code computes it, it {_against(code)}. "
+        f"As the paper defines it, it {_against(defined)}{_wrong(defined, explained)}. "
+        f"As its official code computes it, it {_against(code)}. "
         f"(Setting: {setting_text(defined)} of the images kept.{_caution(defined)})"
     )
     parts = {
@@ -81,6 +97,17 @@ def _against(row: dict[str, Any]) -> str:
     return against(row["to_uniform"], "uniform selection", values=accuracies)
 
 
+def _wrong(defined: dict[str, Any], explained: pd.DataFrame | None) -> str:
+    """Where the definition costs accuracy: how many of its images the selecting network gets wrong, if measured."""
+    if explained is None or not defined["to_uniform"].high < 0:
+        return ""
+    own = explained[(explained["group"] == setting_text(defined)) & (explained["What is computed"] == defined["words"])]
+    if own.empty:
+        return ""
+    chosen, of_all = own.iloc[0][["misclassified (%)", "misclassified of all (%)"]]
+    return f"; it chooses what its network gets wrong ({chosen:.0f} % of its images, {of_all:.0f} % of all)"
+
+
 def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
     """What the three differences of the code are worth, together and the largest of them alone, if that is decided."""
     gap: Interval = code["to_defined"]
@@ -88,18 +115,19 @@ def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
     alone = [row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))]
     largest = max(alone, key=lambda row: row["to_defined"].mean, default=code)
     words = largest["words"].removeprefix("definition, but ")
+    how = f" {SINGLE_CLASS}" if largest["words"].endswith(STEPS["batch_norm"]) else ""
     worth = f"{words} alone are worth {largest['to_defined'].mean:+.1f}"
     if gap.n < 2 and alone:
-        return f"{lead}. Of these, {worth}, in the one run there is; one run decides nothing."
+        return f"{lead}. Of these, {worth}, in the one run there is; one run decides nothing.{how}"
     if gap.n > 1 and not code["adjusted_p"] < SIGNIFICANCE:
         if not largest["adjusted_p"] < SIGNIFICANCE:
             return f"Not decided by this setting. {lead}, which is not significant."
         doubt = f"({_ends(gap)}; not significant after Holm's correction for all steps)"
-        return f"{lead} {doubt}. One of the three is significant: {worth} points ({_ends(largest['to_defined'])})."
+        return f"{lead} {doubt}. One of the three is significant: {worth} points ({_ends(largest['to_defined'])}).{how}"
     if not alone:
         return f"{lead}; which of them it is was not run here."
     share = f"{share_of_gap(rows, largest['label']):.0f} % of this"
-    return f"{lead} ({_ends(gap)}). Of these, {worth} ({share}; {_ends(largest['to_defined'])})."
+    return f"{lead} ({_ends(gap)}). Of these, {worth} ({share}; {_ends(largest['to_defined'])}).{how}"
 
 
 def _unexplained(code: dict[str, Any]) -> str:

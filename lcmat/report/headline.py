@@ -11,7 +11,7 @@ from lcmat.experiments import stale_keys
 from lcmat.files.paths import atomic_write, project_folder
 from lcmat.records import record as records
 from lcmat.report import figures
-from lcmat.report.answer import answer, headline_setting, published_gain
+from lcmat.report.answer import headline_answer, headline_setting, published_gain
 from lcmat.report.condensation import condensation_frame, main_differences
 from lcmat.report.ledger import draw_ledger
 from lcmat.report.page_answers import learnt_answer
@@ -38,10 +38,11 @@ def write_headline(folder: Path | None = None) -> tuple[Path, Path, Path]:
     """Write `headline.svg`, `answer.txt` and `learnt.txt` from the records, by default into `book/figures`."""
     folder = folder or project_folder() / "book" / "figures"
     found = records.load_all(experiment="selection")[0]
-    rows = headline_setting(found, stale_keys(found))
+    stale = stale_keys(found)
+    rows = headline_setting(found, stale)
     with figures.style():
         figures.save_svg(draw_headline(rows), folder / "headline.svg")
-    atomic_write(folder / "answer.txt", f"{answer(rows)}\n".encode())
+    atomic_write(folder / "answer.txt", f"{headline_answer(found, stale)}\n".encode())
     runs = condensation_frame(records.load_all(experiment="condensation")[0])
     to_random, _, to_control = main_differences(study_runs(runs[~runs["stale"].astype(bool)], "condensation"))
     atomic_write(folder / "learnt.txt", f"{learnt_answer(to_random, to_control)}\n".encode())

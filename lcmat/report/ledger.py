@@ -108,7 +108,8 @@ def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Recor
     table = pd.DataFrame(listed, columns=None if listed else ["group", "What is computed"]).rename(
         columns=lambda name: name.replace("_percent", " (%)").replace("_", " ")
     )
-    return table.groupby(["group", "What is computed"], sort=False).mean().round(3).reset_index()
+    means = table.groupby(["group", "What is computed"], sort=False).mean()
+    return means.round({name: 1 if str(name).endswith("(%)") else 3 for name in means}).reset_index()
 
 
 def share_of_gap(rows: pd.DataFrame, label: str) -> float:

@@ -18,7 +18,7 @@ from IPython.display import HTML, Markdown, display
 
 from lcmat import report
 from lcmat.report.accounts import count_judged, read_accounts
-from lcmat.report.answer import answer, headline_setting
+from lcmat.report.answer import headline_answer
 from lcmat.report.arms import ONE_A_SEED
 from lcmat.report.cells import cells_table
 from lcmat.report.chances import (
@@ -56,7 +56,7 @@ if accounts.problems:
 Markdown(
     count_judged(comparison)
     + "\n\n"
-    + answer(headline_setting(accounts.records, accounts.stale))
+    + headline_answer(accounts.records, accounts.stale)
 )
 
 # %% [markdown]

@@ -23,7 +23,7 @@ from lcmat.experiments import stale_keys
 from lcmat.measurements import kinds
 from lcmat.records.record import load_all
 from lcmat.report import figures
-from lcmat.report.answer import answer, headline_setting, published_gain
+from lcmat.report.answer import headline_answer, headline_setting, published_gain
 from lcmat.report.defects import (
     HEADS,
     best_epoch_gains,
@@ -68,7 +68,7 @@ COMPARED = {step_words()[DEFINED], step_words()[AS_CODE], SINGLE_CLASS, "Uniform
 # %% tags=["remove-input"]
 if problems:
     display(report.problems_notice(problems))
-Markdown(answer(chosen))
+Markdown(headline_answer(records, stale))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Accuracy minus that of uniform selection with its interval, one row each for LCMat-S as defined, as its official code does it, and with one difference at a time; a vertical line at zero and one at the published difference."}, "figure": {"name": "fig-ledger", "caption": "Accuracy of each way to compute LCMat-S, and of methods that share something with its code, minus that of uniform selection: mean and 95 % paired t interval over the seeds of the setting in the title. The grey line is what the paper prints for its own network at this fraction."}}
 if len(chosen):
@@ -146,7 +146,7 @@ for rows in explained.values():
             own, drawn = found.loc[step_words()[DEFINED]], found.loc["Uniform"]
             display(
                 Markdown(
-                    f"**{group}:** of the images that the definition chooses the network misclassifies {own['misclassified (%)']} %, "
+                    f"**{group}:** of the images that the definition chooses the network misclassifies {own['misclassified (%)']:.1f} %, "
                     f"of all images {drawn['misclassified of all (%)']:.1f} %. With the equal weights of the training, the gradient of "
                     f"its coreset is {own['gradient gap']:.3f} from that of all images, that of uniform draws {drawn['gradient gap']:.3f}."
                 )
