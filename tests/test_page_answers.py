@@ -159,8 +159,7 @@ def test_the_answer_about_hard_conditions():
         "**Which methods suffer from wrong labels?** On the digits, with 30 % wrong labels, of 2 conf"
     )
     assert suffering.endswith(
-        "Where 30 % of all labels are wrong, so are 98 % of those that EL2N chooses and 50 % of those that "
-        "LCMat-S chooses "
+        "Where 30 % of all labels are wrong, so are 98 % of those that EL2N chooses, 50 % of those that LCMat-S chooses "
         "and 31 % of those that Uniform chooses."
     )
     assert "No. On the digits, with 10 % wrong labels it is 9.0 points less accurate" in own

@@ -12,6 +12,7 @@ import pandas as pd
 
 from lcmat.config.registry import METHODS
 from lcmat.report.ledger import DEFINED
+from lcmat.report.measured import listed
 from lcmat.report.schemes import missing, network_text
 from lcmat.report.sentences import (
     Row,
@@ -164,7 +165,7 @@ def wrong_labels(shares: pd.DataFrame) -> str:
     worst = max(chosen, key=lambda name: chosen[name])
     names = dict.fromkeys(name for name in (worst, "lcmat-s", "uniform") if name in chosen)
     parts = [f"{chosen[name]:.0f} % of those that {METHODS[name].title} chooses" for name in names]
-    return f"Where {100 * level:g} % of all labels are wrong, so are {' and '.join(parts)}."
+    return f"Where {100 * level:g} % of all labels are wrong, so are {listed(parts)}."
 
 
 def lcmat_s_wins(counts: pd.DataFrame) -> str:

@@ -115,7 +115,7 @@ def _row(record: Record) -> dict[str, Any]:
         **record.parameters,
         "seed": record.seed,
         **provenance,
-        "data": "; ".join(sorted(origins)),
+        "data": "; ".join(sorted(one for one in origins if not any(o != one and o.startswith(one) for o in origins))),
     }
 
 
