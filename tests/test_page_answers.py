@@ -159,8 +159,8 @@ def test_the_answer_about_hard_conditions():
         "**Which methods suffer from wrong labels?** On the digits, with 30 % wrong labels, of 2 conf"
     )
     assert suffering.endswith(
-        "Where 30 % of all labels are wrong, so are 98 % of those that EL2N chooses, 50 % of those that LCMat-S chooses "
-        "and 31 % of those that Uniform chooses."
+        "Where 30 % of all labels are wrong, so are 98 % of those that EL2N chooses, 50 % of those that LCMat-S "
+        "chooses and 31 % of those that Uniform chooses."
     )
     assert "No. On the digits, with 10 % wrong labels it is 9.0 points less accurate" in own
     assert "Craig, across classes is 3.0 points more accurate than uniform selection within classes" in classes
