@@ -55,7 +55,7 @@ def caution(kind: str, stored: Stored) -> str:
 def compression(provenance: Mapping[str, str]) -> str:
     """Name the data sets, by name with their provenance, whose images are not the originals; empty if there is none.
 
-    >>> compression({"cifar10": "JPEG q75 CIFAR-10, a lossy copy", "mnist": "MNIST, a bit-exact copy"})
+    >>> compression({"cifar10": "JPEG copy of CIFAR-10", "mnist": "MNIST, a bit-exact copy"})
     'CIFAR-10 was measured on JPEG-compressed copies of its images.'
     """
     lossy = [DATASETS[name].title for name, words in provenance.items() if "JPEG" in words]
