@@ -43,6 +43,15 @@ def test_a_difference_that_the_seeds_cannot_tell_recommends_uniform_selection():
     assert found.own.mean == pytest.approx(0.5)
 
 
+def test_two_seeds_that_happen_to_agree_decide_nothing():
+    shared = {"fraction": 0.05, "dataset": "digits"}
+    records = [make_record(50 + seed, method="uniform", seed=seed, **shared) for seed in range(3)]
+    records += [make_record(55 + 1.01 * seed, method="lcmat-s", seed=seed, **shared) for seed in range(3)]
+    two, three = (rows_of([r for r in records if r.seed < count])[0] for count in (2, 3))
+    assert (advise(two, "digits").use, advise(two, "digits").word) == ("uniform selection", "undecided")
+    assert (advise(three, "digits").use, advise(three, "digits").word) == ("LCMat-S, ρ = 0.1", "better")
+
+
 @pytest.mark.parametrize("records", [[], make_sweep(seeds=1), [make_record(fingerprint="0" * 16)]])
 def test_one_seed_or_none_or_another_codes_says_not_run(records):
     rows = rows_of(records)

@@ -18,6 +18,7 @@ from lcmat.report.schemes import SELECTION, Scheme
 from lcmat.report.sentences import shown
 from lcmat.report.statistics import Interval
 from lcmat.report.studies import study_runs
+from lcmat.report.verdicts import SMALLEST_SEEDS
 
 NOT_RUN = "not run"
 CONDENSED = condensation_label({"method": "lcmat-c", "rho": METHOD_DEFAULTS["lcmat-c"]["rho"]})
@@ -100,6 +101,7 @@ def _by_level(whole: Situation, column: str) -> Iterator[Situation]:
 def advise(situation: Situation, dataset: str) -> Advice:
     """Recommend the configuration with the largest mean among those significantly above the baseline, or the baseline.
 
+    Two seeds decide nothing, however close they lie: a configuration with fewer than three is not recommended.
     Where a data set has several settings (networks, schedules), the one with most comparisons speaks.
 
     Args:
@@ -116,7 +118,8 @@ def advise(situation: Situation, dataset: str) -> Advice:
     keys = setting_key(rows, situation.scheme.setting)
     rows = rows[keys == keys.value_counts(sort=False).idxmax()]
     listed = as_rows(rows)
-    best = next(iter(as_rows(shown(rows)[0])), None)
+    several = rows[rows["interval"].map(lambda interval: interval.n >= SMALLEST_SEEDS).astype(bool)]
+    best = next(iter(as_rows(shown(several)[0])), None)
     ours = next((row for row in listed if row["label"] == situation.own), None)
     setting = situation.scheme.describe(listed[0])
     use, gain = (situation.baseline, None) if best is None else (best["label"], best["interval"])
@@ -167,7 +170,9 @@ def datasets_of(rows: Sequence[Situation]) -> list[str]:
 
 
 def _word(interval: Interval, p_value: float) -> str:
-    return ("better" if interval.mean > 0 else "worse") if p_value < SIGNIFICANCE else "undecided"
+    if interval.n < SMALLEST_SEEDS or not p_value < SIGNIFICANCE:
+        return "undecided"
+    return "better" if interval.mean > 0 else "worse"
 
 
 def _text(interval: Interval | None) -> str:
