@@ -413,6 +413,8 @@ def test_on_a_phone_a_table_of_words_is_stacked_and_a_figure_stays_legible(brows
     tab.goto(f"{address}book/tables/table-1.html", timeout=120_000)
     verdicts = "[...document.querySelectorAll('td.verdict')].map(cell => cell.getBoundingClientRect().right)"
     assert 300 < max(tab.evaluate(verdicts)) <= 390  # in view, however wide the table
+    frame = "document.querySelector('td.verdict').closest('.report-table-frame')"
+    assert tab.evaluate(f"getComputedStyle({frame}).maskImage") == "none"  # and not faded
     context.close()
 
 

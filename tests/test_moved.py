@@ -43,7 +43,7 @@ def test_words_and_table_say_the_same():
 
 
 def test_a_run_of_the_first_edition_is_found_by_what_is_asked_today():
-    """Uniform selection of 0.1 % in the reduced protocol, which the first edition ran in another precision."""
+    """Uniform selection of 1 % in the reduced protocol, which the first edition ran in another precision."""
     first = read_first_edition()
     reduced = {"network": "convnet", "width": 32, "epochs": 100, "evaluate_every": 50, "compile": True}
     today = parse("selection", {"dataset": "cifar10", "method": "uniform", "fraction": 0.01, "seed": 0, **reduced})

@@ -312,3 +312,10 @@ def test_a_single_pair_is_shown_but_takes_no_part_in_the_correction():
     without, together = (report.paired_to_baseline(report.runs_frame(r)) for r in (sweep, [*sweep, alone]))
     assert list(together["rho"]) == [0.0, 0.1, 0.5]
     assert list(together["adjusted_p"]) == [*without["adjusted_p"], 1.0]
+
+
+def test_data_of_which_one_split_says_more_are_named_once():
+    splits = {"train": "Digits. 9 labels wrong.", "test": "Digits."}
+    data = {name: {"content_hash": "0", "provenance": words} for name, words in splits.items()}
+    runs = report.runs_frame([make_record().model_copy(update={"data": data})], stale=set())
+    assert list(runs["data"]) == ["Digits. 9 labels wrong."]
