@@ -37,22 +37,25 @@ def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame
     interval, then the paper's width before others, then 1 %.
     """
     rows = ledger(records, stale)
-    return max(settings(rows), key=lambda group: _rank(group.iloc[0]), default=rows)
+    return _first(settings(rows), rows)
 
 
 def headline_answer(records: Iterable[Record], stale: set[str]) -> str:
     """`answer` of the setting that speaks for the book, with what was measured of its choices."""
     records = list(records)
     measured = [row for content in kinds.stored("explanation").values() for row in content["rows"]]
-    return answer(headline_setting(records, stale), explained_by_step(measured, records))
+    rows = ledger(records, stale)
+    apart = _first([group for group in settings(rows) if _alone(group)], rows.head(0))
+    return answer(_first(settings(rows), rows), explained_by_step(measured, records), apart)
 
 
-def answer(rows: pd.DataFrame, explained: pd.DataFrame | None = None) -> str:
+def answer(rows: pd.DataFrame, explained: pd.DataFrame | None = None, apart: pd.DataFrame | None = None) -> str:
     """Say whether LCMat-S beats uniform selection, why the paper found so, and what to use, from one setting.
 
     Args:
         rows: as `headline_setting` gives them.
         explained: what the choices consist of, as `lcmat.report.ledger.explained_by_step` gives it.
+        apart: rows of a setting in which each difference of the code was run alone, should `rows` have none.
 
     Returns:
         Markdown, three paragraphs.
@@ -68,7 +71,7 @@ def answer(rows: pd.DataFrame, explained: pd.DataFrame | None = None) -> str:
     )
     parts = {
         "Does LCMat-S beat uniform selection?": found,
-        "Why did the paper find that it does?": _why(rows, code) + _unexplained(code),
+        "Why did the paper find that it does?": _why(rows, code, apart) + _unexplained(code),
         "What to use?": _advice(rows),
     }
     return questions(parts, "")
@@ -80,6 +83,10 @@ def published_gain(dataset: str, fraction: float) -> float | None:
     cells = cells[(cells["table"] == "1") & (cells["dataset"] == dataset) & (cells["metric"] == ACCURACY)]
     means = {row["method"]: row["mean"] for row in as_rows(cells) if float(row["budget"]) == fraction}
     return means["LCMat-S"] - means["Uniform"] if {"LCMat-S", "Uniform"} <= means.keys() else None
+
+
+def _first(groups: list[pd.DataFrame], default: pd.DataFrame) -> pd.DataFrame:
+    return max(groups, key=lambda group: _rank(group.iloc[0]), default=default)
 
 
 def _rank(row: pd.Series) -> tuple[bool, ...]:
@@ -108,26 +115,49 @@ def _wrong(defined: dict[str, Any], explained: pd.DataFrame | None) -> str:
     return f"; it chooses what its network gets wrong ({chosen:.0f} % of its images, {of_all:.0f} % of all)"
 
 
-def _why(rows: pd.DataFrame, code: dict[str, Any]) -> str:
+def _alone(rows: pd.DataFrame) -> list[dict[str, Any]]:
+    """The definition with one difference of the code each."""
+    return [row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))]
+
+
+def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -> str:
     """What the three differences of the code are worth, together and the largest of them alone, if that is decided."""
     gap: Interval = code["to_defined"]
     lead = f"Its official code does three things otherwise than the paper says, together worth {gap.mean:+.1f} points"
-    alone = [row for row in as_rows(rows) if row["words"].endswith(tuple(STEPS.values()))]
-    largest = max(alone, key=lambda row: row["to_defined"].mean, default=code)
-    words = largest["words"].removeprefix("definition, but ")
-    how = f" {SINGLE_CLASS}" if largest["words"].endswith(STEPS["batch_norm"]) else ""
+    alone = _alone(rows)
+    largest, words, how = _largest(alone, code)
     worth = f"{words} alone are worth {largest['to_defined'].mean:+.1f}"
     if gap.n < 2 and alone:
         return f"{lead}. Of these, {worth}, in the one run there is; one run decides nothing.{how}"
     if gap.n > 1 and not code["adjusted_p"] < SIGNIFICANCE:
         if not largest["adjusted_p"] < SIGNIFICANCE:
-            return f"Not decided by this setting. {lead}, which is not significant."
+            return f"Not decided by this setting. {lead}, which is not significant.{_elsewhere(alone, apart)}"
         doubt = f"({_ends(gap)}; not significant after Holm's correction for all steps)"
         return f"{lead} {doubt}. One of the three is significant: {worth} points ({_ends(largest['to_defined'])}).{how}"
     if not alone:
-        return f"{lead}; which of them it is was not run here."
+        ends = f" ({_ends(gap)})" if gap.n > 1 else ""
+        return f"{lead}{ends}; which of them it is was not run here.{_elsewhere(alone, apart)}"
     share = f"{share_of_gap(rows, largest['label']):.0f} % of this"
     return f"{lead} ({_ends(gap)}). Of these, {worth} ({share}; {_ends(largest['to_defined'])}).{how}"
+
+
+def _largest(alone: list[dict[str, Any]], code: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
+    """The difference worth most alone, or all of them as `code` has them; in words; and how it comes about."""
+    largest = max(alone, key=lambda row: row["to_defined"].mean, default=code)
+    how = f" {SINGLE_CLASS}" if largest["words"].endswith(STEPS["batch_norm"]) else ""
+    return largest, largest["words"].removeprefix("definition, but "), how
+
+
+def _elsewhere(alone: list[dict[str, Any]], apart: pd.DataFrame | None) -> str:
+    """What the setting says in which the differences were run one by one, where this one has none alone."""
+    if alone or apart is None or apart.empty:
+        return ""
+    largest, words, how = _largest(_alone(apart), {})
+    where = f" Run one by one on {setting_text(largest)}, "
+    if largest["to_defined"].n < 2 or not largest["adjusted_p"] < SIGNIFICANCE:
+        return f"{where}none of them is significant."
+    worth = f"{largest['to_defined'].mean:+.1f} points ({_ends(largest['to_defined'])})"
+    return f"{where}{words} alone are worth {worth}.{how}"
 
 
 def _unexplained(code: dict[str, Any]) -> str:
