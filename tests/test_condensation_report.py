@@ -74,13 +74,17 @@ def _holm(ordered):
 def test_the_landing_page_has_the_differences_put_in():
     """LCMat-C gains 4 on random images and 2 on gradients alone, and half a point on the control in every seed."""
     runs, gains = frame()
-    to_random, to_alone, to_control = page.main_differences(runs[runs["ipc"] == 10])
+    chosen = page.condensation_frame([record(70 + 7 * seed, "herding", seed, ipc=10) for seed in range(len(gains))])
+    main = pd.concat([runs[runs["ipc"] == 10], chosen], ignore_index=True)
+    to_random, to_herding, to_alone, to_control = page.main_differences(main)
     own = [table[(table["method"] == "lcmat-c") & (table["rho"] == 10)] for table in (to_random, to_alone, to_control)]
     assert [round(float(table["interval"].iloc[0].mean), 9) for table in own] == [2 + sum(gains) / 5, 2.0, 0.5]
     assert set(to_alone["method"]) == {"lcmat-c", "mean-control"} and set(to_control["method"]) == {"lcmat-c"}
-    said = learnt_answer(to_random, to_control)
+    assert [float(interval.mean) for interval in to_herding["interval"]] == [sum(gains) / 5 - 8]
+    said = learnt_answer(to_random, to_herding, to_control)
     low, high = stats.ttest_1samp([2 + gain for gain in gains], 0.0).confidence_interval(0.95)
     assert f"4.0 points more accurate than random images (95 % interval {low:+.1f} to {high:+.1f}, n = 5)" in said
+    assert "6.0 points less accurate than images chosen by herding" in said
 
 
 def test_the_sentence_names_who_is_higher():

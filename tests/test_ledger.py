@@ -218,11 +218,11 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     said = re.search(r"\*\*What was found so far\.\*\*.*?\n\n", (root / "README.md").read_text(), re.DOTALL)[0]
     runs = condensation_frame(record for record in kept if record.experiment == "condensation")
     runs = study_runs(runs[(runs["dataset"] == "fashion-mnist") & ~runs["stale"].astype(bool)], "condensation")
-    learnt = runs[(runs["rho"] != 0) & runs["method"].isin(["lcmat-c", "random", "mean-control"])]
+    learnt = runs[(runs["rho"] != 0) & runs["method"].isin(["lcmat-c", "random", "herding", "mean-control"])]
     means = learnt.groupby("method")[ACCURACY].mean()
     assert set(learnt.groupby("method").size()) == {5}
     found = [rows[DEFINED]["accuracy"], rows[DEFINED]["uniform"], rows[AS_CODE]["accuracy"]]
-    found += [means["lcmat-c"], means["random"], means["mean-control"]]
+    found += [means[name] for name in ("lcmat-c", "random", "herding", "mean-control")]
     cells = read_accounts().comparison
     drawn = cells[(cells["table"] == "1") & (cells["dataset"] == "cifar10") & (cells["method"] == "Uniform")].head(3)
     assert set(drawn["n"]) == {5}

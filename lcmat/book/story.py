@@ -91,7 +91,7 @@ ARROWS = (
     ),
     Arrow(
         "<=",
-        "distances, Eq. 11",
+        "distances, Eq. 10",
         r"$\frac{1}{n}\sum_{i\in T}\min_{j\in S}d_{ij}$",
         "05_facility_location",
         "each sample to its nearest",

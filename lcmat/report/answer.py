@@ -123,7 +123,8 @@ def _alone(rows: pd.DataFrame) -> list[dict[str, Any]]:
 def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -> str:
     """What the three differences of the code are worth, together and the largest of them alone, if that is decided."""
     gap: Interval = code["to_defined"]
-    lead = f"Its official code does three things otherwise than the paper says, together worth {gap.mean:+.1f} points"
+    lead = "Its official code differs from the definition as run here in three things, together worth "
+    lead += f"{gap.mean:+.1f} points"
     alone = _alone(rows)
     largest, words, how = _largest(alone, code)
     worth = f"{words} alone are worth {largest['to_defined'].mean:+.1f}"

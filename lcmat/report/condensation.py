@@ -29,23 +29,24 @@ def condensation_frame(records: Iterable[Record]) -> pd.DataFrame:
     return runs_frame(records, CondensationParameters)
 
 
-def main_differences(main: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame]:
+def main_differences(main: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame, pd.DataFrame, pd.DataFrame]:
     """Compare the runs of the main benchmark, paired by seed.
 
     Args:
         main: runs of the study "condensation", as `condensation_frame` gives them.
 
     Returns:
-        Differences of all methods to random images, of those that learn to gradients alone, and of LCMat-C to the mean
-        control, which pulls as hard and knows nothing of curvature.
+        Differences of all methods to random images, of LCMat-C to real images chosen by herding, of the methods that
+        learn to gradients alone, and of LCMat-C to the mean control, which pulls as hard without curvature.
     """
     ours, alone = main["method"] == "lcmat-c", main["rho"] == 0
     learnt = main[(ours & alone) | ~main["method"].isin(list(REAL_TITLES))]
-    pair = main[(ours & ~alone) | (main["method"] == "mean-control")]
+    herding, control = (main[(ours & ~alone) | (main["method"] == name)] for name in ("herding", "mean-control"))
     return (
         paired_to(main, main["method"] == "random", scheme=CONDENSATION),
+        paired_to(herding, herding["method"] == "herding", scheme=CONDENSATION),
         paired_to(learnt, (ours & alone)[learnt.index], scheme=CONDENSATION),
-        paired_to(pair, pair["method"] == "mean-control", scheme=CONDENSATION),
+        paired_to(control, control["method"] == "mean-control", scheme=CONDENSATION),
     )
 
 

@@ -44,8 +44,10 @@ def write_headline(folder: Path | None = None) -> tuple[Path, Path, Path]:
         figures.save_svg(draw_headline(rows), folder / "headline.svg")
     atomic_write(folder / "answer.txt", f"{headline_answer(found, stale)}\n".encode())
     runs = condensation_frame(records.load_all(experiment="condensation")[0])
-    to_random, _, to_control = main_differences(study_runs(runs[~runs["stale"].astype(bool)], "condensation"))
-    atomic_write(folder / "learnt.txt", f"{learnt_answer(to_random, to_control)}\n".encode())
+    to_random, to_herding, _, to_control = main_differences(
+        study_runs(runs[~runs["stale"].astype(bool)], "condensation")
+    )
+    atomic_write(folder / "learnt.txt", f"{learnt_answer(to_random, to_herding, to_control)}\n".encode())
     return folder / "headline.svg", folder / "answer.txt", folder / "learnt.txt"
 
 

@@ -27,7 +27,7 @@ from lcmat.report.sentences import (
 )
 
 UNIFORM, WITHIN = "uniform selection", "uniform selection within classes"
-RANDOM, ALONE = "random images", "gradients alone"
+RANDOM, CHOSEN, ALONE = "random images", "images chosen by herding", "gradients alone"
 GRADIENTS = "gradient matching alone (ρ = 0)"
 SMOKE = "lcmat sweep --profile smoke"
 
@@ -49,17 +49,21 @@ def selection_answer(differences: pd.DataFrame, to_gradients: pd.DataFrame) -> s
     return questions(answers, SMOKE)
 
 
-def condensation_answer(to_random: pd.DataFrame, to_alone: pd.DataFrame, to_control: pd.DataFrame) -> str:
-    """Whether LCMat-C beats random images, gradients alone and the control of equal strength, and what to use.
+def condensation_answer(
+    to_random: pd.DataFrame, to_herding: pd.DataFrame, to_alone: pd.DataFrame, to_control: pd.DataFrame
+) -> str:
+    """Whether LCMat-C beats real images, gradients alone and the control of equal strength, and what to use.
 
     Args:
         to_random: differences of all methods to random images.
+        to_herding: of LCMat-C to real images chosen by herding.
         to_alone: of the methods that learn images to gradients alone.
         to_control: of LCMat-C to the mean control.
     """
     use = partial(at_each, place=_images, say=partial(to_use, baseline=RANDOM))
     answers = {
         "Do images learnt by LCMat-C beat random ones?": _one(_lcmat_c(to_random), RANDOM, _images),
+        "Does it beat real images that were chosen?": _one(_lcmat_c(to_herding), CHOSEN, _images),
         "Does matching variances add anything to matching gradients alone (ρ = 0)?": _one(
             _lcmat_c(to_alone), ALONE, _images
         ),
@@ -71,10 +75,13 @@ def condensation_answer(to_random: pd.DataFrame, to_alone: pd.DataFrame, to_cont
     return questions(answers, SMOKE)
 
 
-def learnt_answer(to_random: pd.DataFrame, to_control: pd.DataFrame) -> str:
-    """The first and the last question of `condensation_answer`, for readers who know none of the words."""
+def learnt_answer(to_random: pd.DataFrame, to_herding: pd.DataFrame, to_control: pd.DataFrame) -> str:
+    """What `condensation_answer` says of other images and of curvature, for readers who know none of the words."""
     answers = {
         "Do images learnt by LCMat-C help?": _one(_lcmat_c(to_random), RANDOM, _images),
+        "Do they beat real images that were chosen? (*Herding* matches the mean feature of a class.)": _one(
+            _lcmat_c(to_herding), CHOSEN, _images
+        ),
         "Is that due to curvature? (The *mean control* pulls as hard and knows nothing of it.)": _one(
             _lcmat_c(to_control), "the mean control", _images
         ),

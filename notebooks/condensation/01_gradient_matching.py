@@ -309,10 +309,10 @@ Markdown(
 # ```{math}
 # :label: eq-cg-mixed
 # \frac{\partial \mathcal D}{\partial x} = \Bigl( \frac{\partial^2 L(S; \theta)}{\partial \theta\, \partial x} \Bigr)^{\!\top}
-#   \frac{\partial \mathcal D}{\partial b} .
+#   \frac{\partial \mathcal D}{\partial \xi} .
 # ```
 #
-# No such matrix is built. The gradient $\xi$ is computed with its graph kept, and a second backward pass goes through it.
+# No such matrix is built. The gradient $\xi$ of $L(S; \theta)$ is computed with its graph kept, and a second backward pass goes through it.
 # *Assumption:* the second derivative exists, which at the kinks of ReLU and max-pooling it does not; a step meets them with
 # probability zero.
 

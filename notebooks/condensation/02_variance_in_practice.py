@@ -11,7 +11,7 @@
 # ---
 
 # %% [markdown]
-# # From Hessians to gradient variance, in practice
+# # How strong is the variance term?
 #
 # LCMat-C adds the gap of two gradient variances, times $\rho / 2$, to a distance of gradients, and the paper prints no
 # $\rho$. How large is the new term? **It depends on the network: a strength at which it is next to nothing while a network is
@@ -72,7 +72,6 @@ from lcmat.book.literate import show_source
 from lcmat.condensation import (
     OBJECTIVES,
     CondensationRecipe,
-    EvaluationRecipe,
     condense,
     initial_set,
     matching,
@@ -83,7 +82,6 @@ from lcmat.condensation.preparation import new_network
 from lcmat.condensation.step import equal_strength, matching_gradient
 from lcmat.curvature import gradient_variance, mean_gradient, second_moment
 from lcmat.report import figures
-from lcmat.sweep.profiles import PROFILES
 
 figures.use_style()
 train_set, _ = data.load("digits")
@@ -680,111 +678,6 @@ Markdown(
 )
 
 # %% [markdown]
-# ## What the paper specifies, and what not
-#
-# Item by item: the paper's word, the package's default, and where the studies of {doc}`../report/condensation` vary it. Defaults and variations are read from the
-# code. {doc}`lcmat-c` has the same from the side of the settings, with the source of each value.
-
-# %%
-ITEMS = (
-    ("gradient distance", "a distance, no formula", "distance"),
-    ("its layers", "not said", "layers"),
-    ("moment", "Eq. 15: centred, 1/(n - 1); appendix: uncentred", "objective"),
-    ("layers of the moment", "the last one, all entries", "the last one, all entries"),
-    ("all classes or one by one", "not said", "one by one"),
-    ("bars around the difference", "not said which norm", "norm"),
-    ("strength", "a symbol, no value", "rho"),
-    ("network", "ConvNet-3, instance normalisation", "network"),
-    ("network is trained on", "the original data", "train_on"),
-    ("how long", "one epoch per inner step, not of how many images", "network_images"),
-    ("its learning rate", "0.01", "network_learning_rate"),
-    ("its batch", "not said", "network_batch"),
-    ("its momentum", "not said", "network_momentum"),
-    ("images start as", "noise", "init"),
-    ("learning rate of the images", "0.005", "image_learning_rate"),
-    ("is it for pixels or normalised images", "not said", "pixel_units"),
-    ("momentum of the images", "not said", "image_momentum"),
-    ("outer iterations", "not said", "outer_iterations"),
-    ("inner steps", "not said", "inner_steps"),
-    ("real images of a class in a step", "not said", "real_batch"),
-    ("synthetic images of a class in a step", "not said", "synthetic_batch"),
-    ("view", "colour, crop, cutout", "augmentation"),
-    ("operations of one draw", "not said", "combine"),
-    ("mixing of images (CutMix)", "extra augmentation of IDC, not which", "cutmix"),
-    ("per-sample gradients", "by the library BackPACK", "closed form"),
-    ("images per class", "10 and 50", "ipc"),
-    ("epochs of the evaluation", "not said", "evaluation.epochs"),
-    ("last or best epoch", "not said", "last; best beside it"),
-)
-
-# %%
-NAMES = {"objective": "method", "one by one": "pooled"}  # the benchmark's words
-
-
-def default(field):
-    if field.startswith("evaluation."):
-        return str(getattr(EvaluationRecipe(), field.removeprefix("evaluation.")))
-    value = getattr(CondensationRecipe(), field, field)
-    return OBJECTIVES[value].title if field == "objective" else str(value)
-
-
-def varied(field):
-    """Profiles in which a sensitivity study has more than one value, with the values."""
-    found = []
-    for profile, content in PROFILES.items():
-        for study in content.studies:
-            runs = [run for run in study.runs if run.experiment == "condensation"]
-            if study.name == "condensation-sensitivity":
-                values = values_of(runs, NAMES.get(field, field))
-                found += [f"{profile}: {', '.join(values)}"] if len(values) > 1 else []
-    return "; ".join(found)
-
-
-def values_of(runs, field):
-    """Of LCMat-C and its controls; of LCMat-C alone, unless the objective is in question."""
-    ours = [run for run in runs if run.method in {"lcmat-c", *CONTROLS}]
-    if field == "pooled":
-        kinds = ("one by one", "pooled")
-        found = [kinds[OBJECTIVES[run.method].pooled] for run in ours]
-    elif field == "method":
-        found = [OBJECTIVES[run.method].title for run in ours]
-    else:
-        found = [getattr(run, field, None) for run in ours if run.method == "lcmat-c"]
-    return [
-        f"{value:g}" if isinstance(value, float) else str(value)
-        for value in dict.fromkeys(found)
-    ]
-
-
-# %% tags=["hide-input"]
-specified = pd.DataFrame(
-    [
-        {
-            "item": item,
-            "the paper": paper,
-            "default here": default(field),
-            "varied, by profile": varied(field),
-        }
-        for item, paper, field in ITEMS
-    ]
-)
-GT(specified, id="specified", rowname_col="item").tab_options(
-    table_font_size="13px", table_background_color="white"
-)
-
-# %% tags=["hide-input"]
-open_items = specified["the paper"].str.contains("not |no ")
-unvaried = specified[open_items & (specified["varied, by profile"] == "")]
-Markdown(
-    f"Of {len(specified)} items {int(open_items.sum())} are open or half open in the paper; the sensitivity study varies "
-    f"{int((open_items & (specified['varied, by profile'] != '')).sum())} of these. Not varied: {', '.join(unvaried['item'])}."
-)
-
-# %% [markdown]
-# The repository of the authors holds one file from a condensation project, an altered test script of IDC. Its pattern for names of runs mentions a weight of the
-# variance, a moving average of variances as in {cite:t}`rame2022fishr`, 500 images, and the last layer among those whose gradients are matched. The default of 500 images follows it; it proves
-# nothing about the published runs. The moving average is not implemented here: Eq. 15 has none.
-#
 # ## Take-away
 #
 # - **Shown:** the closed form gives mean, second moment and variance of each class, and their derivatives in the pixels, as gradients one by one do (check 1). The loss is the sum
@@ -793,7 +686,7 @@ Markdown(
 #   (check 4), and not elsewhere. The pooled variance contains the differences between classes (check 3).
 # - **Shown:** variances of a few real images miss the variance of their class; with one image there is none.
 # - **Not shown:** that the variance makes better images than its controls: {doc}`../report/condensation`. Nor anything about $\rho$ for networks as wide as the paper's.
-# - **Differs from the paper:** closed form instead of per-sample gradients; digits, a small network, a short run; every "not said" in the table is a choice of ours or of IDC's code.
+# - **Differs from the paper:** closed form instead of per-sample gradients; digits, a small network, a short run; whose choice each setting is says {doc}`lcmat-c`.
 #
 # ## Exercises
 #

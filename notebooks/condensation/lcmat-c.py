@@ -143,7 +143,7 @@ num_classes = train_set.num_classes
 #
 # A method that was never released has gaps. Each setting of this package is one documented default, and its documentation says whose
 # word it is: the paper's, that of the code of IDC {cite:p}`kim2022idc` on whose training tricks the paper builds, or our choice. The
-# table is read from that documentation; {doc}`02_variance_in_practice` goes through the paper's words instead, and says which gaps the benchmark varies.
+# table is read from that documentation; {doc}`../report/condensation` varies what matters most of it.
 
 # %%
 recipe = CondensationRecipe(
@@ -209,6 +209,11 @@ Markdown(
 )
 
 # %% [markdown]
+# The repository of the authors holds one file from a condensation project, an altered test script of IDC. Its pattern for names
+# of runs mentions a weight of the variance, a moving average of variances as in {cite:t}`rame2022fishr`, 500 images, and the last
+# layer among those whose gradients are matched. The default of 500 images follows it; it proves nothing about the published
+# runs. The moving average is not implemented here: Eq. 15 has none.
+#
 # Two more silences. The paper does not say whether both terms are taken class by class; we do so, as DC does. And with *one* image
 # per class the variance is $0/0$. The package refuses it:
 

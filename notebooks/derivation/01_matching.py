@@ -165,12 +165,12 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 # **Hypotheses.** $L(T; \cdot)$ and $L(S; \cdot)$ are strictly convex, and $L_{abs}$ is constant on a connected set
 # $\Theta$ of parameters.
 #
-# **Statement.** $T$ and $S$ have the same minimiser in $\Theta$, if they have one.
+# **Statement.** $T$ and $S$ have the same minimisers in $\Theta$.
 #
 # **Proof.** $|\Delta|$ has one value on $\Theta$, so the continuous $\Delta$ has at most two, one the negative of the other.
 # On a connected set a continuous function takes every value between two of its values; hence $\Delta$ is constant. The two
-# losses differ by a constant, and a constant moves no minimiser. Strict convexity makes the minimiser unique; the equality
-# does not need it. $\square$
+# losses differ by a constant, and a constant moves no minimiser. If $\Theta$ is convex, strict convexity leaves at most one; the
+# equality does not need it. $\square$
 #
 # **Used in** the paper as the reason for the objective. Here: nowhere, for its premise is met by no subset (check 6).
 # ````
@@ -180,8 +180,8 @@ show_source(toy.two_class_line, toy.layer_weights, toy.sample_losses)
 #
 # ````{admonition} Proposition: the distance of the minimisers
 # :class: important
-# **Hypotheses.** $L(S; \cdot)$ is $\mu$-strongly convex (its curvature is at least $\mu > 0$ in every direction) and
-# differentiable; $\theta_T$ and $\theta_S$ minimise the two losses.
+# **Hypotheses.** $L(S; \cdot)$ is $\mu$-strongly convex (its curvature is at least $\mu > 0$ in every direction); both
+# losses are differentiable, and $\theta_T$ and $\theta_S$ minimise them.
 #
 # **Statement.**
 #

@@ -418,8 +418,8 @@ Markdown(
 
 # %% [markdown]
 # - **Not shown here:** networks. {doc}`../report/curvature-gap` counts on real images how often each bound is beaten, with and
-#   without its remainder, and how tight the certificates are; and it shows that the largest eigenvalue in place of the norm
-#   orders the methods of Figure 2 the other way. The certificates are for the last layer alone.
+#   without its remainder, and how tight the certificates are; and it shows how differently the largest eigenvalue and
+#   the norm order this package's methods on the digits. The certificates are for the last layer alone.
 # - **Differs from the paper:** the bound has the spectral norm and an explicit remainder, and the signed form its condition.
 #
 # ## Exercises

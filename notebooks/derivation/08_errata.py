@@ -14,7 +14,7 @@
 # # Index of the paper, and errata
 #
 # Every theorem, remark, equation and appendix item of the paper's derivation has a place in this book. The first table says where, and whether it is true as printed, true
-# after a repair, or false. The second lists fourteen errors (E1 to E14) with what each changes *in numbers*: nothing, what is proved, or what is computed. The picture shows the most
+# after a repair, or false. The second lists fourteen remarks (E1 to E14), most of them errors, with what each changes *in numbers*: nothing, what is proved, or what is computed. The picture shows the most
 # important of these numbers. **The printed bound is exceeded on part of the subsets and its diagonal version on most of them. With the remainder added, which the theorem needs, few
 # breaches are left.** The errors are real, and at small radii their size is small.
 #
@@ -91,7 +91,7 @@ counts = pd.DataFrame(
     for bound, limit in BOUNDS.items()
 )
 
-# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Bars for two data sets and three curvature terms: share of the rows in which an attained gap exceeds the bound, without the remainder and with it. The diagonal's bars without remainder are by far the longest; with the remainder all are short, and that of the spectral norm is zero."}, "figure": {"name": "fig-err-breaches", "caption": "Share of n = 864 pairs of subset and radius in which a perturbation exceeds a bound, for each data set and curvature term, as the paper prints it and with the explicit remainder added. Only the spectral norm with its remainder is never exceeded: it is the theorem."}}
+# %% tags=["hide-input"] mystnb={"code_prompt_show": "Show the code of the figure", "image": {"alt": "Bars for two data sets and three curvature terms: share of the rows in which an attained gap exceeds the bound, without the remainder and with it. The diagonal's bars without remainder are by far the longest; with the remainder all are short, and that of the spectral norm is zero."}, "figure": {"name": "fig-err-breaches", "caption": "Share of n = 864 pairs of subset and radius in which a perturbation exceeds a bound, for each data set and curvature term, as the paper prints it and with the explicit remainder added. The spectral norm with its remainder is never exceeded: it is the theorem. A bar of zero elsewhere is luck of the data."}}
 figure, panels = plt.subplots(1, 2, figsize=(figures.WIDE_INCHES, 2.2), sharey=True)
 looks = {"without": (figures.VERMILLION, 0.2), "with": (figures.BLUE, -0.2)}
 for ax, (name, part) in zip(panels, counts.groupby("data", sort=False), strict=True):
@@ -180,7 +180,7 @@ effect["E4"] = (
 # ## E5 to E9: facility location
 #
 # **E5, E6.** Eq. 8 divides $\sum_j \gamma_j g_j$ by $|S|$ where a mean needs $1/n$; Eq. 10 has means on its left and a sum over $T$ on its right, and a minimum over $S$ on the left
-# only. **E7.** All reported results use equal weights, for which the bound is false. **E8.** The maximising dimension does not always lie in $\mathcal K$; misses are counted. **E9.** The
+# only. **E7.** All results of LCMat-S use equal weights, for which the bound is false. **E8.** The maximising dimension does not always lie in $\mathcal K$; misses are counted. **E9.** The
 # appendix promises a logarithmic approximation, which belongs to the cover problem. For $m$ samples greedy has two guarantees. That for $F$ depends on the distance $d_0$ of the auxiliary
 # element: for distances of single samples it must be at least the largest of them. (The official 10 belongs to distances divided by 128.) The medoid guarantee
 # {eq}`eq-fl-medoid` has no such constant.
@@ -237,7 +237,7 @@ effect["E9"] = (
 # L(S; \theta) = \tfrac12 \theta^2 - \xi\, (\theta - 1)^3 .
 # ```
 #
-# At $\theta = 1$ the losses, gradients and Hessians agree, and the gap within $\rho$ is $\xi \rho^2$. Yet the minimisers differ. **E13:** for condensation the paper replaces Hessian diagonals by gradient
+# At $\theta = 1$ the losses, gradients and Hessians agree, and the gap within $\rho$ is $\xi \rho^2$. Yet on $[-1, \tfrac32]$, where for $\xi = 0.1$ both losses are strictly convex, the minimisers differ. **E13:** for condensation the paper replaces Hessian diagonals by gradient
 # variances. {doc}`06_gradient_variance` follows the steps; here the two ends are compared, for all classes together and class by class, as condensation matches them. **E14** is in the table.
 
 # %% tags=["hide-cell"] mystnb={"code_prompt_show": "Show the code of the effects of E10 to E12"}

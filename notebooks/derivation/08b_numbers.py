@@ -293,7 +293,7 @@ effect["P8"] = (
 errata = pd.read_csv(project_folder() / "book/errata.csv", dtype=str)
 errata = errata[~errata["name"].str.startswith("E")]
 Markdown(
-    "| | Where | Printed | True | Effect |\n| --- | --- | --- | --- | --- |\n"
+    "| | Where | Printed | Remark | Effect |\n| --- | --- | --- | --- | --- |\n"
     + "\n".join(
         f"| **{row.name}** | {row.where} | {row.printed} | {row.true} | {effect[row.name]} |"
         for row in errata.itertuples(index=False)
@@ -328,8 +328,8 @@ assert set(errata["name"]) == set(effect)
 # ## Take-away
 #
 # - **Shown:** the official distances of near-duplicates are rounding errors; what that does to the choice on digits is in the table.
-# - **Shown:** eight places where published numbers disagree or lie within their own spread.
-# - **Not shown:** that any published number is wrong. {doc}`../report/selection` compares them with ours.
+# - **Shown:** eight places where published numbers disagree with each other or with the paper's words, or lie within their own spread.
+# - **Not shown:** that any published number is wrong. {doc}`../report/reproducibility` compares them with ours.
 #
 # ## Exercises
 #

@@ -55,12 +55,12 @@ main, crossed, varied = (
 )
 runs = recorded[recorded["key"].isin({*main["key"], *crossed["key"], *varied["key"]})]
 
-to_random, to_alone, to_control = page.main_differences(main)
+to_random, to_herding, to_alone, to_control = page.main_differences(main)
 
 # %% tags=["remove-input"]
 if problems:
     display(report.problems_notice(problems))
-Markdown(condensation_answer(to_random, to_alone, to_control))
+Markdown(condensation_answer(to_random, to_herding, to_alone, to_control))
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of each method to random images in percentage points with its interval, one row for each method, one panel for each data set and number of images per class, with a vertical line at zero."}, "figure": {"name": "fig-condensation-random", "caption": "Test accuracy with the images of each method minus that with random images of the same seed: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. Herding and k-center are real images too."}}
 if len(to_random):

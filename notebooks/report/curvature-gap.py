@@ -144,14 +144,14 @@ counts = pd.concat(
     [failures(table).assign(data=name) for name, table in tables.items()]
 )
 total = counts.groupby("data").sum().drop(columns="rho")
-assert total["printed, with remainder"].sum() > 0
+assert set(total["printed, with remainder"] > 0) == {False, True}
 assert (total["Theorem 1, with remainder"] == 0).all()
 GT(counts, rowname_col="rho", groupname_col="data").tab_stubhead("radius").cols_label(
     subsets="n"
 ).tab_header(title="How often an attained gap exceeds a bound")
 
 # %% [markdown]
-# The remainder of a network is large, because the features are long, so it hides most of the failures; it cannot hide all.
+# The remainder of a network is large, because the features are long, so it hides most of the failures, and on one data set all those of the printed bound.
 #
 # **Check 3.** Tightness, the certified bound divided by the attained gap: median and worst over the subsets.
 

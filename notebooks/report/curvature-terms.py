@@ -194,8 +194,7 @@ Markdown(
 # %% [markdown]
 # ## Why the diagonal keeps so little
 #
-# The features of a ReLU network are not negative, so all $\tilde h_i$ point roughly the same way. A sum of $A_i \otimes \tilde h_i \tilde h_i^\top$ then acts mostly along the mean
-# feature $\bar h$, which collects what all features contribute; a coordinate axis sees one feature. To separate this from the classes, restrict $H$ to one direction $f$ of the
+# The reason that {doc}`../derivation/04_diagonal` gives: all features point roughly along their mean $\bar h$, of which a coordinate axis sees one entry. To separate this from the classes, restrict $H$ to one direction $f$ of the
 # features: a $c \times c$ matrix, whose norm cannot exceed that of $H$,
 #
 # ```{math}

@@ -89,14 +89,16 @@ else:
 # ## What differs between the paper and its code
 #
 # LCMat-S looks at each image through a trained *selecting network*: through the features of its last hidden layer and the
-# probabilities that it gives to the classes. The official code computes three things otherwise than the paper says. Each is
-# one option of a run here, so that its worth is the difference of two runs:
+# probabilities that it gives to the classes. The official code differs from the definition as it is run here in three things:
+# two that the paper does not say, and another radius (the paper names four and no rule to choose). Each is one option of a
+# run, so that its worth is the difference of two runs:
 #
 # - **Statistics of single-class batches** (`batch_norm: batch`). The program goes through the images class by class and leaves
 #   the network in training mode. Batch normalisation then subtracts the mean of a batch in which all images belong to one
 #   class, and with it most of what tells the classes apart.
-# - **A loss divided by the size of its batch** (`loss_reduction: mean-per-batch`). The gradients shrink by up to 128, the
-#   Hessian diagonals do not, so that the curvature term counts for more.
+# - **A loss divided by the size of its batch** (`loss_reduction: mean-per-batch`). Gradients and Hessian diagonals
+#   are both divided, which leaves their balance; but the last batch of a class is smaller (8 of CIFAR-10's 5,000 images),
+#   and what is in it counts 16 times as much as the rest.
 # - **Another radius** (`rho: 0.02`). The script's $\varepsilon = 0.01$ stands where the formula has $\rho / 2$.
 #
 # The authors' program also computes its distances in single precision. That only breaks ties between images that cover nobody

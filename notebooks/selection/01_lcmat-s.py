@@ -204,7 +204,7 @@ Markdown(
 #
 # ```{math}
 # :label: eq-ls-gain
-# \Delta_j(S) = \sum_{i} \bigl( n_i - d_{ij} \bigr)_+ .
+# \operatorname{gain}_j(S) = \sum_{i} \bigl( n_i - d_{ij} \bigr)_+ .
 # ```
 #
 # *Ties are no accident.* If $i$ and $j$ are the only images that either of them brings nearer, both gains are

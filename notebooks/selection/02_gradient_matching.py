@@ -15,8 +15,9 @@
 #
 # Craig, GradMatch, Glister, AdaCore and LCMat-S without its curvature term ask for one thing: a small set whose gradients
 # stand for those of the whole class. On the digits each is better than random draws at what it promises. The paper trains
-# with equal weights, which none of them promises anything about: there, with several images a class, **their mean gradient
-# is farther from that of the class than the mean gradient of random draws**, too long though in a better direction.
+# AdaCore and LCMat-S with equal weights, about which neither promises anything (its code trains Craig and GradMatch with
+# theirs). With equal weights and several images a class, **the mean gradient of each is farther from that of the class than
+# the mean gradient of random draws**, too long though in a better direction.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note
@@ -460,7 +461,7 @@ Markdown(
 # ```
 #
 # An empty set, with its gradient of zero, has the error 1. Each method is measured with its weights and with equal ones, as
-# the paper trains; GradMatch also with the weights of its pursuit as they are, not scaled to the sum $n$.
+# the paper trains LCMat-S and AdaCore; GradMatch also with the weights of its pursuit as they are, not scaled to the sum $n$.
 
 # %%
 family = {
@@ -978,7 +979,7 @@ Markdown(
 # - **Shown:** one problem, {eq}`eq-gm-problem`, and three relaxations of it. LCMat-S at $\rho = 0$ and Craig on last-layer
 #   gradients are the same function. Glister matches a Newton step, with equal weights.
 # - **Shown:** each method is best in its own objective and beats random draws there; none of this carries over to the error of
-#   the *equally weighted* set that the paper trains on. There every method is worse than random draws as soon as it chooses
+#   the *equally weighted* set, on which the paper trains LCMat-S. There every method is worse than random draws as soon as it chooses
 #   several samples a class: its mean gradient is too long. Its direction is better than that of random draws.
 # - **Shown:** each official option changes choices; by how much depends on the age of the network and the order of the files.
 # - **Not shown:** that a better direction, or a worse length, is felt in training; see {doc}`../report/selection`. Nor anything

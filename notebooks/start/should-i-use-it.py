@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Should I use LCMat?
 #
-# Beside choosing images *at random*, which costs nothing, the paper's methods at their default radius were (LCMat-S where images
-# are chosen, LCMat-C where they are learnt):
+# How often were the paper's methods, at their default radius, more accurate than images drawn *at random*, which cost nothing?
+# (LCMat-S where images are chosen, LCMat-C where they are learnt.)
 
 # %% tags=["remove-cell"]
 from IPython.display import HTML, Markdown

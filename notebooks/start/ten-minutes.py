@@ -128,11 +128,11 @@ image_slider(
 # Each digit gets a gradient $g_i$ and a list of curvatures $\hat\lambda_i$. Two digits are as far apart as these differ,
 #
 # $$
-# d_{ij} = \lVert g_i - g_j\rVert_2 + \frac{\rho}{2} \sum_{k} |\hat\lambda_{i,k} - \hat\lambda_{j,k}| ,
+# d_{ij} = \lVert g_i - g_j\rVert_2 + \frac{\rho}{2} \sum_{k \in \mathcal K} |\hat\lambda_{i,k} - \hat\lambda_{j,k}| ,
 # $$
 #
-# and the *radius* $\rho$ says how much the bending counts. A coreset is good if no digit is far from its nearest chosen
-# one. So LCMat-S goes through each class and adds, again and again, the digit that brings the others nearest.
+# where $\mathcal K$ are the curvatures that vary most, and the *radius* $\rho$ says how much the bending counts. A coreset is
+# good if the digits are near to their nearest chosen one *on average*. So LCMat-S goes through each class and adds, again and again, the digit that brings the others nearest.
 #
 # ## Choose
 #
