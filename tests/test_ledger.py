@@ -135,6 +135,13 @@ def test_where_no_difference_was_run_alone_the_setting_that_has_them_is_told():
     assert "one by one" not in answer(rows) + answer(narrow, apart=narrow)
 
 
+def test_advice_is_the_best_of_what_is_significant_after_correction():
+    found = headline_setting(records(), set())
+    found.loc[found["label"] != AS_CODE, ["accuracy", "uniform_p"]] = (99.0, 0.06)
+    assert "**What to use?** LCMat-S as its official code does it: it is" in answer(found)
+    assert "**What to use?** Uniform selection" in answer(found.assign(uniform_p=0.06))
+
+
 def test_the_share_of_a_step():
     rows = ledger(records(), set())
     label = next(row["label"] for row in as_rows(rows) if "single-class" in row["words"])
@@ -164,7 +171,7 @@ def test_the_answer_tells_what_the_definition_chooses_where_that_costs_accuracy(
 
 def test_the_answer_is_careful_with_few_seeds_and_says_when_nothing_was_run():
     found, why, _ = answer(headline_setting(records(seeds=1), set())).split("\n\n")
-    assert "in the one run there is" in found and "one run decides nothing" in why
+    assert "in the one run there is" in found and "in the one run there is; fewer than 3 decide nothing" in why
     assert "Not run" in answer(headline_setting([], set()))
     flat = {name: (variant, 0.0) for name, (variant, _) in EFFECTS.items()}
     assert "does not differ significantly" in answer(headline_setting(records(effects=flat), set()))

@@ -36,6 +36,7 @@ OWN = (DEFINED, "lcmat-s", BETTER, 0.01)
         (WORSE, 0.01, "is 9.0 points less accurate than it (95 % interval -11.0 to -7.0, n = 5)"),
         (OPEN, 1.0, "does not differ significantly from it (+0.5 points, 95 % interval -1.0 to +2.0, n = 5)"),
         (ONE, 1.0, "differed from it by +1.5 points in the one run there is"),
+        (Interval(1.5, 1.4, 1.6, 2), 0.01, "differed from it by +1.5 points in the 2 seeds there are"),
         (
             BETTER,
             0.2,
@@ -56,7 +57,7 @@ def test_a_comparison_in_words(interval, adjusted_p, words):
         ((BETTER, WORSE), "It depends."),
         ((WORSE, OPEN), "No."),
         ((OPEN,), "Undecided."),
-        ((ONE,), "One run decides nothing."),
+        ((ONE,), "Fewer than 3 seeds decide nothing."),
     ],
 )
 def test_the_verdict_is_a_word(intervals, word):
@@ -84,7 +85,7 @@ def test_several_comparisons_are_one_sentence():
         "E does not differ significantly from uniform selection (+0.5 points, 95 % interval -1.0 to +2.0, n = 5)."
     )
     single = differences(("E", "x", ONE, 1.0), ("F", "x", ONE, 1.0))
-    assert "none has a second seed" in sentences.describe_differences(single)
+    assert "none has 3 seeds, and fewer decide nothing" in sentences.describe_differences(single)
     assert "not run" in sentences.describe_differences(undecided[:0])
 
 
@@ -108,7 +109,7 @@ def test_the_smallest_difference_is_the_median_half_width():
         "smaller differences "
         "cannot be told from chance."
     )
-    assert sentences.resolution(found[3:]) == "No comparison has two seeds, so nothing is shown."
+    assert sentences.resolution(found[3:]) == "No comparison has 3 seeds, so nothing is shown."
 
 
 def test_the_answer_about_selection():

@@ -306,10 +306,16 @@ def test_the_age_figure_has_a_line_for_lcmat_s_and_a_band_for_uniform():
     assert labels == ["Uniform (n = 2)", "LCMat-S (n = 2)"]
 
 
-def test_a_single_pair_is_shown_but_takes_no_part_in_the_correction():
+@pytest.mark.parametrize("pairs", [1, 2])
+def test_too_few_pairs_are_shown_but_take_no_part_in_the_correction(pairs):
+    """Two pairs whose differences agree to a hundredth of a point would have p < 0.001."""
     sweep = make_sweep(fractions=(0.05,), seeds=3, rhos=(0.0, 0.1))
-    alone = make_record(10.0, method="lcmat-s", rho=0.5, fraction=0.05, seed=0)
-    without, together = (report.paired_to_baseline(report.runs_frame(r)) for r in (sweep, [*sweep, alone]))
+    drawn = [record for record in sweep if record.parameters["method"] == "uniform"][:pairs]
+    few = [
+        make_record(r.metrics["test_accuracy_percent"] + gain, method="lcmat-s", rho=0.5, fraction=0.05, seed=r.seed)
+        for r, gain in zip(drawn, (9.0, 9.01), strict=False)
+    ]
+    without, together = (report.paired_to_baseline(report.runs_frame(r)) for r in (sweep, [*sweep, *few]))
     assert list(together["rho"]) == [0.0, 0.1, 0.5]
     assert list(together["adjusted_p"]) == [*without["adjusted_p"], 1.0]
 

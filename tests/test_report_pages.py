@@ -388,8 +388,9 @@ def test_words_for_claims_follow_the_comparisons(means, needed, word):
     assert judge(differences_of(means), needed) == word
 
 
-def test_one_pair_decides_nothing():
-    assert judge(differences_of((3.0,), n=1)) == "not run"
+@pytest.mark.parametrize("n", [1, 2])
+def test_fewer_than_three_pairs_decide_nothing(n):
+    assert judge(differences_of((3.0,), n=n)) == "not run"
 
 
 def test_paired_differences_equal_scipys_test_and_holm_counts_all_of_them():

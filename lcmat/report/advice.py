@@ -12,15 +12,14 @@ from lcmat.config.datasets import DATASETS
 from lcmat.report.condensation import CONDENSATION, condensation_label
 from lcmat.report.ledger import DEFINED
 from lcmat.report.markup import plain_rows, table
-from lcmat.report.paired import SIGNIFICANCE, paired_to, paired_to_baseline, setting_key, testable
+from lcmat.report.paired import FEWEST_SEEDS, SIGNIFICANCE, paired_to, paired_to_baseline, setting_key, testable
 from lcmat.report.runs import as_defined, as_rows, with_default_selector
 from lcmat.report.schemes import SELECTION, Scheme
 from lcmat.report.sentences import shown
 from lcmat.report.statistics import Interval
 from lcmat.report.studies import study_runs
-from lcmat.report.verdicts import SMALLEST_SEEDS
 
-NOT_RUN = "not run"
+NOT_RUN, TOO_FEW = "not run", f"fewer than {FEWEST_SEEDS} seeds"
 CONDENSED = condensation_label({"method": "lcmat-c", "rho": METHOD_DEFAULTS["lcmat-c"]["rho"]})
 _HEADS = ("Situation", "Data and network", "Use", "Its gain (points)", "LCMat", "Its gain (points)", "n")
 
@@ -52,7 +51,7 @@ class Advice(NamedTuple):
         use: label of the configuration to use, or the baseline.
         gain: of that configuration over the baseline; None for the baseline.
         own: difference of the paper's method to the baseline; None if it has not been run.
-        word: "better", "worse" or "undecided", of the paper's method; `NOT_RUN`.
+        word: "better", "worse" or "undecided", of the paper's method; `NOT_RUN` or `TOO_FEW`.
         setting: data and network, in words.
     """
 
@@ -101,7 +100,6 @@ def _by_level(whole: Situation, column: str) -> Iterator[Situation]:
 def advise(situation: Situation, dataset: str) -> Advice:
     """Recommend the configuration with the largest mean among those significantly above the baseline, or the baseline.
 
-    Two seeds decide nothing, however close they lie: a configuration with fewer than three is not recommended.
     Where a data set has several settings (networks, schedules), the one with most comparisons speaks.
 
     Args:
@@ -109,17 +107,17 @@ def advise(situation: Situation, dataset: str) -> Advice:
         dataset: whose records are asked.
 
     Returns:
-        The advice, `NOT_RUN` where no configuration shares two seeds with the baseline.
+        The advice; `NOT_RUN` where no configuration shares a seed with the baseline, `TOO_FEW` where none has enough.
     """
     own = situation.differences[situation.differences["dataset"] == dataset]
     rows = testable(own)
     if rows.empty:
-        return Advice(NOT_RUN, None, None, NOT_RUN, dataset)
+        word = NOT_RUN if own.empty else TOO_FEW
+        return Advice(word, None, None, word, dataset)
     keys = setting_key(rows, situation.scheme.setting)
     rows = rows[keys == keys.value_counts(sort=False).idxmax()]
     listed = as_rows(rows)
-    several = rows[rows["interval"].map(lambda interval: interval.n >= SMALLEST_SEEDS).astype(bool)]
-    best = next(iter(as_rows(shown(several)[0])), None)
+    best = next(iter(as_rows(shown(rows)[0])), None)
     ours = next((row for row in listed if row["label"] == situation.own), None)
     setting = situation.scheme.describe(listed[0])
     use, gain = (situation.baseline, None) if best is None else (best["label"], best["interval"])
@@ -143,7 +141,7 @@ def answer_in_counts(rows: Sequence[Situation], datasets: Sequence[str]) -> str:
     sentences = []
     for dataset in datasets:
         words = [advise(row, dataset).word for row in rows]
-        tested = len(words) - words.count(NOT_RUN)
+        tested = len(words) - words.count(NOT_RUN) - words.count(TOO_FEW)
         counts = (
             f"more accurate in {words.count('better')} of {tested} situations, less accurate in "
             f"{words.count('worse')}, undecided in {words.count('undecided')}"
@@ -158,7 +156,7 @@ def advice_html(rows: Sequence[Situation], datasets: Sequence[str], name: str) -
     bodies = plain_rows(
         (row.title, each.setting, each.use, _text(each.gain), each.word, _text(each.own), _count(each))
         for row, each in advices
-        if each.use != NOT_RUN
+        if each.use not in (NOT_RUN, TOO_FEW)
     )
     return table(name, _HEADS, bodies, "Mean difference to choosing at random with its 95 % paired interval.")
 
@@ -170,7 +168,7 @@ def datasets_of(rows: Sequence[Situation]) -> list[str]:
 
 
 def _word(interval: Interval, p_value: float) -> str:
-    if interval.n < SMALLEST_SEEDS or not p_value < SIGNIFICANCE:
+    if not p_value < SIGNIFICANCE:
         return "undecided"
     return "better" if interval.mean > 0 else "worse"
 

@@ -10,12 +10,11 @@ import pandas as pd
 from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.measurements import kinds
 from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, explained_by_step, ledger, setting_text, settings, share_of_gap
-from lcmat.report.paired import SIGNIFICANCE
+from lcmat.report.paired import FEWEST_SEEDS, SIGNIFICANCE
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows
-from lcmat.report.sentences import RECOMPUTED, against, questions
+from lcmat.report.sentences import RECOMPUTED, against, questions, runs_there_are
 from lcmat.report.statistics import Interval
-from lcmat.report.verdicts import SMALLEST_SEEDS
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
@@ -92,7 +91,7 @@ def _first(groups: list[pd.DataFrame], default: pd.DataFrame) -> pd.DataFrame:
 def _rank(row: pd.Series) -> tuple[bool, ...]:
     return (
         row["dataset"] != RECOMPUTED,
-        row["n"] >= SMALLEST_SEEDS,
+        row["n"] >= FEWEST_SEEDS,
         row["n"] > 1,
         row["width"] == PAPER_WIDTH and row["network"] == DATASET_DEFAULTS["cifar10"]["network"],
         row["fraction"] == HEADLINE_FRACTION,
@@ -128,15 +127,16 @@ def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -
     alone = _alone(rows)
     largest, words, how = _largest(alone, code)
     worth = f"{words} alone are worth {largest['to_defined'].mean:+.1f}"
-    if gap.n < 2 and alone:
-        return f"{lead}. Of these, {worth}, in the one run there is; one run decides nothing.{how}"
-    if gap.n > 1 and not code["adjusted_p"] < SIGNIFICANCE:
+    if gap.n < FEWEST_SEEDS and alone:
+        few = f"in the {runs_there_are(gap.n)}; fewer than {FEWEST_SEEDS} decide nothing"
+        return f"{lead}. Of these, {worth}, {few}.{how}"
+    if gap.n >= FEWEST_SEEDS and not code["adjusted_p"] < SIGNIFICANCE:
         if not largest["adjusted_p"] < SIGNIFICANCE:
             return f"Not decided by this setting. {lead}, which is not significant.{_elsewhere(alone, apart)}"
         doubt = f"({_ends(gap)}; not significant after Holm's correction for all steps)"
         return f"{lead} {doubt}. One of the three is significant: {worth} points ({_ends(largest['to_defined'])}).{how}"
     if not alone:
-        ends = f" ({_ends(gap)})" if gap.n > 1 else ""
+        ends = f" ({_ends(gap)})" if gap.n >= FEWEST_SEEDS else ""
         return f"{lead}{ends}; which of them it is was not run here.{_elsewhere(alone, apart)}"
     share = f"{share_of_gap(rows, largest['label']):.0f} % of this"
     return f"{lead} ({_ends(gap)}). Of these, {worth} ({share}; {_ends(largest['to_defined'])}).{how}"
@@ -155,7 +155,7 @@ def _elsewhere(alone: list[dict[str, Any]], apart: pd.DataFrame | None) -> str:
         return ""
     largest, words, how = _largest(_alone(apart), {})
     where = f" Run one by one on {setting_text(largest)}, "
-    if largest["to_defined"].n < 2 or not largest["adjusted_p"] < SIGNIFICANCE:
+    if not largest["adjusted_p"] < SIGNIFICANCE:
         return f"{where}none of them is significant."
     worth = f"{largest['to_defined'].mean:+.1f} points ({_ends(largest['to_defined'])})"
     return f"{where}{words} alone are worth {worth}.{how}"
@@ -166,7 +166,7 @@ def _unexplained(code: dict[str, Any]) -> str:
     lead: Interval = code["to_uniform"]
     return (
         ""
-        if lead.n < 2 or lead.low > 0
+        if lead.n < FEWEST_SEEDS or lead.low > 0
         else " The lead over uniform selection that the paper prints is not found here."
     )
 
@@ -176,14 +176,14 @@ def _ends(interval: Interval) -> str:
 
 
 def _advice(rows: pd.DataFrame) -> str:
-    """The most accurate of what was run, and whether uniform selection is in its reach."""
-    best = max(as_rows(rows), key=lambda row: row["accuracy"])
-    if best["to_uniform"].n < 2 or not best["to_uniform"].low > 0:
+    """The most accurate of what is significantly above uniform selection, or uniform selection."""
+    better = [row for row in as_rows(rows) if row["uniform_p"] < SIGNIFICANCE and row["to_uniform"].mean > 0]
+    if not better:
         found = "Uniform selection: nothing else in this setting is significantly more accurate."
     else:
-        found = (
-            f"{best['words'][0].upper()}{best['words'][1:]}, the most accurate in this setting: it {_against(best)}."
-        )
+        best = max(better, key=lambda row: row["accuracy"])
+        words = f"{best['words'][0].upper()}{best['words'][1:]}"
+        found = f"{words}: it {_against(best)}."
     return f"{found} {{doc}}`/book/start/should-i-use-it` asks the same of all methods and situations."
 
 

@@ -99,7 +99,7 @@ def judge(differences: pd.DataFrame, needed: int = 0) -> str:
     """Put tested comparisons into one of `WORDS`.
 
     "contradicted" if one comparison is significantly the other way; "supported" if all are significantly as claimed and
-    none of those needed is missing; "not run" without two pairs of any comparison; "not decided" otherwise.
+    none of those needed is missing; "not run" without three pairs of any comparison; "not decided" otherwise.
 
     Args:
         differences: see `our_differences`.

@@ -59,7 +59,7 @@ def recommend(differences: pd.DataFrame) -> str:
 
     "as shipped" if it is significantly better in one setting and significantly worse in none; "as defined" if it is
     significantly worse in one and better in none; "as defined (mixed)" if both occur; "as defined (no difference
-    shown)" if the seeds show neither; "not run" without two pairs.
+    shown)" if the seeds show neither; "not run" without three pairs.
 
     Args:
         differences: rows of `defect_differences` of one method and defect.

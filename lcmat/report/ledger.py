@@ -14,7 +14,7 @@ from lcmat.config.registry import METHODS
 from lcmat.report import figures
 from lcmat.report.defects import QUIRKS
 from lcmat.report.markup import plain_rows, table
-from lcmat.report.paired import Pair, label_differences, setting_key
+from lcmat.report.paired import FEWEST_SEEDS, Pair, label_differences, setting_key
 from lcmat.report.runs import as_rows, done_runs, runs_frame, with_default_selector
 from lcmat.report.schemes import SELECTION, data_text, method_label, network_text
 from lcmat.report.statistics import Interval
@@ -67,9 +67,9 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
     Returns:
         A row for each setting and step: `setting`, which numbers whatever runs of a comparison share, `dataset`,
         `network`, `width`, `fraction` and `precision`, `label`, `words`, `n`, `accuracy` (mean), `uniform` (mean),
-        `to_uniform` and `to_defined` (paired `Interval`; the latter None in the definition's own row), `adjusted_p` of
-        the latter, by Holm over the setting's steps, and `shared`: mean percentage of its images that the definition
-        chooses, too (NaN if no record has indices).
+        `to_uniform` and `to_defined` (paired `Interval`; the latter None in the definition's own row), `uniform_p` and
+        `adjusted_p` of them, by Holm over the setting's rows, and `shared`: mean percentage of its images that the
+        definition chooses, too (NaN if no record has indices).
     """
     current = [record for record in records if record.experiment == "selection" and record.key not in stale]
     runs = _labelled(runs_frame(current, stale=set()))
@@ -78,7 +78,12 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
     for number, (_, group) in enumerate(runs.groupby(setting_key(runs, SELECTION.setting), sort=False)):
         if {UNIFORM, DEFINED, AS_CODE} <= set(group["label"]):
             rows += [{"setting": number, **row} for row in _setting_rows(group, words, by_key)]
-    columns = ["setting", *_SHOWN, *("label", "words", "n", "accuracy", "uniform", "to_uniform"), "to_defined"]
+    columns = [
+        "setting",
+        *_SHOWN,
+        *("label", "words", "n", "accuracy", "uniform", "to_uniform", "uniform_p"),
+        "to_defined",
+    ]
     return pd.DataFrame(rows, columns=[*columns, "adjusted_p", "shared"])
 
 
@@ -181,6 +186,7 @@ def _setting_rows(group: pd.DataFrame, words: Mapping[str, str], by_key: Mapping
             "accuracy": to_uniform[label]["first"],
             "uniform": to_uniform[label]["second"],
             "to_uniform": to_uniform[label]["interval"],
+            "uniform_p": to_uniform[label]["adjusted_p"],
             "to_defined": to_defined.get(label, {}).get("interval"),
             "adjusted_p": to_defined.get(label, {}).get("adjusted_p"),
             "shared": _shared(picks[label], picks[DEFINED]),
@@ -213,7 +219,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
         (f"{row['accuracy']:.2f}", row["accuracy"]),
         *_interval_cells(row["to_uniform"]),
         *(("–", "–") if defined is None else _interval_cells(defined)),
-        "–" if defined is None or defined.n < 2 else f"{row['adjusted_p']:.3f}",
+        "–" if defined is None or defined.n < FEWEST_SEEDS else f"{row['adjusted_p']:.3f}",
         "–" if row["shared"] != row["shared"] else (f"{row['shared']:.0f}", row["shared"]),
     )
 

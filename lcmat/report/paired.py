@@ -20,6 +20,9 @@ Pair = tuple[str, str]
 """Labels, as `lcmat.report.method_label` gives them: the one whose value counts, and the one it is compared with."""
 
 SIGNIFICANCE = 0.05
+FEWEST_SEEDS = 3
+"""Pairs that can decide something: two lie close together now and then by chance, and then claim any precision."""
+
 PAIR_COLUMNS = ("dataset", "network", "fraction", "better", "worse", "first", "second", "interval", "p_value")
 _BASELINE = "the baseline"
 
@@ -109,8 +112,8 @@ def with_holm(rows: Iterable[tuple[str, str, str, PairedDifference]]) -> pd.Data
 
 
 def testable(differences: pd.DataFrame) -> pd.DataFrame:
-    """Keep the rows that have two pairs or more: one pair tests nothing."""
-    return differences[differences["interval"].map(lambda interval: interval.n > 1).astype(bool)]
+    """Keep the rows that have `FEWEST_SEEDS` pairs or more: fewer test nothing."""
+    return differences[differences["interval"].map(lambda interval: interval.n >= FEWEST_SEEDS).astype(bool)]
 
 
 def _on_common_seeds(
@@ -144,7 +147,7 @@ def _of_pair(example: pd.Series, better: str, worse: str, a: list[float], b: lis
 
 
 def with_corrected_p(table: pd.DataFrame, families: pd.Series | None = None) -> pd.DataFrame:
-    """Add `adjusted_p` by Holm, over each family or over all; a single pair has p = 1 and costs the others nothing."""
+    """Add `adjusted_p` by Holm, over each family or all; rows of too few pairs have 1 and cost the rest nothing."""
     tested = testable(table)
     keys = pd.Series("", tested.index) if families is None else families[tested.index]
     adjusted = tested.groupby(keys)["p_value"].transform(lambda p: pd.Series(holm(list(p)), p.index))

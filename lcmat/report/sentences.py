@@ -9,7 +9,7 @@ from typing import Any
 import pandas as pd
 
 from lcmat.config.datasets import DATASETS
-from lcmat.report.paired import SIGNIFICANCE, testable
+from lcmat.report.paired import FEWEST_SEEDS, SIGNIFICANCE, testable
 from lcmat.report.runs import as_rows
 from lcmat.report.statistics import Interval
 
@@ -36,14 +36,23 @@ def against(interval: Interval, baseline: str, adjusted_p: float = 0.0, values: 
     >>> against(Interval(0.5, -1.0, 2.0, 3), "it")
     'does not differ significantly from it (+0.5 points, 95 % interval -1.0 to +2.0, n = 3)'
     """
-    if interval.n < 2:
-        return f"differed from {baseline} by {interval.mean:+.1f} points in the one run there is{values}"
+    if interval.n < FEWEST_SEEDS:
+        return f"differed from {baseline} by {interval.mean:+.1f} points in the {runs_there_are(interval.n)}{values}"
     if not interval.excludes_zero:
         return f"does not differ significantly from {baseline}{values} ({gain(interval)}, n = {interval.n})"
     doubt = "" if adjusted_p < SIGNIFICANCE else ", though not after Holm's correction for all comparisons"
     spread = f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}, n = {interval.n}"
     word = "more" if interval.mean > 0 else "less"
     return f"is {abs(interval.mean):.1f} points {word} accurate than {baseline}{doubt}{values} ({spread})"
+
+
+def runs_there_are(number: int) -> str:
+    """One or two of them, in words.
+
+    >>> runs_there_are(1), runs_there_are(2)
+    ('one run there is', '2 seeds there are')
+    """
+    return "one run there is" if number == 1 else f"{number} seeds there are"
 
 
 def gain(interval: Interval) -> str:
@@ -65,7 +74,11 @@ def each_against(differences: pd.DataFrame, baseline: str, place: Callable[[Row]
     """
     rows = as_rows(differences)
     counts = {row["interval"].n for row in rows}
-    if len(counts) == 1 < len(rows) and not any(row["interval"].excludes_zero for row in rows) and counts != {1}:
+    if (
+        len(counts) == 1 < len(rows)
+        and not any(row["interval"].excludes_zero for row in rows)
+        and min(counts) >= FEWEST_SEEDS
+    ):
         gains = ", ".join(f"{place(row)} ({gain(row['interval'])})" for row in rows)
         return f"with {counts.pop()} seeds it does not differ significantly from {baseline} {gains}"
     return "; ".join(f"{place(row)} it {against(row['interval'], baseline, row['adjusted_p'])}" for row in rows)
@@ -83,7 +96,7 @@ def all_against(differences: pd.DataFrame, baseline: str) -> str:
         return f"{row['label']} {against(row['interval'], baseline, row['adjusted_p'])}"
     compared = f"of {len(differences)} configurations compared with {baseline}"
     if testable(differences).empty:
-        return f"{compared} none has a second seed, and one decides nothing"
+        return f"{compared} none has {FEWEST_SEEDS} seeds, and fewer decide nothing"
     above, below = shown(differences)
     rest = len(differences) - len(above) - len(below)
     if rest == len(differences):
@@ -124,7 +137,7 @@ def shown(differences: pd.DataFrame) -> tuple[pd.DataFrame, pd.DataFrame]:
 def verdict(differences: pd.DataFrame) -> str:
     """Answer in a few words whether one configuration is more accurate than its baseline, over all its comparisons."""
     if testable(differences).empty:
-        return "One run decides nothing."
+        return f"Fewer than {FEWEST_SEEDS} seeds decide nothing."
     above, below = shown(differences)
     if len(above) and len(below):
         return "It depends."
@@ -172,7 +185,7 @@ def in_words(dataset: str) -> str:
 
 
 def speaking(differences: pd.DataFrame) -> pd.DataFrame:
-    """Keep the comparisons with two seeds, if there are any, and of these the data sets that are kept, if any."""
+    """Keep the comparisons with seeds enough, if there are any, and of these the data sets that are kept, if any."""
     tested = testable(differences)
     return kept_first(tested if len(tested) else differences)
 
@@ -185,7 +198,7 @@ def resolution(differences: pd.DataFrame) -> str:
     """
     tested = testable(differences)
     if tested.empty:
-        return "No comparison has two seeds, so nothing is shown."
+        return f"No comparison has {FEWEST_SEEDS} seeds, so nothing is shown."
     return by_dataset(tested, _half_width)
 
 

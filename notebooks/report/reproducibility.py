@@ -140,7 +140,7 @@ Markdown(
 #   "consistently";
 # - **not decided**: neither, with the number n of pairs;
 # - **not comparable**: run with settings that are guesses (condensation, replay): shown, not judged;
-# - **not run**: no comparison has two pairs.
+# - **not run**: no comparison has three pairs.
 #
 # The paper's own numbers have no seeds to pair: their column says in how many comparisons the claim holds, and in how many
 # of these the Welch interval from the stated spreads excludes zero.
