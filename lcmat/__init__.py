@@ -4,6 +4,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import TYPE_CHECKING
 
 __all__ = ["METHODS", "Coreset", "facility_location", "select", "select_images"]
+_ROOMS = ("bound", "condensation", "curvature", "data", "models", "selection", "training")
 
 try:
     __version__ = version("lcmat")
@@ -24,9 +25,15 @@ else:  # a type checker would take this function for a promise that any name exi
     }
 
     def __getattr__(name: str) -> object:
-        """Import the public names on first use: `lcmat --help` need not wait for torch."""
-        if name in _HOME:
-            from importlib import import_module
+        """Import the public names and rooms on first use: `lcmat --help` need not wait for torch."""
+        from importlib import import_module
 
+        if name in _HOME:
             return getattr(import_module(_HOME[name]), name)
+        if name in _ROOMS:
+            return import_module(f"{__name__}.{name}")
         raise AttributeError(f"module 'lcmat' has no attribute {name!r}")
+
+    def __dir__() -> list[str]:
+        """What a console offers to complete."""
+        return sorted({*globals(), *__all__, *_ROOMS})

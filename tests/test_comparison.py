@@ -283,10 +283,13 @@ def test_missing_extra_outdated_and_damaged_runs_fail(compared, monkeypatch):
     assert f"{records.path_of(damaged)} is no valid record" in output
 
 
-def test_no_reference_is_a_warning(compared, reference):
+def test_no_reference_is_a_warning_and_one_that_was_named_a_failure(compared, reference, capsys, monkeypatch):
     reference.unlink()
     status, output = compared()
-    assert status == 0 and f"there is no reference {reference}, so nothing was compared" in output
+    assert status == 1 and f"there is no reference {reference}" in output
+    monkeypatch.setattr(references, "reference_path", lambda profile: reference)
+    assert cli.main(["compare"]) == 0
+    assert "so nothing was compared" in capsys.readouterr().out
 
 
 @pytest.mark.parametrize(

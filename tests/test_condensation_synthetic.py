@@ -174,7 +174,7 @@ def test_loops_of_dc_are_those_of_its_code(ipc, outer, inner):
         ({"augmentation": "colour"}, "no operation 'colour'"),
         ({"compile": True, "classes_per_pass": 2}, "set classes_per_pass=1"),
         ({"ipc": 1}, "set ipc=2 or more, or rho=0"),
-        ({"synthetic_batch": 1}, "set ipc=2 or more, or rho=0"),
+        ({"synthetic_batch": 1}, "set synthetic_batch=2 or more, or rho=0"),
     ],
 )
 def test_recipes_refuse_what_no_run_can_use(values, message):

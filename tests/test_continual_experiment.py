@@ -6,6 +6,7 @@ import torch
 
 from lcmat.condensation import OBJECTIVES, condense, published
 from lcmat.config import ContinualParameters, ParameterError, parse
+from lcmat.config.condensation_defaults import CONTROLS
 from lcmat.experiments import continual
 from lcmat.experiments.memory import condensed, selected
 from lcmat.experiments.memory import stage as stage_streams
@@ -224,6 +225,10 @@ def test_too_small_a_class_is_named(splits):
 
 def test_what_has_a_moment_has_the_published_rho():
     for name, objective in OBJECTIVES.items():
+        if name in CONTROLS:
+            with pytest.raises(ValueError, match="is no method"):
+                ContinualParameters(method=name)
+            continue
         rho = ContinualParameters(method=name).rho
         assert rho == (None if objective.moment is None else published(name, 10).rho)
 

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 from torch.utils._python_dispatch import TorchDispatchMode
-from torch.utils.data import DataLoader, TensorDataset
+from torch.utils.data import DataLoader, Subset, SubsetRandomSampler, TensorDataset
 
 from lcmat import METHODS, select, select_images
 from lcmat.condensation import CondensationRecipe, EvaluationRecipe, condense, train_on_set
@@ -248,6 +248,18 @@ def test_items_in_the_usual_forms_are_taken(network, images, labels, form):
         chosen = select_images(network, given, size=6)
         assert chosen.indices.tolist() == expected.indices.tolist()
         assert len(chosen.subset(given)) == 6
+
+
+@pytest.mark.parametrize("batches", [False, True])
+def test_a_loader_that_leaves_images_out_is_refused(network, images, labels, batches):
+    """The split of many tutorials: a sampler over the training rows of a larger set."""
+    sampler, dataset = SubsetRandomSampler(range(4)), TensorDataset(images, labels)
+    chosen = {"batch_sampler": [[0, 1], [2, 3]]} if batches else {"sampler": sampler}
+    with pytest.raises(ValueError, match=r"may leave images out.*give torch\.utils\.data\.Subset"):
+        select_images(network, DataLoader(dataset, **chosen), size=2)
+    assert set(select_images(network, Subset(dataset, range(4)), size=2, balanced=False).indices.tolist()) <= set(
+        range(4)
+    )
 
 
 @pytest.mark.parametrize(

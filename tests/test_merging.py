@@ -60,6 +60,16 @@ def test_contradictions_are_named_here_and_among_the_folders(elsewhere, tmp_path
     assert "1 files were refused" in message
 
 
+def test_the_same_found_by_another_machine_is_known_and_by_older_code_is_renewed(elsewhere, capsys):
+    other = current(RUNS[0]).machine.model_copy(update={"processor": "Another"})
+    kept = records.write(current(RUNS[0], machine=other)).read_bytes()
+    older = records.write(make_record(RUNS[1]))
+    assert cli.main(["merge", str(elsewhere)]) == 0
+    assert "2 records brought in, 1 were here already" in capsys.readouterr().out
+    assert records.path_of(RUNS[0]).read_bytes() == kept
+    assert records.read(older).fingerprint == code_fingerprint(RUNS[1])
+
+
 def test_records_of_other_code_need_a_word(elsewhere, capsys):
     path = records.write(make_record(RUNS[0]), elsewhere)
     assert f"{path}: other code" in refused([elsewhere], capsys)

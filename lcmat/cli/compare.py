@@ -30,6 +30,9 @@ def execute(options: argparse.Namespace) -> int:
     path = options.reference or references.reference_path(options.profile)
     if options.update:
         return _update(path, options.profile)
+    if options.reference and not path.exists():
+        print(f"lcmat: there is no reference {path}", file=sys.stderr)
+        return 1
     if not path.exists():
         print(f"lcmat: warning: there is no reference {path}, so nothing was compared; lcmat compare --update makes it")
         return 0

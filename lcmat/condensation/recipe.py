@@ -116,7 +116,7 @@ class CondensationRecipe:
         if min(decoded, self.synthetic_batch or decoded) < needed:
             raise ValueError(
                 f"CondensationRecipe: {self.objective!r} compares variances, which one synthetic image per class does "
-                f"not have: set ipc={needed} or more, or rho=0"
+                f"not have: set {'ipc' if decoded < needed else 'synthetic_batch'}={needed} or more, or rho=0"
             )
 
     @property

@@ -6,14 +6,18 @@ from typing import Any, ClassVar, Literal, Self
 from pydantic import Field, field_validator, model_validator
 
 from lcmat.config.base import Experiment, recognised
-from lcmat.config.condensation_defaults import METHOD_DEFAULTS
+from lcmat.config.condensation_defaults import CONTROLS, METHOD_DEFAULTS
 from lcmat.config.datasets import DATASETS
 from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.config.feasibility import check_images_per_class
 from lcmat.config.registry import METHODS, MODELS, OBJECTIVES
 
-REPLAY_METHODS = (*(name for name, method in METHODS.items() if not method.evidence), *OBJECTIVES)
-"""What can fill the memory: selection methods that need no evidence beyond the last layer, and condensation."""
+REPLAY_METHODS = (
+    *(name for name, method in METHODS.items() if not method.evidence),
+    *(name for name in OBJECTIVES if name not in CONTROLS),
+)
+"""What can fill the memory: selection methods that need no evidence beyond the last layer, and condensation. Controls
+cannot: what strength would equal LCMat-C's changes with each stage."""
 
 _IMAGES = {"network": "convnet", "augment": True, "selection_epochs": 10, "epochs": 1000, "learning_rate": 0.01}
 _DIGITS = {"network": "digits-net", "augment": False, "selection_epochs": 5, "epochs": 40, "learning_rate": 0.05}
@@ -53,9 +57,7 @@ class ContinualParameters(Experiment):
     class_order_seed: int | None = Field(
         None, ge=0, lt=2**31, description="of the order of the classes; the run's seed by default"
     )
-    rho: float | None = Field(
-        None, ge=0, description="radius (lcmat-s), or strength of the penalty (lcmat-c, controls)"
-    )
+    rho: float | None = Field(None, ge=0, description="radius (lcmat-s), or strength of the penalty (lcmat-c)")
     network: str | None = Field(None, description="architecture of all networks")
     width: int | None = Field(None, ge=1, description="channels of its first stage; the published width by default")
     augment: bool | None = Field(None, description="transform images, in condensation and in learning")

@@ -115,7 +115,7 @@ def _check_fraction(values: Values, sizes: Iterable[int]) -> None:
     smallest = min(sizes)
     if round(values["fraction"] * smallest) == 0:
         of = f"{values['fraction']:g} of the {smallest} images of a class"
-        raise ValueError(f"fraction: {of} rounds to 0 samples: use a fraction above {0.5 / smallest:.2g}")
+        raise ValueError(f"fraction: {of} rounds to 0 samples: use a fraction above {-(-50000 // smallest) / 100000:g}")
 
 
 def _check_held_out(values: Values, sizes: list[int]) -> None:

@@ -19,6 +19,7 @@ from lcmat.records.circumstances import Determinism, Environment, Hex, Machine, 
 
 # What differs between two runs that give the same numbers.
 _CIRCUMSTANCES = {"seconds", "started", "wall_seconds", "peak_memory_mb", "commit", "dirty"}
+_RESULTS = {"status", "metrics", "series", "data", "indices", "artifacts", "error"}
 _SCHEMA: Literal[2] = 2
 _HASH = "content_sha256"
 _LARGEST = 2**26  # bytes
@@ -174,6 +175,11 @@ def read(path: Path) -> Record:
 def agree(one: Record, other: Record) -> bool:
     """Whether two records of a run say the same, whenever it ran and however long it took."""
     return one.model_dump(exclude=_CIRCUMSTANCES) == other.model_dump(exclude=_CIRCUMSTANCES)
+
+
+def same_results(one: Record, other: Record) -> bool:
+    """Whether two records of a run found the same, whichever machine, environment and code found it."""
+    return one.model_dump(include=_RESULTS) == other.model_dump(include=_RESULTS)
 
 
 def load_all(folder: Path | None = None, experiment: str | None = None) -> tuple[list[Record], list[Problem]]:

@@ -60,7 +60,7 @@ def _by_fraction(classes: list[int], counts: list[int], fraction: float) -> list
         empty = budgets.index(0)
         raise ValueError(
             f"fraction {fraction:g} of the {counts[empty]} samples of class {classes[empty]} rounds to 0 samples: "
-            f"use a fraction above {0.5 / min(counts):.2g}, or merge or leave out that class"
+            f"use a fraction above {-(-50000 // min(counts)) / 100000:g}, or merge or leave out that class"
         )
     return budgets
 

@@ -21,8 +21,8 @@ class Coreset:
     Attributes:
         indices: positions in the training set, int64 ``(m,)``; class by class, best first within a class.
         weights: one per chosen sample, float64 ``(m,)``: how many training samples it stands for.  They sum to the
-            number of those whose class has a chosen one.  The paper's experiments train without them ("weighting
-            degrades performance").
+            number of those whose class has a chosen one, but with ``official_weights``.  The paper trains LCMat-S
+            without them ("weighting degrades performance").
         gains: the marginal gain of each choice, float64 ``(m,)``, NaN for methods that have none.
     """
 

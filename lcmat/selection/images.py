@@ -4,6 +4,7 @@ from typing import Any
 
 import torch
 from torch import nn
+from torch.utils.data import BatchSampler, DataLoader, RandomSampler, SequentialSampler
 
 from lcmat.config.arguments import checked
 from lcmat.config.base import recognised
@@ -36,8 +37,8 @@ def select_images(
         network: any classifier whose output is the output of its last `torch.nn.Linear` (torchvision's ResNet, VGG,
             Inception, ViT, ... are), also as `.logits` of what it puts out.  Used in eval mode on the device where it
             is; its mode is restored.
-        dataset: map-style data set of ``(image, label)`` or a loader of one; the *training* set, without random
-            augmentation.  Its items may have further values, or be dictionaries with the usual names.
+        dataset: map-style data set of ``(image, label)`` or a loader of one, in any order; the *training* set, without
+            random augmentation.  Its items may have further values, or be dictionaries with the usual names.
         fraction: choose this fraction of each class; or
         size: choose this many in all.
         method: a name in `lcmat.METHODS`.
@@ -63,6 +64,7 @@ def select_images(
     """
     chosen = METHODS[recognised(method, "method", METHODS)]
     checked_options(method, chosen, options)
+    _check_loader(dataset)
     _check_budget(map_style(dataset), fraction, size, balanced)
     features, logits, labels = last_layer(network, dataset, batch_size=batch_size)
     bias = last_linear(network).bias is not None
@@ -101,6 +103,18 @@ def last_layer(network: nn.Module, dataset: Any, *, batch_size: int = 256) -> La
             parts.append(look(network, images.to(weight.device, weight.dtype)))
             labels.append(classes)
     return LastLayer(*joined(parts), torch.cat(labels))
+
+
+def _check_loader(dataset: Any) -> None:
+    """Refuse a loader that may leave images out: they would be selected, too, for indices count in its data set."""
+    if isinstance(dataset, DataLoader) and hasattr(dataset.dataset, "__len__"):
+        odd = type(dataset.sampler) not in (SequentialSampler, RandomSampler)
+        if odd or type(dataset.batch_sampler) not in (BatchSampler, type(None)):
+            name = type(dataset.sampler if odd else dataset.batch_sampler).__name__
+            raise ValueError(
+                f"dataset: the loader's {name} may leave images out, and all of its data set would be selected from: "
+                "give torch.utils.data.Subset(dataset, rows) instead"
+            )
 
 
 def _check_budget(dataset: Any, fraction: float | None, size: int | None, balanced: bool) -> None:

@@ -44,9 +44,10 @@ def merge(folders: Sequence[Path], *, stale: bool = False) -> Merged:
         present = seen.get(record.key) or _present(record)
         if record.key in old:
             refused.append(f"{path}: other code than today's made it; --stale brings it in nevertheless")
-        elif present and not records.agree(present[1], record):
-            refused.append(f"{path} and {present[0]} contradict each other: delete the wrong one")
-        elif present:
+        elif present and not records.same_results(present[1], record):
+            older = " (made by other code than today's)" if stale_keys([present[1]]) else ""
+            refused.append(f"{path} and {present[0]}{older} contradict each other: delete the wrong one")
+        elif present and not stale_keys([present[1]]):
             known += 1
         else:
             new.append(record)

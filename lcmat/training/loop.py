@@ -45,12 +45,12 @@ class TrainingResult:
 
     @property
     def last_accuracy_percent(self) -> float:
-        """Test accuracy after the last epoch: the honest number."""
+        """Test accuracy after the last epoch: the honest number; an IndexError without a test set."""
         return self.accuracies_percent[-1]
 
     @property
     def best_accuracy_percent(self) -> float:
-        """Largest test accuracy over the evaluated epochs: optimistic, for it is chosen on the test set."""
+        """Largest test accuracy over the evaluated epochs: optimistic, chosen on the test set (ValueError without)."""
         return max(self.accuracies_percent)
 
     @property
