@@ -33,7 +33,8 @@ def deepfool_distances(
         overshoot: the input is moved by ``1 + overshoot`` times the sum of the steps.
 
     Returns:
-        ``(n,)``; infinite where no other class can be approached (fewer than two classes, or zero gradients).
+        ``(n,)``; infinite where no other class can be approached (fewer than two classes, or zero gradients), which
+        `lcmat.select` refuses: give it a large number in their place.
 
     >>> deepfool_distances(lambda x: torch.cat([x, -x], dim=1), torch.tensor([[0.5], [-2.0]]))
     tensor([0.5000, 2.0000])

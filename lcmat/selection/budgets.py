@@ -18,9 +18,9 @@ def class_budgets(labels: Tensor, *, fraction: float | None = None, size: int | 
         labels: class numbers, int64 ``(n,)``.
         fraction: in (0, 1]; each class gets ``round(fraction * n_c)``.  As in the official code Python's rounding takes
             halves to the even number: 0.5 % of 500 images is 2 images, so really 0.4 %.
-        size: in ``0 .. n``; shared in proportion to the class sizes, remainders to the largest fractional parts
-            (then to the lowest class).  A class that would get none gets one, from the class that has most above its
-            share, if there are as many to choose as classes.
+        size: in ``0 .. n``; shared in proportion to the class sizes, remainders to the largest fractional parts (of
+            equal ones as rounding has it, of equal classes to the lowest).  A class that would get none gets one, from
+            the class that has most above its share, if there are as many to choose as classes.
 
     Returns:
         ``{class: budget}``, ascending classes.
