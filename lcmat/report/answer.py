@@ -189,7 +189,7 @@ def _advice(rows: pd.DataFrame) -> str:
 
 def _caution(row: dict[str, Any]) -> str:
     if row["width"] == PAPER_WIDTH:
-        return ""
+        return " It is the paper's own network and schedule."
     return (
         " It is not the paper's network, which is wider; {doc}`/book/report/reproducibility` judges runs of that one."
     )

@@ -152,9 +152,9 @@ def draw_ledger(ax: Axes, rows: pd.DataFrame, published: float | None = None) ->
 
 
 def setting_text(row: Mapping[str, Any]) -> str:
-    """Name the data, the network, the fraction and, if not single, the precision of a run or a row of `ledger`."""
+    """Name the data, the network, the precision, if not single, and the fraction of a run or a row of `ledger`."""
     precision = "" if row["precision"] == "float32" else f", {row['precision']}"
-    return f"{data_text(row['dataset'])}, {network_text(row)}, {100 * row['fraction']:g} %{precision}"
+    return f"{data_text(row['dataset'])}, {network_text(row)}{precision}, {100 * row['fraction']:g} %"
 
 
 def ledger_html(rows: pd.DataFrame, name: str, caption: str) -> str:
