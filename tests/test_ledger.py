@@ -28,6 +28,7 @@ from lcmat.report.ledger import (
     step_words,
 )
 from lcmat.report.runs import ACCURACY, as_rows
+from lcmat.report.statistics import Interval
 from lcmat.report.studies import study_runs
 from tests.synthetic_records import make_record
 
@@ -133,6 +134,34 @@ def test_where_no_difference_was_run_alone_the_setting_that_has_them_is_told():
     flat = ledger(records(effects={name: (variant, 0.0) for name, (variant, _) in EFFECTS.items()}), set())
     assert "width 16, 1 %, none of them is significant." in answer(rows, apart=flat)
     assert "one by one" not in answer(rows) + answer(narrow, apart=narrow)
+
+
+def test_what_is_not_significant_for_all_comparisons_is_not_called_so():
+    found = headline_setting(records(), set())
+    assert "Holm" not in answer(found)
+    text = answer(found.assign(uniform_p=0.06)).split("\n\n")[0]
+    assert text.count("though not after Holm's correction for all comparisons") == 2
+
+
+def test_steps_are_told_in_the_direction_of_the_whole():
+    """A code that is worth less than the definition, mostly by one step, beside a step that is worth a little."""
+    worse = {"code": (EFFECTS["code"][0], -15.0), "batch": (EFFECTS["batch"][0], -9.0)}
+    worse["radius"] = (EFFECTS["radius"][0], -14.0)
+    why = answer(headline_setting(records(effects={**EFFECTS, **worse}), set())).split("\n\n")[1]
+    assert re.search(r"together worth -\d\.\d points .* a fifth of the radius alone are worth -\d\.\d \(\d\d %", why)
+
+
+def test_the_printed_lead_is_missed_only_where_it_could_be_seen():
+    found = headline_setting(records(), set())
+    code = found.index[found["label"] == AS_CODE][0]
+    for half, words in ((5.0, "leads by the +3.1 points"), (1.0, "paper prints, +3.1 points, is not found")):
+        found.at[code, "to_uniform"] = Interval(0.0, -half, half, 3)
+        assert words in answer(found)
+
+
+def test_of_equal_settings_the_fraction_nearest_to_one_percent_speaks():
+    both = [*records(width=64, fraction=0.001), *records(width=64, fraction=0.005)]
+    assert {headline_setting(each, set())["fraction"].iloc[0] for each in (both, both[::-1])} == {0.005}
 
 
 def test_advice_is_the_best_of_what_is_significant_after_correction():

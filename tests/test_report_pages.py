@@ -24,7 +24,7 @@ from lcmat.models import build
 from lcmat.records.record import write
 from lcmat.report.accounts import Accounts, count_judged, read_accounts
 from lcmat.report.cells import cells_table
-from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences
+from lcmat.report.claim_tests import ALIKE, judge, our_differences, paper_settings, published_differences
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
 from lcmat.report.cost import BUDGET_HOURS, remaining_work, seconds_per_image
@@ -467,25 +467,41 @@ def test_claims_are_judged_on_the_definition_with_the_official_codes_beside():
     for options, gain in arms.values():
         records += [make_record(30.0 + s + gain + s / 50, seed=s, **shared, **options) for s in range(5)]
     shown = accounts(*records)
-    claim = next(each for each in assess_claims(shown.comparison, shown.counted) if each.claim.name == "uniform")
+    claim = next(each for each in assess_claims(shown.comparison, shown.current) if each.claim.name == "uniform")
     assert [interval.mean for interval in claim.matched["interval"]] == pytest.approx([-2.96])
     assert [interval.mean for interval in claim.official["interval"]] == pytest.approx([3.04])
     assert (claim.verdict, claim.official_verdict) == ("contradicted", "not decided")
 
 
 def test_claims_about_guessed_settings_are_shown_and_not_judged():
-    tested = {each.claim.name: each for each in assess_claims(EMPTY, accounts().counted)}
+    tested = {each.claim.name: each for each in assess_claims(EMPTY, accounts().current)}
     guessed = {"condensation", "condensation-architectures", "continual"}
     assert {name for name, each in tested.items() if each.unjudged} == guessed
     shown = replace(tested["condensation"], matched=differences_of((1.0, 2.0)))
     assert shown.verdict == "not comparable"
 
 
-def test_stale_runs_and_second_runs_of_a_seed_bear_on_no_claim():
+def test_stale_runs_bear_on_no_claim():
     records = [*make_sweep(fractions=(0.01,), rhos=(0.1,)), make_record(99.0, fingerprint="f" * 16, seed=7)]
-    again = [make_record(80.0, method="uniform", fraction=0.01, seed=s, precision="bfloat16") for s in range(3)]
-    counted = accounts(*records, *again).counted
-    assert set(counted["key"]) == {record.key for record in records[:-1]}
+    assert set(accounts(*records).current["key"]) == {record.key for record in records[:-1]}
+
+
+def test_both_runs_of_a_pair_share_the_precision_that_most_pairs_share():
+    """Uniform selection has as many seeds in both, and LCMat-S more in half precision; equal numbers mean float32."""
+    made = {
+        (method, precision): [make_record(value + s, method=method, seed=s, precision=precision) for s in range(seeds)]
+        for method, precision, value, seeds in (
+            ("uniform", "float32", 50.0, 4),
+            ("uniform", "bfloat16", 60.0, 4),
+            ("craig", "float32", 52.0, 2),
+            ("craig", "bfloat16", 63.0, 3),
+        )
+    }
+    for seeds, mean, n in ((3, 3.0, 3), (2, 2.0, 2)):
+        runs = report.runs_frame([r for each in made.values() for r in each if "craig" not in str(r) or r.seed < seeds])
+        (row,) = label_differences(runs, [("Craig", "Uniform")], alike=ALIKE).to_dict("records")
+        assert (row["interval"].mean, row["interval"].n) == (mean, n)
+    assert len(label_differences(runs, [("Craig", "Uniform")])) == 2
 
 
 def test_each_claim_has_a_card_which_says_not_run_without_runs():

@@ -69,7 +69,8 @@ def test_paired_difference_equals_scipys_paired_test(seed):
 def test_paired_difference_in_limit_cases():
     assert paired_difference([1.0], [0.0]).p_value == 1.0
     assert paired_difference([2.0, 3.0], [2.0, 3.0]).p_value == 1.0
-    assert paired_difference([2.0, 3.0], [1.0, 2.0]).p_value == 0.0
+    equal = paired_difference([97.2222, 96.6667, 96.1111], [96.9444, 96.3889, 95.8333])  # one of 360 images each
+    assert equal.p_value == 1.0 and equal.interval.half_width == math.inf
     with pytest.raises(ValueError, match="equal lengths"):
         paired_difference([1.0], [1.0, 2.0])
 

@@ -12,7 +12,6 @@ from IPython.display import HTML, Markdown
 
 from lcmat.experiments import stale_keys
 from lcmat.records import record as record_files
-from lcmat.report.arms import counted_records
 from lcmat.report.cells import Context, cells_table, published_text
 from lcmat.report.published import STATES, compare, read_published, sharing_cells
 from lcmat.report.reduced import reduced_groups
@@ -34,9 +33,9 @@ class Accounts:
     stale: set[str]
 
     @cached_property
-    def counted(self) -> pd.DataFrame:
-        """The runs of the selection benchmark that count, as `lcmat.report.runs_frame` tabulates them."""
-        return runs_frame(counted_records(self.records, self.stale), stale=self.stale)
+    def current(self) -> pd.DataFrame:
+        """The runs of the selection benchmark by today's code, as `lcmat.report.runs_frame` tabulates them."""
+        return runs_frame([record for record in self.records if record.key not in self.stale], stale=self.stale)
 
     @cached_property
     def context(self) -> Context:

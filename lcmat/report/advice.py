@@ -12,11 +12,11 @@ from lcmat.config.datasets import DATASETS
 from lcmat.report.condensation import CONDENSATION, condensation_label
 from lcmat.report.ledger import DEFINED
 from lcmat.report.markup import plain_rows, table
-from lcmat.report.paired import FEWEST_SEEDS, SIGNIFICANCE, paired_to, paired_to_baseline, setting_key, testable
+from lcmat.report.paired import SIGNIFICANCE, paired_to, paired_to_baseline, setting_key, testable
 from lcmat.report.runs import as_defined, as_rows, with_default_selector
 from lcmat.report.schemes import SELECTION, Scheme
 from lcmat.report.sentences import shown
-from lcmat.report.statistics import Interval
+from lcmat.report.statistics import FEWEST_SEEDS, Interval
 from lcmat.report.studies import study_runs
 
 NOT_RUN, TOO_FEW = "not run", f"fewer than {FEWEST_SEEDS} seeds"

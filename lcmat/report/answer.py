@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+import math
+from collections.abc import Iterable, Sequence
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -10,11 +11,11 @@ import pandas as pd
 from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.measurements import kinds
 from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, explained_by_step, ledger, setting_text, settings, share_of_gap
-from lcmat.report.paired import FEWEST_SEEDS, SIGNIFICANCE
+from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows
 from lcmat.report.sentences import RECOMPUTED, against, questions, runs_there_are
-from lcmat.report.statistics import Interval
+from lcmat.report.statistics import FEWEST_SEEDS, Interval
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
@@ -33,7 +34,7 @@ def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame
     """Choose the setting of the ledger that speaks for the book; its rows, none if no setting is complete.
 
     Kept data sets come before the digits, then three seeds before fewer and two before one, because two have next to no
-    interval, then the paper's width before others, then 1 %.
+    interval, then the paper's width before others, then the fraction nearest to 1 %, then float32.
     """
     rows = ledger(records, stale)
     return _first(settings(rows), rows)
@@ -88,19 +89,20 @@ def _first(groups: list[pd.DataFrame], default: pd.DataFrame) -> pd.DataFrame:
     return max(groups, key=lambda group: _rank(group.iloc[0]), default=default)
 
 
-def _rank(row: pd.Series) -> tuple[bool, ...]:
+def _rank(row: pd.Series) -> tuple[float, ...]:
     return (
         row["dataset"] != RECOMPUTED,
         row["n"] >= FEWEST_SEEDS,
         row["n"] > 1,
         row["width"] == PAPER_WIDTH and row["network"] == DATASET_DEFAULTS["cifar10"]["network"],
-        row["fraction"] == HEADLINE_FRACTION,
+        -abs(math.log(row["fraction"] / HEADLINE_FRACTION)),
+        row["precision"] == "float32",
     )
 
 
 def _against(row: dict[str, Any]) -> str:
     accuracies = f": {row['accuracy']:.1f} % against {row['uniform']:.1f} % test accuracy"
-    return against(row["to_uniform"], "uniform selection", values=accuracies)
+    return against(row["to_uniform"], "uniform selection", row["uniform_p"], accuracies)
 
 
 def _wrong(defined: dict[str, Any], explained: pd.DataFrame | None) -> str:
@@ -125,7 +127,7 @@ def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -
     lead = "Its official code differs from the definition as run here in three things, together worth "
     lead += f"{gap.mean:+.1f} points"
     alone = _alone(rows)
-    largest, words, how = _largest(alone, code)
+    largest, words, how = _largest(alone or [code], gap.mean if code["adjusted_p"] < SIGNIFICANCE else 1.0)
     worth = f"{words} alone are worth {largest['to_defined'].mean:+.1f}"
     if gap.n < FEWEST_SEEDS and alone:
         few = f"in the {runs_there_are(gap.n)}; fewer than {FEWEST_SEEDS} decide nothing"
@@ -138,37 +140,40 @@ def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -
     if not alone:
         ends = f" ({_ends(gap)})" if gap.n >= FEWEST_SEEDS else ""
         return f"{lead}{ends}; which of them it is was not run here.{_elsewhere(alone, apart)}"
-    share = f"{share_of_gap(rows, largest['label']):.0f} % of this"
-    return f"{lead} ({_ends(gap)}). Of these, {worth} ({share}; {_ends(largest['to_defined'])}).{how}"
+    share = share_of_gap(rows, largest["label"])
+    part = f"{share:.0f} % of this; " if 0 <= share <= 100 else ""
+    return f"{lead} ({_ends(gap)}). Of these, {worth} ({part}{_ends(largest['to_defined'])}).{how}"
 
 
-def _largest(alone: list[dict[str, Any]], code: dict[str, Any]) -> tuple[dict[str, Any], str, str]:
-    """The difference worth most alone, or all of them as `code` has them; in words; and how it comes about."""
-    largest = max(alone, key=lambda row: row["to_defined"].mean, default=code)
+def _largest(steps: Sequence[dict[str, Any]], direction: float) -> tuple[dict[str, Any], str, str]:
+    """The step that goes farthest in a direction, which is that of the sign; in words; and how it comes about."""
+    largest = max(steps, key=lambda row: math.copysign(1, direction) * row["to_defined"].mean)
     how = f" {SINGLE_CLASS}" if largest["words"].endswith(STEPS["batch_norm"]) else ""
     return largest, largest["words"].removeprefix("definition, but "), how
 
 
-def _elsewhere(alone: list[dict[str, Any]], apart: pd.DataFrame | None) -> str:
+def _elsewhere(alone: Sequence[dict[str, Any]], apart: pd.DataFrame | None) -> str:
     """What the setting says in which the differences were run one by one, where this one has none alone."""
     if alone or apart is None or apart.empty:
         return ""
-    largest, words, how = _largest(_alone(apart), {})
-    where = f" Run one by one on {setting_text(largest)}, "
-    if not largest["adjusted_p"] < SIGNIFICANCE:
+    where = f" Run one by one on {setting_text(as_rows(apart)[0])}, "
+    clear = [row for row in _alone(apart) if row["adjusted_p"] < SIGNIFICANCE]
+    if not clear:
         return f"{where}none of them is significant."
+    whole = next(row for row in as_rows(apart) if row["label"] == AS_CODE)
+    largest, words, how = _largest(clear, whole["to_defined"].mean)
     worth = f"{largest['to_defined'].mean:+.1f} points ({_ends(largest['to_defined'])})"
     return f"{where}{words} alone are worth {worth}.{how}"
 
 
 def _unexplained(code: dict[str, Any]) -> str:
-    """That the code leads over uniform selection in the paper, if it does not here."""
-    lead: Interval = code["to_uniform"]
-    return (
-        ""
-        if lead.n < FEWEST_SEEDS or lead.low > 0
-        else " The lead over uniform selection that the paper prints is not found here."
-    )
+    """What becomes of the lead over uniform selection that the paper prints, if the code has none here."""
+    lead, printed = code["to_uniform"], published_gain(code["dataset"], code["fraction"])
+    if printed is None or lead.n < FEWEST_SEEDS or lead.low > 0:
+        return ""
+    if lead.low <= printed <= lead.high:
+        return f" Whether it leads by the {printed:+.1f} points that the paper prints, this setting cannot tell."
+    return f" The lead over uniform selection that the paper prints, {printed:+.1f} points, is not found here."
 
 
 def _ends(interval: Interval) -> str:

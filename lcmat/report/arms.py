@@ -85,12 +85,6 @@ def arm(check: Check, index: Index, stale: set[str]) -> Arm:
     return Arm(check, everything, [record for record in counted if record.status == "done"], sorted(diverged))
 
 
-def counted_records(records: Sequence[Record], stale: set[str]) -> list[Record]:
-    """The records that count of every protocol, judged or not: current, and one a seed; see `ONE_A_SEED`."""
-    groups = index_protocols([record for record in records if record.key not in stale])
-    return [record for group in groups.values() for record in _counted(group)]
-
-
 def _counted(records: Sequence[Record]) -> list[Record]:
     """The records of one protocol that count, by seed; see `ONE_A_SEED`. A diverged one stands for its seed too."""
     groups: dict[tuple[Any, ...], dict[int, Record]] = defaultdict(dict)

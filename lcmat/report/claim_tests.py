@@ -28,6 +28,10 @@ PRETRAINED = ("selection_epochs", "selection_weight_decay")
 WITHOUT_NUMBERS = "1"
 """The table whose protocol a claim follows for which the paper prints no number."""
 
+ALIKE = {"precision": True, "compile": False, "evaluate_every": True}
+"""Circumstances that both runs of a pair share: float32 before bfloat16, not compiled before compiled, then the rarer
+evaluation; see `lcmat.report.paired.label_differences`."""
+
 _SCALE = tuple(name for name in SELECTION.setting if name not in NOT_PROTOCOL)
 
 
@@ -69,7 +73,7 @@ def our_differences(
 
     Args:
         comparison: as `lcmat.report.compare` gives it.
-        runs: as `lcmat.report.accounts.Accounts.counted` gives it.
+        runs: as `lcmat.report.accounts.Accounts.current` gives it.
         settings: as `paper_settings` gives it.
         claim: one of `lcmat.report.claims.CLAIMS`.
 
@@ -85,7 +89,7 @@ def our_differences(
     pooled = PRETRAINED if claim.runs == "pretraining" else ()
     own_runs, reduced_runs = chosen[texts.isin(own)], chosen[~papers & claim.reduced]
     asked = ((own_runs, claim.labels), (own_runs, claim.official), (reduced_runs, claim.labels))
-    defined, official, reduced = (label_differences(rows, pairs, pooled=pooled) for rows, pairs in asked)
+    defined, official, reduced = (label_differences(rows, pairs, pooled=pooled, alike=ALIKE) for rows, pairs in asked)
     return defined, official, reduced
 
 

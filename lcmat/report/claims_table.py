@@ -15,7 +15,7 @@ from lcmat.report.claims import CLAIMS, Claim
 from lcmat.report.markup import details, element, plain_rows, text
 from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.runs import as_rows
-from lcmat.report.statistics import Interval
+from lcmat.report.statistics import FEWEST_SEEDS, Interval
 from lcmat.report.strips import interval_strip
 
 NOTHING = "–"
@@ -63,7 +63,7 @@ def assess_claims(comparison: pd.DataFrame, runs: pd.DataFrame) -> list[Assessed
 
     Args:
         comparison: as `lcmat.report.compare` gives it.
-        runs: as `lcmat.report.accounts.Accounts.counted` gives it.
+        runs: as `lcmat.report.accounts.Accounts.current` gives it.
     """
     settings = paper_settings(comparison)
     return [
@@ -100,7 +100,7 @@ def describe_published(differences: Sequence[Interval]) -> str:
 
 def describe_ours(differences: pd.DataFrame, verdict: str) -> str:
     """Say how many comparisons were tested and how they came out."""
-    tested = [row for row in as_rows(differences) if row["interval"].n > 1]
+    tested = [row for row in as_rows(differences) if row["interval"].n >= FEWEST_SEEDS]
     if not tested:
         return verdict
     clear = [row for row in tested if row["adjusted_p"] < SIGNIFICANCE]
@@ -178,7 +178,7 @@ def _comparisons(differences: pd.DataFrame) -> str:
 
 def _comparison(row: dict[str, Any]) -> tuple[object, ...]:
     interval = row["interval"]
-    known = interval.n > 1
+    known, tested = interval.n > 1, interval.n >= FEWEST_SEEDS
     return (
         ", ".join(str(row[name]) for name in ("dataset", "network") if not pd.isna(row[name])),
         NOTHING if pd.isna(row["fraction"]) else f"{100 * row['fraction']:g} %",
@@ -187,5 +187,5 @@ def _comparison(row: dict[str, Any]) -> tuple[object, ...]:
         interval.n,
         f"{interval.mean:+.2f}",
         f"{interval.low:.2f} to {interval.high:.2f}" if known else "one seed",
-        f"{row['adjusted_p']:.3f}" if known else NOTHING,
+        f"{row['adjusted_p']:.3f}" if tested else NOTHING,
     )

@@ -14,7 +14,7 @@ from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, setting_k
 from lcmat.report.protocol import CIRCUMSTANCES
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, with_default_selector
 from lcmat.report.schemes import SELECTION, data_text, method_label, network_text
-from lcmat.report.statistics import Interval, mean_interval
+from lcmat.report.statistics import FEWEST_SEEDS, Interval, mean_interval
 from lcmat.sweep.profiles.variants import SHIPPED, official
 
 HEADS = (
@@ -145,7 +145,7 @@ def _quirks_of(options: Collection[str]) -> str:
 
 def _row(row: dict[str, Any], quirks: Mapping[Pair, str]) -> tuple[object, ...]:
     interval = row["interval"]
-    known = interval.n > 1
+    known, tested = interval.n > 1, interval.n >= FEWEST_SEEDS
     return (
         row["worse"],
         quirks[row["better"], row["worse"]],
@@ -156,7 +156,7 @@ def _row(row: dict[str, Any], quirks: Mapping[Pair, str]) -> tuple[object, ...]:
         interval.n,
         (f"{interval.mean:+.2f}", interval.mean),
         f"{interval.low:.2f} to {interval.high:.2f}" if known else "one seed",
-        (f"{row['adjusted_p']:.3f}", row["adjusted_p"]) if known else "–",
+        (f"{row['adjusted_p']:.3f}", row["adjusted_p"]) if tested else "–",
     )
 
 

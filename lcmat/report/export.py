@@ -32,7 +32,7 @@ def report_content(accounts: Accounts) -> dict[str, Any]:
         `schema_version`, `counts` (state -> number, and `all`), `cells`, `claims` and `damaged` (names of files).
     """
     counts = as_rows(verdict_counts(accounts.comparison))[-1]
-    tested = assess_claims(accounts.comparison, accounts.counted)
+    tested = assess_claims(accounts.comparison, accounts.current)
     claims = [
         {
             "name": each.claim.name,

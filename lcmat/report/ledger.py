@@ -14,10 +14,10 @@ from lcmat.config.registry import METHODS
 from lcmat.report import figures
 from lcmat.report.defects import QUIRKS
 from lcmat.report.markup import plain_rows, table
-from lcmat.report.paired import FEWEST_SEEDS, Pair, label_differences, setting_key
+from lcmat.report.paired import Pair, label_differences, setting_key
 from lcmat.report.runs import as_rows, done_runs, runs_frame, with_default_selector
 from lcmat.report.schemes import SELECTION, data_text, method_label, network_text
-from lcmat.report.statistics import Interval
+from lcmat.report.statistics import FEWEST_SEEDS, Interval
 from lcmat.sweep.profiles.variants import LEDGER
 
 if TYPE_CHECKING:
@@ -147,7 +147,7 @@ def draw_ledger(ax: Axes, rows: pd.DataFrame, published: float | None = None) ->
     if published is not None:
         ax.axvline(published, color=figures.PAPER_GREY, linewidth=3, zorder=0)
     ax.set_xlabel("accuracy minus that of uniform selection (points)")
-    ax.set_title(setting_text(listed[0]), pad=16)
+    ax.set_title(f"{setting_text(listed[0])} (n = {listed[0]['n']})", pad=16)
     return ax
 
 

@@ -7,22 +7,20 @@ together.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from types import MappingProxyType
 from typing import Any
 
 import pandas as pd
 
 from lcmat.report.runs import ACCURACY, as_rows, done_runs
 from lcmat.report.schemes import SELECTION, Scheme
-from lcmat.report.statistics import PairedDifference, holm, paired_difference
+from lcmat.report.statistics import FEWEST_SEEDS, PairedDifference, holm, paired_difference
 
 Pair = tuple[str, str]
 """Labels, as `lcmat.report.method_label` gives them: the one whose value counts, and the one it is compared with."""
 
 SIGNIFICANCE = 0.05
-FEWEST_SEEDS = 3
-"""Pairs that can decide something: two lie close together now and then by chance, and then claim any precision."""
-
 PAIR_COLUMNS = ("dataset", "network", "fraction", "better", "worse", "first", "second", "interval", "p_value")
 _BASELINE = "the baseline"
 
@@ -75,7 +73,12 @@ def paired_to(
 
 
 def label_differences(
-    runs: pd.DataFrame, pairs: Sequence[Pair], *, pooled: Sequence[str] = (), metric: str = ACCURACY
+    runs: pd.DataFrame,
+    pairs: Sequence[Pair],
+    *,
+    pooled: Sequence[str] = (),
+    alike: Mapping[str, bool] = MappingProxyType({}),
+    metric: str = ACCURACY,
 ) -> pd.DataFrame:
     """Difference of one configuration to another in each setting that has both, over the seeds that both have.
 
@@ -83,6 +86,8 @@ def label_differences(
         runs: as `lcmat.report.runs_frame` gives it.
         pairs: the first one's value minus the second one's.
         pooled: parameters over whose common values a seed's difference is averaged, so that seeds stay independent.
+        alike: parameters that both runs of a pair share and that make no setting of their own: of their values those
+            with most common seeds count, among equals the first in ascending order, or in descending where it says so.
         metric: column of the values, percent.
 
     Returns:
@@ -91,14 +96,17 @@ def label_differences(
     """
     done = done_runs(runs)
     done = done.assign(label=[SELECTION.label(row) for row in as_rows(done)])
-    settings = [name for name in SELECTION.setting if name not in pooled]
+    done = done.sort_values([*alike], ascending=[not down for down in alike.values()]) if alike else done
+    settings = [name for name in SELECTION.setting if name not in {*pooled, *alike}]
     rows = []
     for _, group in done.groupby(settings, dropna=False) if len(done) else ():
-        by_label = dict(list(group.groupby("label")))
+        parts = [part for _, part in group.groupby([*alike], dropna=False, sort=False)] if alike else [group]
+        by_label = [dict(list(part.groupby("label"))) for part in parts]
         for better, worse in pairs:
-            if better in by_label and worse in by_label:
-                values = _on_common_seeds(by_label[better], by_label[worse], metric, pooled)
-                rows += [_of_pair(group.iloc[0], better, worse, *values)] if values[0] else []
+            both = [labels for labels in by_label if better in labels and worse in labels]
+            found = [_on_common_seeds(labels[better], labels[worse], metric, pooled) for labels in both]
+            values = max(found, key=lambda each: len(each[0]), default=([], []))
+            rows += [_of_pair(group.iloc[0], better, worse, *values)] if values[0] else []
     return with_corrected_p(pd.DataFrame(rows, columns=[*PAIR_COLUMNS]))
 
 

@@ -45,8 +45,8 @@ def runs_frame(
 
 
 def done_runs(runs: pd.DataFrame) -> pd.DataFrame:
-    """Keep the runs that ended well and report an accuracy."""
-    return runs[(runs["status"] == "done") & runs[ACCURACY].notna()]
+    """Keep the runs of today's code that ended well and report an accuracy."""
+    return runs[(runs["status"] == "done") & runs[ACCURACY].notna() & ~runs["stale"].astype(bool)]
 
 
 def with_default_selector(runs: pd.DataFrame) -> pd.DataFrame:

@@ -9,9 +9,9 @@ from typing import Any
 import pandas as pd
 
 from lcmat.config.datasets import DATASETS
-from lcmat.report.paired import FEWEST_SEEDS, SIGNIFICANCE, testable
+from lcmat.report.paired import SIGNIFICANCE, testable
 from lcmat.report.runs import as_rows
-from lcmat.report.statistics import Interval
+from lcmat.report.statistics import FEWEST_SEEDS, Interval
 
 RECOMPUTED = "digits"
 """Its records are made anew by each build, and speak only where no others do."""

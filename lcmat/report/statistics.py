@@ -38,6 +38,11 @@ class Interval:
         return -margin <= self.low and self.high <= margin
 
 
+_SAME = 1e-9  # points, above the rounding of differences
+FEWEST_SEEDS = 3
+"""Pairs that can decide something: two lie close together now and then by chance, and then claim any precision."""
+
+
 @dataclass(frozen=True)
 class PairedDifference:
     """Mean difference of pairs, its interval, and the two-sided p-value of "the mean difference is zero"."""
@@ -115,7 +120,8 @@ def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float 
     Raises:
         ValueError: if the lengths differ, or as `mean_interval` does.
 
-    One pair cannot reject anything, so its p-value is 1.
+    One pair cannot reject anything, nor can differences that are all the same and not zero: accuracies come in steps of
+    one image, so that their spread is not known. Then the interval is infinite and the p-value 1.
 
     >>> result = paired_difference([3.0, 5.0, 7.0], [2.0, 3.0, 4.0])  # differences 1, 2, 3: t = 2 sqrt(3)
     >>> round(result.interval.mean, 3), round(result.p_value, 4)
@@ -124,7 +130,9 @@ def paired_difference(a: Sequence[float], b: Sequence[float], confidence: float 
     if len(a) != len(b):
         raise ValueError(f"pairs need equal lengths, not {len(a)} and {len(b)}")
     differences = _finite(a) - _finite(b)
-    interval = mean_interval(differences.tolist(), confidence)
+    interval, mean = mean_interval(differences.tolist(), confidence), float(np.mean(differences))
+    if len(differences) > 1 and abs(mean) > _SAME and float(np.ptp(differences)) < _SAME:
+        return PairedDifference(Interval(mean, -math.inf, math.inf, len(differences)), 1.0)
     return PairedDifference(interval, _t_test_p_value(differences))
 
 
@@ -175,5 +183,5 @@ def _t_test_p_value(differences: np.ndarray) -> float:
     error = float(np.std(differences, ddof=1)) / math.sqrt(n)
     mean = float(np.mean(differences))
     if error == 0:
-        return 1.0 if mean == 0 else 0.0
+        return 1.0
     return float(2 * stats.t.sf(abs(mean) / error, n - 1))

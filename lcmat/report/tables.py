@@ -19,7 +19,7 @@ from lcmat.report.markup import text as escaped
 from lcmat.report.paired import SIGNIFICANCE, setting_key, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
 from lcmat.report.schemes import SELECTION, Scheme, missing, network_text
-from lcmat.report.statistics import Interval, mean_interval
+from lcmat.report.statistics import FEWEST_SEEDS, Interval, mean_interval
 from lcmat.report.verdicts import MAX_SEEDS, seeds_to_tell
 
 if TYPE_CHECKING:
@@ -131,7 +131,7 @@ def _columns(row: dict[str, Any], scheme: Scheme) -> dict[str, str]:
 
 
 def _seeds_text(interval: Interval, shown: bool, comparisons: int) -> str:
-    if interval.n < 2:
+    if interval.n < FEWEST_SEEDS:
         return ""
     needed = interval.n if shown else seeds_to_tell(interval, comparisons)
     return f"more than {MAX_SEEDS}" if needed is None else str(needed)

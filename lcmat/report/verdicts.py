@@ -15,7 +15,7 @@ from typing import Literal, cast
 import numpy as np
 from scipy import stats
 
-from lcmat.report.statistics import Interval, mean_interval, welch_difference, welch_half_widths
+from lcmat.report.statistics import FEWEST_SEEDS, Interval, mean_interval, welch_difference, welch_half_widths
 
 RULES_OF = date(2026, 11, 28)
 """When these rules were committed: before the first record of the paper's protocol."""
@@ -156,7 +156,7 @@ def seeds_to_tell(interval: Interval, comparisons: int = 1) -> int | None:
     if not math.isfinite(interval.half_width):
         return None
     std = interval.half_width * math.sqrt(interval.n) / float(stats.t.ppf(0.975, interval.n - 1))
-    numbers, level = range(interval.n, MAX_SEEDS + 1), 1 - 0.05 / comparisons
+    numbers, level = range(max(interval.n, FEWEST_SEEDS), MAX_SEEDS + 1), 1 - 0.05 / max(comparisons, 1)
     return next((n for n in numbers if welch_difference(interval.mean, std, n, 0.0, 0.0, 1, level).excludes_zero), None)
 
 

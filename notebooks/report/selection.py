@@ -100,7 +100,7 @@ Markdown(f"{describe_runs(runs)} {unrecorded(runs, 'selection', 'cpu')}")
 # Both methods of a pair share the seed, hence the initial weights of both networks and the order of the batches.
 # {numref}`fig-selection-differences` has paired t intervals of each method as its source defines it; the sentences are
 # computed from p-values corrected by {cite:t}`holm1979`. The correction counts all configurations that are compared with
-# the same uniform runs, that is for one data set and fraction; a single seed tests nothing, so it is shown with $p = 1$.
+# the same uniform runs, that is for one data set and fraction; fewer than three seeds test nothing, so they have $p = 1$.
 # Significance is not size: a configuration with a wide interval may be farther from zero without being significant.
 # An earlier version of this page corrected over all fractions of a data set. The rule was changed when methods were added,
 # before their runs on Fashion-MNIST and CIFAR-10 were made, but after LCMat-S had been seen there with three seeds.
