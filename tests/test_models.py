@@ -3,6 +3,7 @@
 import pytest
 import torch
 from torch import nn
+from torch.nn import functional
 
 from lcmat import models
 from lcmat.models.convnet import convnet
@@ -34,7 +35,7 @@ def images(n=2, channels=3, size=32):
         ("resnet18", 11_173_962),
         ("vgg16", 14_728_266),
         ("wrn16-8", 10_961_370),
-        ("inception-v3", 21_806_058),
+        ("inception-v3", 22_133_738),  # torchvision's 21,806,058 and three 3x3 convolutions in the place of 1x1
     ],
 )
 def test_published_parameter_counts_for_cifar10(name, published):
@@ -98,13 +99,28 @@ def test_vgg16_has_torchvisions_convolutions():
 
 
 @pytest.mark.parametrize("training", [False, True])
-def test_inception_v3_is_torchvisions_without_strides_and_pooling_in_the_stem(training):
+def test_inception_v3_is_torchvisions_but_for_what_the_papers_code_changes(training):
+    """Read in deepcore/nets/inceptionv3.py of the official repository."""
     from torchvision.models import inception_v3
 
     reference = inception_v3(num_classes=10, aux_logits=False, init_weights=False).train(training)
     for layer in (reference.Conv2d_1a_3x3.conv, reference.Conv2d_2a_3x3.conv):
         layer.stride, layer.padding = 1, 1
     reference.maxpool1 = reference.maxpool2 = nn.Identity()
+    for name, block in reference.named_children():
+        if name.startswith("Mixed_5"):
+            pooled = block.branch_pool.conv
+            block.branch_pool.conv = nn.Conv2d(pooled.in_channels, pooled.out_channels, 3, padding=1, bias=False)
+        elif hasattr(block, "branch7x7_2"):
+            for layer in (block.branch7x7_2.conv, block.branch7x7_3.conv):
+                layer.weight = nn.Parameter(layer.weight.detach().transpose(2, 3))
+                layer.padding = layer.padding[::-1]
+    last = reference.Mixed_7a
+    whole = last.forward
+    last.forward = lambda x: torch.cat([whole(x)[:, :-768], functional.avg_pool2d(x, 3, stride=2)], dim=1)
+    for layer in reference.modules():
+        if isinstance(layer, nn.BatchNorm2d):
+            layer.eps = 1e-5
     network = models.build("inception-v3", num_classes=10).train(training)
     same_numbers(network, reference)
     torch.manual_seed(0)  # dropout

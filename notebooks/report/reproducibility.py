@@ -297,8 +297,8 @@ Markdown(
 # - One radius is used in all tables, that of the official script in the arm of the official code and our default in the
 #   other, because choosing it by the test set would be circular. The paper chooses among four and does not say how.
 # - What each deviation of an official code is worth alone is measured in {doc}`why-the-numbers-differ`.
-# - Which variants of Inception-v3 and ResNet-10 for small images the paper trains is not stated; ours are described in
-#   {doc}`../tables/table-6` and {doc}`../tables/table-5`.
+# - The paper does not say which variants of Inception-v3, ResNet-10 and DenseNet-121 for small images it trains; ours are
+#   described in {doc}`../tables/table-6` and {doc}`../tables/table-5`.
 # - The selecting network is trained by SGD, but for half of those of Figure 3, which is not judged.
 #
 # ## Cost
