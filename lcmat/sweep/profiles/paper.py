@@ -180,8 +180,16 @@ def rest() -> tuple[Study, ...]:
 
 
 def _other_cells() -> tuple[Study, ...]:
-    """Large fractions, larger networks, and Tiny-ImageNet."""
+    """More seeds, large fractions, larger networks, and Tiny-ImageNet; held-out images only where few are kept."""
     return (
+        Study(
+            "cifar100-and-vgg16-five-seeds",
+            "What do two more seeds decide with a hundred classes, and with VGG-16?",
+            by_seed(FIVE[3:], SMALL[1:], _TABLE_1, dataset="cifar100")
+            + by_seed(FIVE[3:], SMALL[1:], _TABLE_3, network="vgg16")
+            + by_seed(FIVE[3:], SMALL[1:], _TABLE_3, network="vgg16", dataset="cifar100"),
+            ("1", "3"),
+        ),
         Study(
             "table-1-large-fractions",
             "What is left of the differences where many images are kept, and what do all images give?",
