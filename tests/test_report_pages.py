@@ -24,7 +24,14 @@ from lcmat.models import build
 from lcmat.records.record import write
 from lcmat.report.accounts import Accounts, count_judged, read_accounts
 from lcmat.report.cells import cells_table
-from lcmat.report.claim_tests import ALIKE, judge, our_differences, paper_settings, published_differences
+from lcmat.report.claim_tests import (
+    ALIKE,
+    judge,
+    our_differences,
+    paper_settings,
+    published_differences,
+    published_pairs,
+)
 from lcmat.report.claims import CLAIMS
 from lcmat.report.claims_table import assess_claims, claims_html
 from lcmat.report.cost import BUDGET_HOURS, remaining_work, seconds_per_image
@@ -386,6 +393,16 @@ def differences_of(means, n=5, spread=0.1):
 )
 def test_words_for_claims_follow_the_comparisons(means, needed, word):
     assert judge(differences_of(means), needed) == word
+
+
+def test_comparisons_that_the_paper_does_not_print_stand_for_none_that_it_does():
+    found = differences_of((1.0, 2.0, 3.0))
+    assert judge(found, 3) == "supported" and judge(found, 3, {found["better"].iloc[0]}) == "not decided"
+    radius, crossed = (next(each for each in CLAIMS if each.name == name) for name in ("radius", "architectures"))
+    kept = [pair for pair in radius.labels if not radius.unprinted & {*pair}]
+    assert 2 * len(kept) == len(published_pairs(EMPTY, radius))
+    kept = [pair for pair in crossed.labels if not crossed.unprinted & {*pair}]
+    assert 2 * 3 * len(kept) == len(published_pairs(EMPTY, crossed))
 
 
 @pytest.mark.parametrize("n", [1, 2])

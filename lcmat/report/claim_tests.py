@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import math
 from collections import defaultdict
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from typing import Any
 
 import pandas as pd
@@ -99,7 +99,7 @@ def unjudged(comparison: pd.DataFrame, claim: Claim) -> bool:
     return claim.experiment != "selection" and bool(claim.tables) and all(check.reason for check in checks)
 
 
-def judge(differences: pd.DataFrame, needed: int = 0) -> str:
+def judge(differences: pd.DataFrame, needed: int = 0, unprinted: Collection[str] = ()) -> str:
     """Put tested comparisons into one of `WORDS`.
 
     "contradicted" if one comparison is significantly the other way; "supported" if all are significantly as claimed and
@@ -108,6 +108,7 @@ def judge(differences: pd.DataFrame, needed: int = 0) -> str:
     Args:
         differences: see `our_differences`.
         needed: comparisons that the claim is made of, 0 if any will do.
+        unprinted: labels whose comparisons are none of those needed.
     """
     tested = testable(differences)
     if tested.empty:
@@ -116,7 +117,8 @@ def judge(differences: pd.DataFrame, needed: int = 0) -> str:
     significant = tested["adjusted_p"] < SIGNIFICANCE
     if (significant & (means < 0)).any():
         return "contradicted"
-    return "supported" if significant.all() and len(tested) >= needed else "not decided"
+    printed = ~(tested["better"].isin(unprinted) | tested["worse"].isin(unprinted))
+    return "supported" if significant.all() and printed.sum() >= needed else "not decided"
 
 
 def _setting(parameters: Mapping[str, Any]) -> str:

@@ -10,6 +10,7 @@ from lcmat.report.paired import Pair
 from lcmat.report.schemes import method_label
 
 _RADII = (0.01, 0.025, 0.05, 0.075, 0.1, 0.125, 0.15, 0.175, 0.2, 0.25, 0.3, 0.35, 0.5)
+_NOT_IN_FIGURE_4 = (0.01, 0.1, 0.3, 0.5)
 _OURS = f"{METHODS['lcmat-s'].title}, ρ = {METHODS['lcmat-s'].options['rho']:g}"
 
 
@@ -28,6 +29,7 @@ class Claim:
         runs: which of our runs bear on it, "plain", "crossed" (another network is trained) or "pretraining".
         experiment: whose records they are.
         reduced: whether runs of reduced protocols bear on it; not if another claim makes the same comparisons of them.
+        unprinted: labels of which the paper prints no number: their comparisons stand for none that it prints.
     """
 
     name: str
@@ -40,6 +42,7 @@ class Claim:
     runs: str = "plain"
     experiment: str = "selection"
     reduced: bool = True
+    unprinted: frozenset[str] = frozenset()
 
 
 def _against(ours: str, *others: str) -> tuple[Pair, ...]:
@@ -88,6 +91,9 @@ CLAIMS: tuple[Claim, ...] = (
         (),
         tuple((f"LCMat-S, ρ = {rho:g}", "LCMat-S, ρ = 0") for rho in _RADII),
         tuple((_official_label("lcmat-s", rho), _official_label("lcmat-s", 0.0)) for rho in _RADII),
+        unprinted=frozenset(
+            label for rho in _NOT_IN_FIGURE_4 for label in (f"LCMat-S, ρ = {rho:g}", _official_label("lcmat-s", rho))
+        ),
     ),
     Claim(
         "architectures",
@@ -98,6 +104,7 @@ CLAIMS: tuple[Claim, ...] = (
         _against(_OURS, *_FEW),
         _official(*_FEW),
         runs="crossed",
+        unprinted=frozenset({"k-Center"}),
     ),
     Claim(
         "other-networks",

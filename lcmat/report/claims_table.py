@@ -44,13 +44,13 @@ class AssessedClaim:
     @property
     def verdict(self) -> str:
         """What runs of the paper's protocol say; each comparison that it prints is needed."""
-        word = judge(self.matched, len(self.published))
+        word = judge(self.matched, len(self.published), self.claim.unprinted)
         return "not comparable" if self.unjudged and word != "not run" else word
 
     @property
     def official_verdict(self) -> str:
         """What the same runs say of the methods as their official codes do them."""
-        return judge(self.official, len(self.published))
+        return judge(self.official, len(self.published), self.claim.unprinted)
 
     @property
     def reduced_verdict(self) -> str:
