@@ -124,13 +124,15 @@ def test_a_step_that_is_decided_is_told_where_the_whole_is_not():
 
 def test_where_no_difference_was_run_alone_the_setting_that_has_them_is_told():
     whole = {name: EFFECTS[name] for name in ("defined", "code")}
-    wide, narrow = records(width=64, effects=whole), ledger(records(), set())
+    loss = ({**DEFINITION, "loss_reduction": "mean-per-batch"}, -10.2)
+    whole_ledger = records(effects={**EFFECTS, "loss": loss})
+    wide, narrow = records(width=64, effects=whole), ledger(whole_ledger, set())
     rows = headline_setting([*records(), *wide], set())
     assert set(rows["width"]) == {64} and len(rows) == 2
     why = answer(rows, apart=narrow).split("\n\n")[1]
     assert re.search(r"points \(95 % interval .*\); which of them it is was not run here\. Run one by one on ", why)
     assert "width 16, 1 %, statistics of single-class batches alone are worth +8.9 points" in why
-    assert why == headline_answer([*records(), *wide], set()).split("\n\n")[1]
+    assert why == headline_answer([*whole_ledger, *wide], set()).split("\n\n")[1]
     flat = ledger(records(effects={name: (variant, 0.0) for name, (variant, _) in EFFECTS.items()}), set())
     assert "width 16, 1 %, none of them is significant." in answer(rows, apart=flat)
     assert "one by one" not in answer(rows) + answer(narrow, apart=narrow)

@@ -45,7 +45,7 @@ def headline_answer(records: Iterable[Record], stale: set[str]) -> str:
     records = list(records)
     measured = [row for content in kinds.stored("explanation").values() for row in content["rows"]]
     rows = ledger(records, stale)
-    apart = _first([group for group in settings(rows) if _alone(group)], rows.head(0))
+    apart = _first([group for group in settings(rows) if len(_alone(group)) == len(STEPS)], rows.head(0))
     return answer(_first(settings(rows), rows), explained_by_step(measured, records), apart)
 
 
@@ -55,7 +55,7 @@ def answer(rows: pd.DataFrame, explained: pd.DataFrame | None = None, apart: pd.
     Args:
         rows: as `headline_setting` gives them.
         explained: what the choices consist of, as `lcmat.report.ledger.explained_by_step` gives it.
-        apart: rows of a setting in which each difference of the code was run alone, should `rows` have none.
+        apart: rows of a setting in which each difference of the code was run alone, should `rows` not have all.
 
     Returns:
         Markdown, three paragraphs.
@@ -153,8 +153,8 @@ def _largest(steps: Sequence[dict[str, Any]], direction: float) -> tuple[dict[st
 
 
 def _elsewhere(alone: Sequence[dict[str, Any]], apart: pd.DataFrame | None) -> str:
-    """What the setting says in which the differences were run one by one, where this one has none alone."""
-    if alone or apart is None or apart.empty:
+    """What the setting says in which all differences were run one by one, where this one has not all of them."""
+    if len(alone) == len(STEPS) or apart is None or apart.empty:
         return ""
     where = f" Run one by one on {setting_text(as_rows(apart)[0])}, "
     clear = [row for row in _alone(apart) if row["adjusted_p"] < SIGNIFICANCE]
