@@ -39,8 +39,8 @@ def wall_clock_answer(costs: pd.DataFrame) -> str:
         costs: as `speaking_costs` gives them.
     """
     parts = [_of_dataset(str(dataset), rows) for dataset, rows in costs.groupby("dataset", sort=False)]
-    theirs = ", ".join(f"{ratio:.1f} times at {100 * budget:g} %" for budget, ratio in published_ratios().items())
-    paper = f"The seconds of pre-training and choice by LCMat-S are those with the cheapest method {theirs}."
+    theirs = ", ".join(f"{ratio:.1f} times (at {100 * budget:g} %)" for budget, ratio in published_ratios().items())
+    paper = f"Pre-training and choice together take with LCMat-S, beside the cheapest method, {theirs} as long."
     answers = {
         "What does choosing cost, beside training the network that it looks at?": " ".join(parts),
         "And in the paper?": paper if parts else "",
@@ -74,6 +74,6 @@ def _of_dataset(dataset: str, rows: pd.DataFrame) -> str:
     times = " and ".join(f"{row['ratio']:.2f} times that at {100 * row['fraction']:g} %" for row in own)
     return (
         f"On {in_words(dataset)}, training the selecting network takes {rows['selector'].median():.3g} s; "
-        f"with the choice by LCMat-S it is {times or 'not known'}. Most of all methods takes {dearest['method']}, "
+        f"with the choice by LCMat-S it is {times or 'not known'}. The most expensive method is {dearest['method']}, "
         f"{dearest['ratio']:.2f} times that at {100 * dearest['fraction']:g} % (medians over {dearest['n']} seeds)."
     )

@@ -15,8 +15,8 @@
 #
 # Four methods learnt images before LCMat-C: DC {cite:p}`zhao2021dc`, DSA {cite:p}`zhao2021dsa`, DM {cite:p}`zhao2023dm` and
 # IDC {cite:p}`kim2022idc`. They look unlike each other in print. **Here they are one objective with five choices**, each
-# checked by another computation. One finding matters for LCMat-C: the distance that it takes over from DC does not see how
-# long gradients are, so that its variance term is the only one with a scale.
+# checked by another computation. One finding matters for LCMat-C: DC's distance, which we give it because the paper
+# names none, does not see how long gradients are, so that its variance term is the only one with a scale.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note
@@ -738,8 +738,8 @@ Markdown(
 # - **Shown:** DC, DSA, DM and IDC are choices in {eq}`eq-cg-objective`. The derivative in the pixels agrees with finite differences and with a
 #   loop over images for each kind of comparison (check 2). One draw is replayed on both batches (check 3). DM is the squared gradient distance
 #   at a classifier that is zero (check 4). Each distance falls at networks not met before (check 6).
-# - **Shown:** layerwise and cosine distances do not see how long gradients are (check 1). For LCMat-C this means that its penalty is the only
-#   term with a scale, the confound of {doc}`02_variance_in_practice`.
+# - **Shown:** layerwise and cosine distances do not see how long gradients are (check 1). For LCMat-C with DC's distance this means that its
+#   penalty is the only term with a scale, the confound of {doc}`02_variance_in_practice`.
 # - **Not shown:** which method trains better networks. {doc}`../report/condensation` measures it.
 # - **Differs from the methods' papers:** digits, a small network without normalisation, a few dozen steps, learning rates by hand, no augmentation in the runs.
 #

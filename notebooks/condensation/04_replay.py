@@ -231,7 +231,7 @@ Markdown(
 # Each is one execution of {doc}`../benchmarks/continual`: the memory of a stage is selected or condensed, then all methods are
 # trained in the same way. Within a seed they share the order of the classes and the initial weights of the networks. Methods run at the
 # defaults of this package, LCMat-S at its default radius, condensation at its published learning rates with steps cut down to a
-# fraction of a second and started from real images (DC and LCMat-C start from noise as published). Nothing was tuned on test images.
+# fraction of a second and started from real images, also DC and LCMat-C, whose published start is noise. Nothing was tuned on test images.
 
 
 # %%

@@ -582,7 +582,7 @@ Markdown(
 # - **Shown:** which settings are the paper's and which are not.
 # - **Not shown:** that matching variances makes better images than DC, or than another term with a scale. The page demonstrates, with the n stated.
 # - **Differs from the paper:** closed form instead of per-sample gradients; everything in the last column of the table of settings: digits, a
-#   small network, a hundred steps, no augmentation, a larger learning rate of the images.
+#   small network, a few dozen steps, no augmentation, a larger learning rate of the images.
 #
 # ## Exercises
 #

