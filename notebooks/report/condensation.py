@@ -280,8 +280,8 @@ if len(to_usual):
 # untrained network they pull as hard: the $\rho$ in their names is that of the penalty which they equal. On images other
 # than the digits a trial meets fewer networks than a run, which may favour larger rates. LCMat-C, which spends its trials
 # on two parameters, never tried a rate above 0.1, its choice on both real data sets, where gradients alone chose 0.3 and 1.0: a
-# difference between the two is one of rate and penalty together. The run that separates them, $\rho = 0$ at LCMat-C's rate,
-# belongs to the study `condensation-sensitivity`. All start from the same real images, because runs this short
+# difference between the two is one of rate and penalty together. $\rho = 0$ at LCMat-C's rate, which separates them, is
+# among the settings of the section above. All start from the same real images, because runs this short
 # do not get far from noise. All take as many steps against as many original images. No test image was looked at.
 #
 # *Two changes came after a look at the results,* both on the digits. The networks that test the images were narrower at
