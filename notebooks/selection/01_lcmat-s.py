@@ -120,7 +120,6 @@ recipe = training.Recipe(
 draws = torch.Generator().manual_seed(seed)
 training.train(network, train_set, recipe=recipe, generator=draws, progress=look)
 labels = train_set.labels
-labels = train_set.labels
 samples = {
     epoch: LastLayer(view.features.double(), view.logits.double(), labels)
     for epoch, view in seen.items()
@@ -769,7 +768,8 @@ words = {
     name: judged(row.features, row.images).split()[1] for name, row in ours.iterrows()
 }
 conclusion = (
-    "One method, different habits: **whether it picks typical or unusual images depends on network and data.**"
+    "One method, different habits: **whether it picks typical or unusual images depends on network and data.** "
+    "The next figure shows at which place in the choice the difference arises."
     if len(set(words.values())) > 1
     else "All three agree."
 )
@@ -779,7 +779,7 @@ Markdown(
         f"*{words[name]}* on {name} (the network misclassifies {row.wrong:.0%} of them, and {mistakes[name]:.1%} of all images)"
         for name, row in ours.iterrows()
     )
-    + f". {conclusion} The next figure shows at which place in the choice the difference arises."
+    + f". {conclusion}"
 )
 
 # %% tags=["hide-input"] mystnb={"image": {"alt": "Three panels, for digits, Fashion-MNIST and CIFAR-10: mean rank of the distance to the class mean against the place in the ranking, four methods, with error bars and a line at one half."}, "figure": {"name": "fig-ls-place", "caption": "Mean rank by place in the choice, with 95 % t intervals over the n = 10 classes, one network each; the line at one half is the mean of random draws."}}

@@ -64,6 +64,7 @@ from sklearn.neighbors import NearestNeighbors
 from lcmat import curvature, data, report
 from lcmat.book.literate import show_source
 from lcmat.config import SelectionParameters
+from lcmat.config.datasets import DATASETS
 from lcmat.curvature import LastLayer, deepfool_distances
 from lcmat.experiments import evidence
 from lcmat.experiments.embedding import selector_view
@@ -71,6 +72,7 @@ from lcmat.experiments.evidence.forgetting import count_forgetting, watched_trai
 from lcmat.experiments.evidence.norms import norms
 from lcmat.records.record import load_all
 from lcmat.report import figures
+from lcmat.report.studies import study_runs
 from lcmat.selection import METHODS, select
 from lcmat.selection.farthest_first import farthest_first
 from lcmat.selection.graph_cut import graph_cut_ranking
@@ -891,13 +893,15 @@ plt.show()
 # ## Trained networks
 #
 # The records of the benchmark, for the methods of this page: accuracy minus that of uniform selection, paired by seed,
-# corrected as in {doc}`../report/selection`. And what the paper's Table 1 says.
+# corrected in each setting over the methods of this page alone, so that p-values differ from those of
+# {doc}`../report/selection`. And what the paper's Table 1 says.
 
 # %% tags=["hide-input"]
 records, _ = load_all(experiment="selection")
 runs = report.with_default_selector(report.runs_frame(records))
 plain = ["learner", "batch_norm", "across_classes", "label_noise", "imbalance"]
-usual = runs[runs[plain].isna().all(axis=1) & runs["method"].isin(names)]
+usual = study_runs(runs[runs[plain].isna().all(axis=1)], "selection")
+usual = usual[usual["method"].isin(names)]
 differences = report.paired_to_baseline(usual)
 if differences.empty:
     display(
@@ -909,7 +913,7 @@ if differences.empty:
 for dataset, rows in differences.groupby("dataset"):
     origin = "; ".join(sorted(set(usual[usual["dataset"] == dataset]["data"])))
     text = report.describe_differences(rows)
-    display(Markdown(f"**{dataset}** ({origin}). {text}"))
+    display(Markdown(f"**{DATASETS[dataset].title}** ({origin}). {text}"))
 
 # %% tags=["hide-input"]
 if len(differences):
