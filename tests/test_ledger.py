@@ -253,13 +253,17 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     monkeypatch.setenv("LCMAT_RECORDS", str(root / "book/records"))
     kept, _ = load_all()
     rows = {row["label"]: row for row in as_rows(headline_setting(kept, stale_keys(kept)))}
+    groups = [{row["label"]: row for row in as_rows(group)} for group in settings(ledger(kept, stale_keys(kept)))]
+    (narrow,) = (group for group in groups if group[DEFINED]["dataset"] == "cifar10" and group[DEFINED]["width"] == 16)
+    alone = next(row for row in narrow.values() if row["words"] == "definition, but statistics of single-class batches")
     said = re.search(r"\*\*What was found so far\.\*\*.*?\n\n", (root / "README.md").read_text(), re.DOTALL)[0]
     runs = condensation_frame(record for record in kept if record.experiment == "condensation")
     runs = study_runs(runs[(runs["dataset"] == "fashion-mnist") & ~runs["stale"].astype(bool)], "condensation")
     learnt = runs[(runs["rho"] != 0) & runs["method"].isin(["lcmat-c", "random", "herding", "mean-control"])]
     means = learnt.groupby("method")[ACCURACY].mean()
     assert set(learnt.groupby("method").size()) == {5}
-    found = [rows[DEFINED]["accuracy"], rows[DEFINED]["uniform"], rows[AS_CODE]["accuracy"]]
+    found = [rows[DEFINED]["accuracy"], rows[AS_CODE]["accuracy"], rows[DEFINED]["uniform"]]
+    found += [narrow[DEFINED]["accuracy"], narrow[DEFINED]["uniform"], narrow[AS_CODE]["accuracy"]]
     found += [means[name] for name in ("lcmat-c", "random", "herding", "mean-control")]
     cells = read_accounts().comparison
     drawn = cells[(cells["table"] == "1") & (cells["dataset"] == "cifar10") & (cells["method"] == "Uniform")].head(3)
@@ -268,4 +272,7 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     for row in as_rows(drawn):
         numbers += [f"{row['ours']:.1f}", f"{100 * float(row['budget']):g}", f"{row['mean']:.1f}"]
     assert re.findall(r"([\d.]+) %", said) == numbers
-    assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 16, 3)
+    assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 64, 3)
+    undecided = [*(rows[label]["uniform_p"] for label in (DEFINED, AS_CODE)), rows[AS_CODE]["adjusted_p"]]
+    assert min(undecided) > 0.05 > alone["adjusted_p"]
+    assert f"worth {alone['to_defined'].mean:.1f} points" in " ".join(said.split())
