@@ -156,7 +156,7 @@ def test_steps_are_told_in_the_direction_of_the_whole():
 def test_the_printed_lead_is_missed_only_where_it_could_be_seen():
     found = headline_setting(records(), set())
     code = found.index[found["label"] == AS_CODE][0]
-    for half, words in ((5.0, "leads by the +3.1 points"), (1.0, "paper prints, +3.1 points, is not found")):
+    for half, words in ((5.0, "the code leads by the +3.1 points"), (1.0, "paper prints, +3.1 points, is not found")):
         found.at[code, "to_uniform"] = Interval(0.0, -half, half, 3)
         assert words in answer(found)
 

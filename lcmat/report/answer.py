@@ -172,7 +172,7 @@ def _unexplained(code: dict[str, Any]) -> str:
     if printed is None or lead.n < FEWEST_SEEDS or lead.low > 0:
         return ""
     if lead.low <= printed <= lead.high:
-        return f" Whether it leads by the {printed:+.1f} points that the paper prints, this setting cannot tell."
+        return f" Whether the code leads by the {printed:+.1f} points that the paper prints, this setting cannot tell."
     return f" The lead over uniform selection that the paper prints, {printed:+.1f} points, is not found here."
 
 
