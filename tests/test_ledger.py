@@ -12,7 +12,7 @@ from lcmat.config.official import OFFICIAL
 from lcmat.experiments import stale_keys
 from lcmat.records.record import load_all, write
 from lcmat.report.accounts import read_accounts
-from lcmat.report.answer import answer, headline_answer, headline_setting, published_gain
+from lcmat.report.answer import answer, headline_answer, headline_setting, in_order, published_gain
 from lcmat.report.condensation import condensation_frame
 from lcmat.report.headline import write_headline
 from lcmat.report.ledger import (
@@ -164,6 +164,7 @@ def test_the_printed_lead_is_missed_only_where_it_could_be_seen():
 def test_of_equal_settings_the_fraction_nearest_to_one_percent_speaks():
     both = [*records(width=64, fraction=0.001), *records(width=64, fraction=0.005)]
     assert {headline_setting(each, set())["fraction"].iloc[0] for each in (both, both[::-1])} == {0.005}
+    assert [part["fraction"].iloc[0] for part in in_order(ledger(both, set()))] == [0.005, 0.001]
 
 
 def test_advice_is_the_best_of_what_is_significant_after_correction():

@@ -40,6 +40,11 @@ def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame
     return _first(settings(rows), rows)
 
 
+def in_order(rows: pd.DataFrame) -> list[pd.DataFrame]:
+    """The settings of the ledger, the one that speaks for the book first."""
+    return sorted(settings(rows), key=lambda group: _rank(group.iloc[0]), reverse=True)
+
+
 def headline_answer(records: Iterable[Record], stale: set[str]) -> str:
     """`answer` of the setting that speaks for the book, with what was measured of its choices."""
     records = list(records)

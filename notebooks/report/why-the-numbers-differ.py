@@ -23,7 +23,12 @@ from lcmat.experiments import stale_keys
 from lcmat.measurements import kinds
 from lcmat.records.record import load_all
 from lcmat.report import figures
-from lcmat.report.answer import headline_answer, headline_setting, published_gain
+from lcmat.report.answer import (
+    headline_answer,
+    headline_setting,
+    in_order,
+    published_gain,
+)
 from lcmat.report.defects import (
     HEADS,
     best_epoch_gains,
@@ -46,7 +51,6 @@ from lcmat.report.ledger import (
     ledger,
     ledger_html,
     setting_text,
-    settings,
     step_words,
 )
 from lcmat.report.markup import prose
@@ -108,7 +112,7 @@ else:
 # ## Step by step
 
 # %% tags=["remove-input"]
-for number, rows in enumerate(settings(steps)):
+for number, rows in enumerate(in_order(steps)):
     display(
         HTML(ledger_html(rows, f"ledger-{number}", f"{setting_text(rows.iloc[0])}."))
     )
