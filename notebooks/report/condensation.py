@@ -282,7 +282,8 @@ if len(to_usual):
 # on two parameters, never tried a rate above 0.1, its choice on both real data sets, where gradients alone chose 0.3 and 1.0: a
 # difference between the two is one of rate and penalty together. $\rho = 0$ at LCMat-C's rate, which separates them, is
 # among the settings of the section above. All start from the same real images, because runs this short
-# do not get far from noise. All take as many steps against as many original images. No test image was looked at.
+# do not get far from noise. DSA and DM see one operation of the augmentation at a time, as published, LCMat-C and IDC-I colour,
+# crop and cutout together, which is part of their difference. All take as many steps against as many original images. No test image was looked at.
 #
 # *Two changes came after a look at the results,* both on the digits. The networks that test the images were narrower at
 # first, trained for fewer epochs at a higher rate, and scattered so much that no method stood out. Width, epochs, rate and
