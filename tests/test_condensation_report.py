@@ -233,11 +233,13 @@ def test_settings_are_those_that_the_trials_chose(dataset):
     assert {len(trials) for trials in tuning.TRIALS.values()} == {6}
     for competitor, trials in tuning.TRIALS.items():
         rows = [row for row in content["rows"] if row["competitor"] == competitor]
-        assert [{name: row[name] for name in tuning.CHOSEN} for row in rows] == [*trials]
+        assert [{name: row[name] for name in tuning.CHOSEN} for row in rows[:6]] == [*trials]
         top = max(row["accuracy_percent"] for row in rows if row["accuracy_percent"] is not None)
         first = next(row for row in rows if row["accuracy_percent"] == top)
         chosen = {name: first[name] for name in tuning.CHOSEN if first[name] is not None}
         assert {"init": "real", **chosen} == TUNED[dataset][competitor]
+        tried = {row["image_learning_rate"] for row in rows if row["rho"] == first["rho"]}
+        assert min(tried) < first["image_learning_rate"] < max(tried)
     rates = {row["evaluation_learning_rate"] for row in content["rows"] if row["competitor"] != "random"}
     (run,) = condensation.small(dataset, ({"method": "random"},))
     assert rates == {run.evaluation_learning_rate}

@@ -2,7 +2,8 @@
 
 `lcmat measure condensation-tuning fashion-mnist` tries a few settings of every competitor with one seed
 and writes their accuracies on the held-out images into `book/measurements/condensation-tuning/`. Every competitor has
-as many trials; what they chose is in `lcmat.config.condensation_defaults.TUNED`. Nobody looks at the test images.
+as many trials, and further ones while its best rate is an end of those tried; what they chose is in
+`lcmat.config.condensation_defaults.TUNED`. Nobody looks at the test images.
 """
 
 from __future__ import annotations
@@ -26,6 +27,8 @@ from lcmat.training import DivergedError, accuracy_percent
 
 EVALUATION_RATES = (0.01, 0.03, 0.1)
 CHOSEN = ("image_learning_rate", "rho")  # what a trial sets
+RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
+"""Learning rates of the images that a trial may have."""
 
 
 def _trials(*rates: float, rho: Sequence[float | None] = (None,)) -> tuple[dict[str, float | None], ...]:
@@ -42,7 +45,7 @@ TRIALS: Mapping[str, tuple[dict[str, float | None], ...]] = MappingProxyType(
         "lcmat-c": _trials(0.01, 0.03, 0.1, rho=(10.0, 100.0)),
     }
 )
-"""Competitor -> its trials, as many for each; LCMat-C spends them on two parameters."""
+"""Competitor -> its first trials, as many for each; LCMat-C spends them on two parameters."""
 
 
 def split(train: ImageDataset, held_out: int) -> tuple[ImageDataset, ImageDataset]:
@@ -107,7 +110,29 @@ def measure(settings: Mapping[str, Any], kept: ImageDataset, held_out: ImageData
     rows = evaluation_rows(settings, kept, held_out)
     rate = best(rows, "random")["evaluation_learning_rate"]
     found = {**settings, "evaluation_learning_rate": rate}
-    return rows + [trial_row(name, trial, found, kept, held_out) for name, trials in TRIALS.items() for trial in trials]
+    for name, trials in TRIALS.items():
+        own = [trial_row(name, trial, found, kept, held_out) for trial in trials]
+        while (trial := beyond(own)) is not None:
+            own.append(trial_row(name, trial, found, kept, held_out))
+        rows += own
+    return rows
+
+
+def beyond(rows: Sequence[Row]) -> dict[str, float | None] | None:
+    """The next trial of a competitor whose best rate is an end of those tried with the same rho; None if it is not.
+
+    >>> rows = [{"competitor": "dm", "image_learning_rate": r, "rho": None, "accuracy_percent": r} for r in (0.1, 0.3)]
+    >>> beyond(rows)
+    {'image_learning_rate': 1.0, 'rho': None}
+    """
+    top = best(rows, rows[0]["competitor"])
+    rate, rho = (top[name] for name in CHOSEN)
+    tried = [row["image_learning_rate"] for row in rows if row["rho"] == rho]
+    for end, step in ((max(tried), 1), (min(tried), -1)):
+        place = RATES.index(rate) + step
+        if rate == end and 0 <= place < len(RATES):
+            return {"image_learning_rate": RATES[place], "rho": rho}
+    return None
 
 
 def measure_dataset(dataset: str, *, networks: int = 4, held_out: int = 2000) -> tuple[Row, list[Row]]:
