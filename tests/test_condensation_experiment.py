@@ -25,6 +25,7 @@ from lcmat.config.condensation_defaults import (
     TUNED,
 )
 from lcmat.data import DATASETS
+from lcmat.data.augmentation import DSA_STRATEGY
 from lcmat.experiments import code_fingerprint, condensation, condensing, session
 from lcmat.experiments.seeds import derived_seed
 from lcmat.records import record as records
@@ -157,7 +158,7 @@ def test_by_default_all_methods_take_as_many_steps():
     for dataset in ("digits", "cifar10"):
         recipes = [condensing.recipe(CondensationParameters(dataset=dataset, method=name), 10) for name in learnt]
         assert len({(recipe.num_steps, recipe.real_batch) for recipe in recipes}) == 1
-    assert condensing.recipe(CondensationParameters(method="dm"), 10).steps_per_network == 1
+    assert condensing.recipe(CondensationParameters(method="dm"), 10).inner_steps == 1
 
 
 @pytest.mark.parametrize("control", CONTROLS)
@@ -319,6 +320,18 @@ def test_defaults_for_natural_images_are_the_published_settings_but_for_equal_wo
     for name in [*same, "pixel_units", "combine", "network_momentum", "weight_decay", "network_learning_rate"]:
         if method != "dm" or not name.startswith("network_"):
             assert getattr(own, name) == getattr(other, name), name
+
+
+@pytest.mark.parametrize(
+    ("method", "momentum", "batch", "strategy"),
+    [("dc", 0.5, 256, "none"), ("dsa", 0.0, 256, DSA_STRATEGY), ("idc-i", 0.9, 64, "color_crop")],
+)
+def test_networks_learn_as_in_the_authors_code(method, momentum, batch, strategy):
+    """Read from main.py of VICO-UoE/DatasetCondensation, in its first release (DC) and that with DSA, and from IDC's."""
+    recipe = published(method, 10)
+    assert (recipe.network_momentum, recipe.network_batch) == (momentum, batch)
+    assert (recipe.network_learning_rate, recipe.image_momentum) == (0.01, 0.5)
+    assert recipe.network_augmentation == strategy
 
 
 def test_equal_runs_have_equal_keys_and_each_parameter_enters_them():

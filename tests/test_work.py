@@ -33,7 +33,7 @@ def seen():
     [
         ("lcmat-c", {"network_images": 50}),
         ("lcmat-c", {"train_on": "nothing"}),
-        ("lcmat-c", {"real_batch": 1000, "synthetic_batch": 2, "network_lifetime": 2}),
+        ("lcmat-c", {"real_batch": 1000, "synthetic_batch": 2}),
         ("dc", {"network_epochs": 4}),
         ("dm", {"inner_steps": 1}),
     ],

@@ -147,7 +147,7 @@ def advance(state: State, task: Task) -> None:
     """
     started, before = time.perf_counter(), state.generator.get_state()
     recipe = task.recipe
-    if state.step % recipe.steps_per_network == 0:
+    if state.step % recipe.inner_steps == 0:
         _renew_network(state, task)
     batches = draw_batches(task.rows_of_class, recipe, state.generator)
     with evaluation_mode(state.network):
@@ -162,7 +162,7 @@ def advance(state: State, task: Task) -> None:
         )
     state.images, state.velocity = images, velocity
     state.losses[state.step] = torch.tensor([matching.distance, matching.penalty])
-    if (state.step + 1) % recipe.steps_per_network and recipe.train_on != "nothing":
+    if (state.step + 1) % recipe.inner_steps and recipe.train_on != "nothing":
         train_network(state, task)
     state.step += 1
     state.wall_seconds += time.perf_counter() - started

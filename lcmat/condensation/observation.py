@@ -51,7 +51,8 @@ def observe(
         An `Observation` in the network's dtype; its gradients are those of means over the b images of a class.
     """
     if len(images) > 1:
-        return _observe_together(network, images, labels)
+        with torch.set_grad_enabled(create_graph):
+            return _observe_together(network, images, labels)
     h, logits = _last_layer(network, (features or network.features)(images[0]))
     loss = functional.cross_entropy(logits, labels[0])
     gradients = torch.autograd.grad(loss, tuple(network.parameters()), create_graph=create_graph)

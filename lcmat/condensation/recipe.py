@@ -31,9 +31,8 @@ class CondensationRecipe:
         layers: whose gradients are compared (O: DC's, all weights; IDC leaves the last layer out).
         init: "noise" (P), "real" or "herding".
         factor: images cut out of each stored one per side (P: none; IDC: 2).
-        outer_iterations: times that the images meet a new network, if `network_lifetime` is 1 (I: 2000).
+        outer_iterations: times that the images meet a new network (I: 2000).
         inner_steps: steps of the images, each followed by training of the network (I: 100).
-        network_lifetime: outer iterations that a network lives (I: 1).
         network: name, as for `lcmat.models.build` (P: ConvNet-3).
         width: of the network; None: the published one (P: 128).
         real_batch: original images of each class in a step; a smaller class is used whole (I: 64).
@@ -74,7 +73,6 @@ class CondensationRecipe:
     factor: int = 1
     outer_iterations: int = 2000
     inner_steps: int = 100
-    network_lifetime: int = 1
     network: str = "convnet"
     width: int | None = None
     real_batch: int = 64
@@ -130,18 +128,13 @@ class CondensationRecipe:
         """Steps of the images in the whole run."""
         return self.outer_iterations * self.inner_steps
 
-    @property
-    def steps_per_network(self) -> int:
-        """Steps of the images before the network is made anew."""
-        return self.inner_steps * self.network_lifetime
-
 
 @checked(ipc="[1, 100000]")
 def published(objective: str, ipc: int, **changes: Any) -> CondensationRecipe:
     """The settings that a method was published with, for 32x32 images.
 
-    DC, DSA and DM: the code of Zhao & Bilen, where (outer, inner) loops are (1, 1), (10, 50), (20, 25), (50, 10) at 1,
-    10, 20, 50 images per class, and (ipc, 500 // ipc) here at others.  IDC-I: the code of Kim et al. for CIFAR-10,
+    DC, DSA and DM: the code of Zhao & Bilen (DC: its first release, whose networks have momentum), where (outer, inner)
+    loops are (1, 1), (10, 50), (20, 25), (50, 10) at 1, 10, 20, 50 images per class, and (ipc, 500 // ipc) here at others.  IDC-I: the code of Kim et al. for CIFAR-10,
     whose learning rate grows as the number of images; LCMat-C and the controls likewise, see `CondensationRecipe`.
 
     Args:
@@ -161,7 +154,7 @@ def published(objective: str, ipc: int, **changes: Any) -> CondensationRecipe:
     scaled = {"image_learning_rate": 0.005 * ipc / 10}
     settings = {
         "dc": {**_DC, **loops},
-        "dsa": {**_DC, **_DSA, **loops},
+        "dsa": {**_DC, **_DSA, **loops, "network_momentum": 0.0},
         "dm": {**PUBLISHED["dsa"], **_DC, **_DSA, **_DM},
         "idc-i": {**scaled, **_IDC},
     }
@@ -194,7 +187,7 @@ def _in(*known: str) -> Any:
 
 
 _RULES = (
-    ("ipc factor inner_steps network_lifetime real_batch", lambda v: v >= 1, "at least 1"),
+    ("ipc factor inner_steps real_batch", lambda v: v >= 1, "at least 1"),
     ("network_epochs network_batch classes_per_pass", lambda v: v >= 1, "at least 1"),
     ("outer_iterations", lambda v: v >= 0, "at least 0"),
     ("network_images synthetic_batch", lambda v: v is None or v >= 1, "at least 1, or None"),

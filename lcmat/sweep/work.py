@@ -77,7 +77,7 @@ def passes(recipe: "CondensationRecipe", num_classes: int, num_images: int) -> t
     decoded = recipe.ipc * recipe.factor**2
     real, synthetic = min(recipe.real_batch, num_images // num_classes), min(recipe.synthetic_batch or decoded, decoded)
     steps = recipe.num_steps
-    trainings = 0 if recipe.train_on == "nothing" else steps - steps // recipe.steps_per_network
+    trainings = 0 if recipe.train_on == "nothing" else steps - steps // recipe.inner_steps
     learnt = num_classes * decoded if recipe.train_on == "synthetic" else num_images
     seen = recipe.network_epochs * min(recipe.network_images or learnt, learnt)
     return steps * num_classes * real + trainings * seen, steps * num_classes * synthetic

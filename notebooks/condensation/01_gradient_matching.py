@@ -696,8 +696,8 @@ GT(remaining.rename_axis("learnt by").reset_index(), id="remaining").fmt_percent
 _, ax = plt.subplots(figsize=(figures.WIDE_INCHES, 2.7))
 LOOKS = {"DC": "DC", "squared distance": "IDC-I", "DM": "DM"}
 for name, (result, _) in results.items():
-    losses = result.losses[:: RUNS[name].steps_per_network, 0]
-    steps = torch.arange(len(losses)) * RUNS[name].steps_per_network
+    losses = result.losses[:: RUNS[name].inner_steps, 0]
+    steps = torch.arange(len(losses)) * RUNS[name].inner_steps
     look = figures.method_style(LOOKS[name])
     ax.plot(steps, losses / losses[0], color=look.color, label=name)
 ax.set(xlabel="step", ylabel="distance / first distance", ylim=(0, None))
