@@ -327,7 +327,7 @@ def test_defaults_for_natural_images_are_the_published_settings_but_for_equal_wo
     [("dc", 0.5, 256, "none"), ("dsa", 0.0, 256, DSA_STRATEGY), ("idc-i", 0.9, 64, "color_crop")],
 )
 def test_networks_learn_as_in_the_authors_code(method, momentum, batch, strategy):
-    """Read from main.py of VICO-UoE/DatasetCondensation, in its first release (DC) and that with DSA, and from IDC's."""
+    """Read in main.py of VICO-UoE/DatasetCondensation, its first release (DC) and a later one, and in IDC's."""
     recipe = published(method, 10)
     assert (recipe.network_momentum, recipe.network_batch) == (momentum, batch)
     assert (recipe.network_learning_rate, recipe.image_momentum) == (0.01, 0.5)
