@@ -134,9 +134,9 @@ def published(objective: str, ipc: int, **changes: Any) -> CondensationRecipe:
     """The settings that a method was published with, for 32x32 images.
 
     DC, DSA and DM: the code of Zhao & Bilen (DC: its first release, whose networks have momentum), where (outer, inner)
-    loops are (1, 1), (10, 50), (20, 25), (50, 10) at 1, 10, 20, 50 images per class, and (ipc, 500 // ipc) here at others.
-    IDC-I: the code of Kim et al. for CIFAR-10, whose learning rate grows as the number of images; LCMat-C and the controls
-    likewise, see `CondensationRecipe`.
+    loops are (1, 1), (10, 50), (20, 25), (50, 10) at 1, 10, 20, 50 images per class, and (ipc, 500 // ipc) at others.
+    IDC-I: the code of Kim et al. for CIFAR-10, whose learning rate grows as the number of images; LCMat-C and the
+    controls likewise, see `CondensationRecipe`.
 
     Args:
         objective: a key of `OBJECTIVES`.
