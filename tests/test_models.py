@@ -31,7 +31,8 @@ def images(n=2, channels=3, size=32):
     ("name", "published"),
     [
         ("convnet", 320_010),
-        ("resnet10", 4_903_242),
+        ("resnet10", 1_228_970),
+        ("densenet121", 1_000_618),
         ("resnet18", 11_173_962),
         ("vgg16", 14_728_266),
         ("wrn16-8", 10_961_370),
@@ -84,8 +85,27 @@ def test_residual_networks_are_torchvisions_with_another_stem(name, blocks, trai
     reference = ResNet(BasicBlock, [blocks] * 4, num_classes=10).train(training)
     reference.conv1 = nn.Conv2d(3, 64, 3, padding=1, bias=False)
     reference.maxpool = nn.Identity()
-    network = models.build(name, num_classes=10).train(training)
+    network = models.build(name, num_classes=10, width=64).train(training)
     same_numbers(network, reference)
+    torch.testing.assert_close(network(images()), reference(images()))
+
+
+def test_resnet10_begins_with_hes_weights_of_the_fan_out():
+    first, *_, last = (m for m in models.build("resnet10", num_classes=10).modules() if isinstance(m, nn.Conv2d))
+    for layer, fan_out in ((first, 9 * 32), (last, 256)):
+        assert float(layer.weight.detach().std()) == pytest.approx((2 / fan_out) ** 0.5, rel=0.05)
+
+
+@pytest.mark.parametrize("training", [False, True])
+def test_densenet121_is_torchvisions_with_another_stem(training):
+    from torchvision.models.densenet import DenseNet
+
+    reference = DenseNet(growth_rate=12, block_config=(6, 12, 24, 16), num_init_features=24, num_classes=10)
+    reference.features.conv0 = nn.Conv2d(3, 24, 3, padding=1, bias=False)
+    for name in ("norm0", "relu0", "pool0"):
+        setattr(reference.features, name, nn.Identity())
+    network = models.build("densenet121", num_classes=10).train(training)
+    same_numbers(network, reference.train(training))
     torch.testing.assert_close(network(images()), reference(images()))
 
 

@@ -33,7 +33,7 @@ def build(
         in_channels: channels of the images.
         image_size: height and width of the images.
         width: channels of the first stage; None: the published width.
-        seed: of the initial weights (PyTorch's default initialisation; He's for WRN-16-8, as published).
+        seed: of the initial weights (PyTorch's default initialisation; He's for WRN-16-8 and ResNet-10, as published).
 
     Returns:
         A `Network` in training mode, float32, on the CPU.

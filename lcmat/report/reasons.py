@@ -9,10 +9,6 @@ NO_GAP_TERMS = (
     "Neither data set nor fraction is stated, so there is no run to compare with. `lcmat measure explanation "
     "DATASET` measures both terms for the coresets of our records."
 )
-OTHER_DENSENET = (
-    "Ours is torchvision's DenseNet-121, made for larger images; which variant the paper trains is not stated. Runs "
-    "are shown and not judged."
-)
 OTHER_TINY_IMAGENET = (
     "The paper does not state the size of its TinyImageNet; ours has images of 32 pixels. Runs are shown, not judged."
 )

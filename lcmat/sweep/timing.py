@@ -21,7 +21,6 @@ QUIET_CORE: Mapping[str, tuple[float, float]] = MappingProxyType(
     {
         "resnet18": (105, 390),
         "vgg16": (168, 589),
-        "resnet10": (201, 754),
         "convnet": (841, 2315),
         "wrn16-8": (49, 162),
         "inception-v3": (16, 65),

@@ -90,7 +90,7 @@ def paper() -> tuple[Study, ...]:
 
     Equal work for all methods, as everywhere.
     """
-    crossed_axes = {"test_network": ("resnet10", "torchvision:densenet121"), "dataset": ["cifar10"], **_PAPER_AXES}
+    crossed_axes = {"test_network": ("resnet10", "densenet121"), "dataset": ["cifar10"], **_PAPER_AXES}
     return (
         _study(
             "condensation", grid("condensation", _published(_ALL), {}, dataset=("cifar10", "cifar100"), **_PAPER_AXES)
@@ -105,7 +105,7 @@ def paper() -> tuple[Study, ...]:
 
 def paper_random() -> Study:
     """Random images alone, on which networks only have to be trained: what a core can do of Tables 4 and 5."""
-    random, networks = methods("random"), {"test_network": ("resnet10", "torchvision:densenet121")}
+    random, networks = methods("random"), {"test_network": ("resnet10", "densenet121")}
     runs = grid("condensation", random, {}, dataset=("cifar10", "cifar100"), **_PAPER_AXES)
     runs += grid("condensation", random, {}, dataset=["cifar10"], **networks, **_PAPER_AXES)
     return Study("random-images", "Does training on random images reach what is published?", runs, ("4", "5"))
