@@ -317,7 +317,8 @@ def test_defaults_for_natural_images_are_the_published_settings_but_for_equal_wo
     own = condensing.recipe(CondensationParameters(dataset="cifar10", method=method), 10)
     other = published(method, 10)
     same = ["rho", "norm", "distance", "layers", "init", "train_on", "image_learning_rate", "image_momentum"]
-    for name in [*same, "pixel_units", "combine", "network_momentum", "weight_decay", "network_learning_rate"]:
+    assert own.combine == "idc" and (other.combine == "one") == (method in ("dsa", "dm"))
+    for name in [*same, "pixel_units", "network_momentum", "weight_decay", "network_learning_rate"]:
         if method != "dm" or not name.startswith("network_"):
             assert getattr(own, name) == getattr(other, name), name
 

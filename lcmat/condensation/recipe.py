@@ -41,12 +41,12 @@ class CondensationRecipe:
         combine: how its operations combine, see `draw_transformation` (I: "idc").
         image_learning_rate: of the images (P: 0.005).
         image_momentum: likewise (I: 0.5).
-        pixel_units: the learning rate is meant for pixels in [0, 1], in which the images are also kept (I); else for
-            normalised images without bounds (DC, DSA, DM).
+        pixel_units: the learning rate is meant for pixels in [0, 1], in which the images are also kept (O: after each
+            step; IDC: once for each network); else for normalised images without bounds (DC, DSA, DM).
         train_on: what the network is trained on between two steps: "original" (P), "synthetic", or "nothing".
         network_epochs: passes over these images (P: 1).
-        network_images: most images of a pass; None: all (O: 500, after a file name of the authors; IDC: 2000. The paper
-            says one epoch, IDC's word for this).
+        network_images: most images of a pass; None: all (O: 500, of the authors' file names for CIFAR-100; those for
+            CIFAR-10 have IDC's 2000. The paper says one epoch, IDC's word for this).
         network_batch: images per step (I: 64).
         network_learning_rate: of the network (P: 0.01).
         network_momentum: likewise (I: 0.9).

@@ -124,9 +124,15 @@ _DIGITS = {
 
 
 def _dataset(name: str) -> dict[str, Any]:
-    """IDC's settings for small images; mirror images are of use where the selection benchmark mirrors, too."""
+    """IDC's settings for small images; mirror images are of use where the selection benchmark mirrors, too.
+
+    A test script of the authors names runs with 2000 network images on CIFAR-10, as IDC has, and 500 on CIFAR-100.
+    """
+    most = {"network_images": 2000} if name == "cifar10" else {}
     flip = "flip_" if DATASET_DEFAULTS[name]["flip"] else ""
-    return _DIGITS if name == "digits" else {**_PAPER, "evaluation_augmentation": f"color_crop_{flip}scale_rotate"}
+    return (
+        _DIGITS if name == "digits" else {**_PAPER, **most, "evaluation_augmentation": f"color_crop_{flip}scale_rotate"}
+    )
 
 
 DATASET_SETTINGS: Mapping[str, Values] = MappingProxyType({name: _dataset(name) for name in DATASET_DEFAULTS})

@@ -17,6 +17,7 @@ from lcmat.config import CondensationParameters
 from lcmat.config.condensation import EVALUATION
 from lcmat.config.condensation_defaults import CONTROLS, REAL_METHODS
 from lcmat.data import ImageDataset, Splits
+from lcmat.data.augmentation import DSA_STRATEGY
 from lcmat.experiments import code_fingerprint
 from lcmat.experiments.real_images import chosen_set, stream
 from lcmat.experiments.seeds import derived_seed
@@ -50,11 +51,18 @@ class Condensed(NamedTuple):
 
 
 def recipe(parameters: CondensationParameters, num_classes: int) -> CondensationRecipe:
-    """How the images are learnt: the method as published, with the parameters in place of what they set."""
+    """How the images are learnt: the method as published, with the parameters in place of what they set.
+
+    Under one strategy of augmentation all methods see the same views, those of IDC, which combine its operations.
+    """
     values = parameters.canonical()
     changes = {name: values[name] for name in _AS_NAMED if name in values}
     if parameters.method == "dm":
         changes |= {"outer_iterations": changes["outer_iterations"] * changes["inner_steps"], "inner_steps": 1}
+    if (
+        parameters.augmentation != DSA_STRATEGY
+    ):  # the same views for all methods; only DSA's own are drawn one at a time
+        changes["combine"] = "idc"
     changes |= _network_training(parameters, num_classes)
     return published(parameters.method, parameters.ipc, **changes)
 

@@ -210,9 +210,9 @@ Markdown(
 
 # %% [markdown]
 # The repository of the authors holds one file from a condensation project, an altered test script of IDC. Its pattern for names
-# of runs mentions a weight of the variance, a moving average of variances as in {cite:t}`rame2022fishr`, 500 images, and the last
-# layer among those whose gradients are matched. The default of 500 images follows it; it proves nothing about the published
-# runs. The moving average is not implemented here: Eq. 15 has none.
+# of runs mentions a weight of the variance, a moving average of variances as in {cite:t}`rame2022fishr`, 500 images for
+# CIFAR-100 (for CIFAR-10 IDC's 2000), and the last layer among those whose gradients are matched. The numbers of images follow
+# it; it proves nothing about the published runs. The moving average is not implemented here: Eq. 15 has none.
 #
 # Two more silences. The paper does not say whether both terms are taken class by class; we do so, as DC does. And with *one* image
 # per class the variance is $0/0$. The package refuses it:

@@ -86,9 +86,9 @@ def cpu() -> tuple[Study, ...]:
 
 
 def paper() -> tuple[Study, ...]:
-    """ConvNet-3 of width 128 at 10 and 50 images per class, three seeds, with published settings; for GPUs.
+    """ConvNet-3 of width 128 at 10 and 50 images per class, three seeds, with published learning rates; for GPUs.
 
-    Equal work for all methods, as everywhere.
+    Equal work for all methods, as everywhere, which is not the schedule that each was published with.
     """
     crossed_axes = {"test_network": ("resnet10", "densenet121"), "dataset": ["cifar10"], **_PAPER_AXES}
     return (
