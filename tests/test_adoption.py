@@ -218,10 +218,10 @@ def test_adopted_records_and_what_is_in_the_cache_count_as_made_by_the_present_c
     caching.unfinished("key", A).touch()
     wanted = {"code": new, "evidence code": C}
     assert stale_keys([record]) == {record.key}
-    assert caching.unfinished("key", new).name == f"key-{new}.safetensors"
+    assert caching.unfinished("key", new).name.startswith(f"key-{new}-")
     adoptions.add(entry((A, new), (B, C)))
     assert stale_keys([record]) == set()
-    assert caching.unfinished("key", new).name == f"key-{A}.safetensors"
+    assert caching.unfinished("key", new).name.startswith(f"key-{A}-")
     found = caching.cached("kind", "digits", wanted, lambda _: pytest.fail("it is there"))
     assert torch.equal(found.tensors["x"], kept.tensors["x"])
     begun = next((tmp_path / "kind" / "digits").glob("*.safetensors")).with_suffix(".training")

@@ -6,6 +6,7 @@ import pytest
 import torch
 
 from lcmat.files import checkpoints
+from lcmat.records import caching
 from lcmat.records.caching import identity_on, resumable
 
 
@@ -51,3 +52,16 @@ def test_identities_state_what_computes():
     found = identity_on("cuda:1", {"seed": 3})
     assert found["device"] == "cuda" and found["seed"] == 3 and found["threads"] == torch.get_num_threads()
     assert torch.__version__ in found["versions"]
+
+
+@pytest.mark.parametrize("changed", ["processor", "threads", "device"])
+def test_another_computer_does_not_go_on_with_a_run(monkeypatch, changed):
+    before = caching.unfinished("key", "0" * 16)
+    assert caching.unfinished("key", "0" * 16) == before
+    if changed == "processor":
+        monkeypatch.setattr(caching, "describe", lambda device: "Another")
+    elif changed == "device":
+        monkeypatch.setenv("LCMAT_DEVICE", "meta")
+    else:
+        monkeypatch.setattr(torch, "get_num_threads", lambda: 7)
+    assert caching.unfinished("key", "0" * 16) != before

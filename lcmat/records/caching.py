@@ -20,6 +20,7 @@ from lcmat.files.checkpoints import CheckpointMismatchError, CorruptArtifactErro
 from lcmat.files.degrading import optional
 from lcmat.files.paths import cache_folder
 from lcmat.records import adoptions
+from lcmat.records.machine import chosen_device, describe
 from lcmat.training.loop import DivergedError
 
 T = TypeVar("T")
@@ -108,14 +109,18 @@ def forget(state: Path) -> None:
 
 
 def unfinished(key: str, code: str) -> Path:
-    """Where the state of an unfinished run is kept; other code must not go on with it, unless it was adopted.
+    """Where the state of an unfinished run is kept.
+
+    Other code must not go on with it, unless it was adopted, nor another processor, device, number of threads or
+    version of torch: the record names one of each.
 
     Args:
         key: of the run.
         code: fingerprint of its code.
     """
-    folder = cache_folder() / "checkpoints"
-    return _first_existing([folder / f"{key}-{each}.safetensors" for each in adoptions.lineage(code)])
+    folder, device = cache_folder() / "checkpoints", chosen_device()
+    computer = _digest(identity_on(device, {"processor": describe(device)}))
+    return _first_existing([folder / f"{key}-{each}-{computer}.safetensors" for each in adoptions.lineage(code)])
 
 
 def _first_existing(paths: Sequence[Path]) -> Path:
