@@ -437,3 +437,10 @@ def test_bad_input_is_refused(options, message):
 def test_nothing_to_evaluate(measure):
     with pytest.raises(ValueError, match=r"bars \(train\) has no images"):
         measure(network(), bars(0))
+
+
+def test_without_a_test_set_no_accuracy_is_told():
+    result = run(test=None)[1]
+    for name in ("last_accuracy_percent", "best_accuracy_percent", "best_epoch"):
+        with pytest.raises(ValueError, match="give train\\(\\) a test set"):
+            getattr(result, name)

@@ -1,6 +1,5 @@
 """How many samples each class contributes to a coreset."""
 
-import math
 from reprlib import repr as shortened
 
 import torch
@@ -18,8 +17,8 @@ def class_budgets(labels: Tensor, *, fraction: float | None = None, size: int | 
         labels: class numbers, int64 ``(n,)``.
         fraction: in (0, 1]; each class gets ``round(fraction * n_c)``.  As in the official code Python's rounding takes
             halves to the even number: 0.5 % of 500 images is 2 images, so really 0.4 %.
-        size: in ``0 .. n``; shared in proportion to the class sizes, remainders to the largest fractional parts (of
-            equal ones as rounding has it, of equal classes to the lowest).  A class that would get none gets one, from
+        size: in ``0 .. n``; shared in proportion to the class sizes, remainders to the largest fractional parts
+            (of equal ones to the lowest class).  A class that would get none gets one, from
             the class that has most above its share, if there are as many to choose as classes.
 
     Returns:
@@ -36,6 +35,8 @@ def class_budgets(labels: Tensor, *, fraction: float | None = None, size: int | 
     {0: 2, 1: 1}
     >>> class_budgets(torch.tensor([0, 0, 0, 0, 1, 1]), size=4)
     {0: 3, 1: 1}
+    >>> class_budgets(torch.arange(3).repeat_interleave(torch.tensor([4, 7, 10])), size=7)  # 4/3, 7/3 and 10/3
+    {0: 2, 1: 2, 2: 3}
     >>> class_budgets(torch.tensor([0] * 99 + [1]), size=2)
     {0: 1, 1: 1}
     """
@@ -69,20 +70,20 @@ def _by_size(counts: list[int], size: int) -> list[int]:
     total = sum(counts)
     if not 0 <= size <= total:
         raise ValueError(f"size must lie in 0 .. {total}, the number of samples, got {size}")
-    shares = [size * count / total for count in counts] if total else []
-    budgets = [math.floor(share) for share in shares]
-    by_remainder = sorted(range(len(counts)), key=lambda c: budgets[c] - shares[c])  # stable: lowest class first
+    shares = [size * count for count in counts]  # times the total: whole numbers, of which equal ones are equal
+    budgets = [share // total for share in shares] if total else []
+    by_remainder = sorted(range(len(budgets)), key=lambda c: -(shares[c] % total))  # stable: lowest class first
     for position in by_remainder[: size - sum(budgets)]:
         budgets[position] += 1
-    return _none_empty(budgets, shares) if size >= len(budgets) else budgets
+    return _none_empty(budgets, shares, total) if size >= len(budgets) else budgets
 
 
-def _none_empty(budgets: list[int], shares: list[float]) -> list[int]:
+def _none_empty(budgets: list[int], shares: list[int], total: int) -> list[int]:
     """At least one of each class, where there are as many: no choice stands for the samples of an empty one."""
     for empty in [position for position, budget in enumerate(budgets) if budget == 0]:
         richest = max(
             (position for position, budget in enumerate(budgets) if budget > 1),
-            key=lambda position: budgets[position] - shares[position],
+            key=lambda position: budgets[position] * total - shares[position],
         )
         budgets[richest] -= 1
         budgets[empty] = 1

@@ -45,18 +45,23 @@ class TrainingResult:
 
     @property
     def last_accuracy_percent(self) -> float:
-        """Test accuracy after the last epoch: the honest number; an IndexError without a test set."""
-        return self.accuracies_percent[-1]
+        """Test accuracy after the last epoch: the honest number; a ValueError without a test set."""
+        return self._measured()[-1]
 
     @property
     def best_accuracy_percent(self) -> float:
         """Largest test accuracy over the evaluated epochs: optimistic, chosen on the test set (ValueError without)."""
-        return max(self.accuracies_percent)
+        return max(self._measured())
 
     @property
     def best_epoch(self) -> int:
         """First epoch (from 1) with that accuracy."""
         return self.evaluated_epochs[self.accuracies_percent.index(self.best_accuracy_percent)]
+
+    def _measured(self) -> tuple[float, ...]:
+        if not self.accuracies_percent:
+            raise ValueError("no accuracy was measured: give train() a test set, test=...")
+        return self.accuracies_percent
 
 
 @checked(device="device", checkpoint_seconds="[0, inf]", progress_seconds="[0, inf]")

@@ -38,9 +38,6 @@ class Evidence(dict[str, Tensor | LastLayer]):
         self.seconds = sum(found.seconds for found in gathered.values())
 
 
-Provider = Callable[[SelectionParameters, Splits, str, Progresses | None], Gathered]
-
-
 def cached_evidence(
     module: str, parameters: SelectionParameters, splits: Splits, device: str, compute: Callable[[], dict[str, Tensor]]
 ) -> Stored:
