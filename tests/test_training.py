@@ -169,13 +169,13 @@ def test_recipe_refuses_values_out_of_range(values, message):
 # What training computes
 
 
-@pytest.mark.parametrize("weighted", [False, True])
+@pytest.mark.parametrize("weighted", ["", "of all", "of the batch"])
 def test_equals_a_plain_loop(weighted):
     """The same shuffles, on normalised float images, with torch's optimizer and scheduler."""
     data = bars()
     weights = torch.rand(len(data), generator=generator(5)) if weighted else None
     recipe = Recipe(epochs=3, batch_size=16, crop_padding=0, flip=False)
-    net, result, _ = run(recipe=recipe, weights=weights)
+    net, result, _ = run(recipe=recipe, weights=weights, weights_per_batch=weighted == "of the batch")
 
     reference, draws = network(), generator()
     optimizer = torch.optim.SGD(reference.parameters(), 0.1, momentum=0.9, nesterov=True, weight_decay=5e-4)
@@ -190,10 +190,11 @@ def test_equals_a_plain_loop(weighted):
             batch = order[start : start + 16]
             each = functional.cross_entropy(reference(images[batch]), data.labels[batch], reduction="none")
             optimizer.zero_grad()
-            (factors[batch] @ each / len(batch)).backward()
+            total_weight = float(factors[batch].sum()) if weighted == "of the batch" else len(batch)
+            (factors[batch] @ each / total_weight).backward()
             optimizer.step()
             scheduler.step()
-            total += float(factors[batch] @ each.detach())
+            total += float(factors[batch] @ each.detach()) / total_weight * len(batch)
         losses.append(total / len(data))
     assert result.losses == pytest.approx(losses, rel=1e-5)
     for a, b in zip(net.parameters(), reference.parameters(), strict=True):

@@ -69,6 +69,7 @@ def train_learner(
         test=test,
         evaluate_every=parameters.evaluate_every or plan.epochs,
         weights=weights,
+        weights_per_batch=bool(parameters.official_weights),
         device=device,
         progress=progress,
     )

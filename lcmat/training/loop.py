@@ -74,6 +74,7 @@ def train(
     test: ImageDataset | None = None,
     evaluate_every: int = 1,
     weights: Tensor | None = None,
+    weights_per_batch: bool = False,
     device: str = "cpu",
     checkpoint: Path | None = None,
     checkpoint_seconds: float = 60.0,
@@ -93,6 +94,7 @@ def train(
         test: where to measure accuracy; None: nowhere.
         evaluate_every: epochs from one measurement to the next; the last epoch is always measured.
         weights: non-negative (n,); sample i enters the loss as weights[i] / mean(weights) times its cross-entropy.
+        weights_per_batch: the mean is that of the batch, as in the official code, and not of all n.
         device: as torch names it.
         checkpoint: file for the state of the run. It is written when a step ends `checkpoint_seconds` or more after
             the last writing, and after the last epoch. Where it exists, the run goes on from there, to bitwise the
@@ -113,9 +115,10 @@ def train(
         CorruptArtifactError: the checkpoint is damaged.
     """
     _check(network, data, test, evaluate_every, weights, generator)
-    trainer = Trainer(network, data, recipe, generator, weights, device)
+    trainer = Trainer(network, data, recipe, generator, weights, device, weights_per_batch)
     state = resume.State(network, trainer.optimizer, generator)
     run = resume.identity(state, data, test, recipe, weights, evaluate_every, device) if checkpoint else {}
+    run |= {"weights": f"{run['weights']}, batch by batch"} if checkpoint and weights_per_batch else {}
     save = resume_from(checkpoint, *(partial(act, state=state, run=run) for act in (resume.restore, resume.save)))
     saving = _Regularly(checkpoint_seconds, save)
     for number in range(len(state.losses) + 1, recipe.epochs + 1):

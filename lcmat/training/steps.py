@@ -52,8 +52,9 @@ class Trainer:
         generator: torch.Generator,
         weights: Tensor | None,
         device: str,
+        weights_per_batch: bool = False,
     ) -> None:
-        """Move network and data to the device; weights are brought to mean 1."""
+        """Move network and data to the device; weights are brought to mean 1, of all or in each batch."""
         self.device = torch.device(device)
         self._layout = memory_layout(network, self.device)
         self.network = network.to(self.device, memory_format=self._layout)  # type: ignore[call-overload]
@@ -63,6 +64,7 @@ class Trainer:
         self._rates = learning_rates(recipe, recipe.epochs * self.num_steps)
         self._data = on_device(data, device)
         self._weights = None if weights is None else (weights / weights.double().mean()).float().to(self.device)
+        self._weights_per_batch = weights_per_batch
         self.recipe = recipe
         self._compiled = _compile(network) if recipe.compile else network
         self._compiled_sizes = (min(recipe.batch_size, len(data)), _EVALUATION_BATCH)
@@ -106,10 +108,15 @@ class Trainer:
         if padding or flip:
             images = random_crop_flip(images, padding=padding, flip=flip, generator=self.generator)
         losses = functional.cross_entropy(self._forward(images), labels, reduction="none")
-        loss = (losses if self._weights is None else self._weights[batch] * losses).mean()
+        loss = (losses if self._weights is None else self._weights_of(batch) * losses).mean()
         loss.backward()
         self.optimizer.step(rate)
         return loss.detach()
+
+    def _weights_of(self, batch: Tensor) -> Tensor:
+        assert self._weights is not None
+        weights = self._weights[batch]
+        return weights / weights.mean() if self._weights_per_batch else weights
 
     def _forward(self, images: Tensor) -> Tensor:
         """Logits in float32. Only the usual sizes are compiled: every further shape would be compiled anew."""
