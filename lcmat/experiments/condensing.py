@@ -59,9 +59,7 @@ def recipe(parameters: CondensationParameters, num_classes: int) -> Condensation
     changes = {name: values[name] for name in _AS_NAMED if name in values}
     if parameters.method == "dm":
         changes |= {"outer_iterations": changes["outer_iterations"] * changes["inner_steps"], "inner_steps": 1}
-    if (
-        parameters.augmentation != DSA_STRATEGY
-    ):  # the same views for all methods; only DSA's own are drawn one at a time
+    if parameters.augmentation != DSA_STRATEGY:
         changes["combine"] = "idc"
     changes |= _network_training(parameters, num_classes)
     return published(parameters.method, parameters.ipc, **changes)

@@ -275,12 +275,13 @@ if len(to_usual):
 #
 # The paper prints no $\rho$ and no number of steps. Runs here take a small fraction of IDC's two hundred thousand steps,
 # so that published learning rates do not fit either. All of them were chosen on training images that were held out, with
-# one seed and **six trials for every competitor**, and further ones at the next rate as long as the best of them is the lowest
-# or the highest tried: gradients alone spend them on the learning rate, LCMat-C on pairs of learning rate and $\rho$. The controls have the settings of LCMat-C, with $\rho$ scaled so that at real images and an
-# untrained network they pull as hard: the $\rho$ in their names is that of the penalty which they equal. On images other
-# than the digits a trial meets fewer networks than a run, which may favour larger rates. $\rho = 0$ at LCMat-C's rate is among the
-# settings of the section above. All start from the same real images, because runs this short
-# do not get far from noise. All take as many steps against as many original images. No test image was looked at.
+# one seed and **six trials for every competitor**, and further ones at the next rate as long as the best of them is the
+# lowest or the highest tried: gradients alone spend them on the learning rate, LCMat-C on pairs of learning rate and
+# $\rho$. The controls have the settings of LCMat-C, with $\rho$ scaled so that at real images and an untrained network
+# they pull as hard: the $\rho$ in their names is that of the penalty which they equal. On images other than the digits a
+# trial meets fewer networks than a run, which may favour larger rates. $\rho = 0$ at LCMat-C's rate is among the
+# settings of the section above. All start from the same real images, because runs this short do not get far from noise.
+# All take as many steps against as many original images and see the same views. No test image was looked at.
 #
 # *Two changes came after a look at the results,* both on the digits. The networks that test the images were narrower at
 # first, trained for fewer epochs at a higher rate, and scattered so much that no method stood out. Width, epochs, rate and

@@ -299,8 +299,6 @@ Markdown(
 # - What each deviation of an official code is worth alone is measured in {doc}`why-the-numbers-differ`.
 # - The paper does not say which variants of Inception-v3, ResNet-10 and DenseNet-121 for small images it trains; ours are
 #   described in {doc}`../tables/table-6` and {doc}`../tables/table-5`.
-# - Weights of the official Craig and GradMatch have mean one over the coreset; the program gives them mean one in each batch,
-#   which is the same up to 128 images and lets the size of a step vary less above.
 # - GradMatch-Val and Glister-Val hold out a tenth of the training images here and keep a fraction of all; by default the official
 #   code holds out a fifth and keeps a fraction of the rest. The paper says neither.
 # - The selecting network is trained by SGD, but for half of those of Figure 3, which is not judged.
