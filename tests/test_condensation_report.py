@@ -240,6 +240,9 @@ def test_settings_are_those_that_the_trials_chose(dataset):
         assert {"init": "real", **chosen} == TUNED[dataset][competitor]
         tried = {row["image_learning_rate"] for row in rows if row["rho"] == first["rho"]}
         assert min(tried) < first["image_learning_rate"] < max(tried)
+        if first["rho"]:
+            tried = {row["rho"] for row in rows if row["image_learning_rate"] == first["image_learning_rate"]}
+            assert min(tried) < first["rho"] < max(tried)
     rates = {row["evaluation_learning_rate"] for row in content["rows"] if row["competitor"] != "random"}
     (run,) = condensation.small(dataset, ({"method": "random"},))
     assert rates == {run.evaluation_learning_rate}

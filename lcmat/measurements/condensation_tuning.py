@@ -2,7 +2,7 @@
 
 `lcmat measure condensation-tuning fashion-mnist` tries a few settings of every competitor with one seed
 and writes their accuracies on the held-out images into `book/measurements/condensation-tuning/`. Every competitor has
-as many trials, and further ones while its best rate is an end of those tried; what they chose is in
+as many trials, and further ones while its best rate or rho is an end of those tried; what they chose is in
 `lcmat.config.condensation_defaults.TUNED`. Nobody looks at the test images.
 """
 
@@ -27,8 +27,13 @@ from lcmat.training import DivergedError, accuracy_percent
 
 EVALUATION_RATES = (0.01, 0.03, 0.1)
 CHOSEN = ("image_learning_rate", "rho")  # what a trial sets
-RATES = (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0)
-"""Learning rates of the images that a trial may have."""
+LADDERS: Mapping[str, tuple[float, ...]] = MappingProxyType(
+    {
+        "image_learning_rate": (0.001, 0.003, 0.01, 0.03, 0.1, 0.3, 1.0, 3.0, 10.0, 30.0, 100.0, 300.0),
+        "rho": (0.1, 1.0, 10.0, 100.0, 1000.0),
+    }
+)
+"""What a trial sets -> the values that it may have, beside rho = 0 of the gradients alone."""
 
 
 def _trials(*rates: float, rho: Sequence[float | None] = (None,)) -> tuple[dict[str, float | None], ...]:
@@ -119,19 +124,20 @@ def measure(settings: Mapping[str, Any], kept: ImageDataset, held_out: ImageData
 
 
 def beyond(rows: Sequence[Row]) -> dict[str, float | None] | None:
-    """The next trial of a competitor whose best rate is an end of those tried with the same rho; None if it is not.
+    """The next trial of a competitor whose best rate or rho is an end of those tried with the same other one; or None.
 
     >>> rows = [{"competitor": "dm", "image_learning_rate": r, "rho": None, "accuracy_percent": r} for r in (0.1, 0.3)]
     >>> beyond(rows)
     {'image_learning_rate': 1.0, 'rho': None}
     """
-    top = best(rows, rows[0]["competitor"])
-    rate, rho = (top[name] for name in CHOSEN)
-    tried = [row["image_learning_rate"] for row in rows if row["rho"] == rho]
-    for end, step in ((max(tried), 1), (min(tried), -1)):
-        place = RATES.index(rate) + step
-        if rate == end and 0 <= place < len(RATES):
-            return {"image_learning_rate": RATES[place], "rho": rho}
+    found = best(rows, rows[0]["competitor"])
+    top = {name: found[name] for name in CHOSEN}
+    for name, ladder in LADDERS.items():
+        tried = [row[name] for row in rows if {**top, name: row[name]} == {each: row[each] for each in CHOSEN}]
+        for end, step in ((max, 1), (min, -1)):
+            place = ladder.index(top[name]) + step if top[name] in ladder else -1
+            if 0 <= place < len(ladder) and top[name] == end(tried):
+                return {**top, name: ladder[place]}
     return None
 
 

@@ -275,7 +275,7 @@ if len(to_usual):
 #
 # The paper prints no $\rho$ and no number of steps. Runs here take a small fraction of IDC's two hundred thousand steps,
 # so that published learning rates do not fit either. All of them were chosen on training images that were held out, with
-# one seed and **six trials for every competitor**, and further ones at the next rate as long as the best of them is the
+# one seed and **six trials for every competitor**, and further ones at the next value as long as the best one is the
 # lowest or the highest tried: gradients alone spend them on the learning rate, LCMat-C on pairs of learning rate and
 # $\rho$. The controls have the settings of LCMat-C, with $\rho$ scaled so that at real images and an untrained network
 # they pull as hard: the $\rho$ in their names is that of the penalty which they equal. On images other than the digits a
