@@ -151,7 +151,7 @@ _NARROW = {
 SMALL: Mapping[str, Values] = MappingProxyType(
     {
         "digits": {},
-        "fashion-mnist": {**_NARROW, "evaluation_learning_rate": 0.1},
+        "fashion-mnist": {**_NARROW, "evaluation_learning_rate": 0.03},
         "cifar10": {**_NARROW, "evaluation_learning_rate": 0.01},
     }
 )
@@ -163,28 +163,28 @@ GRADIENTS_ALONE = "gradients-alone"
 TUNED: Mapping[str, Mapping[str, Values]] = MappingProxyType(
     {
         "digits": {
-            "dm": {"init": "real", "image_learning_rate": 1.0},
-            "dc": {"init": "real", "image_learning_rate": 0.1},
+            "dm": {"init": "real", "image_learning_rate": 3.0},
+            "dc": {"init": "real", "image_learning_rate": 0.3},
             "dsa": {"init": "real", "image_learning_rate": 0.3},
-            "idc-i": {"init": "real", "image_learning_rate": 1.0},
+            "idc-i": {"init": "real", "image_learning_rate": 0.3},
             GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
-            "lcmat-c": {"init": "real", "image_learning_rate": 0.03, "rho": 10.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.3, "rho": 10.0},
         },
         "fashion-mnist": {
             "dm": {"init": "real", "image_learning_rate": 3.0},
             "dc": {"init": "real", "image_learning_rate": 3.0},
-            "dsa": {"init": "real", "image_learning_rate": 1.0},
+            "dsa": {"init": "real", "image_learning_rate": 3.0},
             "idc-i": {"init": "real", "image_learning_rate": 1.0},
-            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.3, "rho": 0.0},
-            "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 10.0},
+            GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 0.1, "rho": 0.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.3, "rho": 10.0},
         },
         "cifar10": {
             "dm": {"init": "real", "image_learning_rate": 10.0},
-            "dc": {"init": "real", "image_learning_rate": 10.0},
+            "dc": {"init": "real", "image_learning_rate": 30.0},
             "dsa": {"init": "real", "image_learning_rate": 10.0},
             "idc-i": {"init": "real", "image_learning_rate": 3.0},
             GRADIENTS_ALONE: {"init": "real", "image_learning_rate": 1.0, "rho": 0.0},
-            "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 10.0},
+            "lcmat-c": {"init": "real", "image_learning_rate": 0.1, "rho": 100.0},
         },
     }
 )

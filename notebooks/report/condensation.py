@@ -277,11 +277,13 @@ if len(to_usual):
 # so that published learning rates do not fit either. All of them were chosen on training images that were held out, with
 # one seed and **six trials for every competitor**, and further ones at the next value as long as the best one is the
 # lowest or the highest tried: gradients alone spend them on the learning rate, LCMat-C on pairs of learning rate and
-# $\rho$. The controls have the settings of LCMat-C, with $\rho$ scaled so that at real images and an untrained network
-# they pull as hard: the $\rho$ in their names is that of the penalty which they equal. On images other than the digits a
-# trial meets fewer networks than a run, which may favour larger rates. $\rho = 0$ at LCMat-C's rate is among the
-# settings of the section above. All start from the same real images, because runs this short do not get far from noise.
-# All take as many steps against as many original images and see the same views. No test image was looked at.
+# $\rho$, of which the further ones change one at a time: high rates with small $\rho$, which come close to gradients
+# alone, are not tried if neither step leads there. The controls have the settings of LCMat-C, with $\rho$ scaled so that
+# at real images and an untrained network they pull as hard: the $\rho$ in their names is that of the penalty which they
+# equal. On images other than the digits a trial meets fewer networks than a run, which may favour larger rates.
+# $\rho = 0$ at LCMat-C's rate is among the settings of the section above. All start from the same real images, because
+# runs this short do not get far from noise. All take as many steps against as many original images and see the same
+# views. No test image was looked at.
 #
 # *Two changes came after a look at the results,* both on the digits. The networks that test the images were narrower at
 # first, trained for fewer epochs at a higher rate, and scattered so much that no method stood out. Width, epochs, rate and
