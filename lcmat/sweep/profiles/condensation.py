@@ -23,6 +23,7 @@ _STRENGTHS = (0.0, 1.0, 10.0, 30.0, 100.0, 300.0, 1000.0)
 _OTHERS: Variants = (
     *({"method": control} for control in CONTROLS),
     {"method": "mean-control", "strength_at": "noise"},
+    *({"method": "lcmat-c", "image_learning_rate": rate} for rate in (0.1, 1.0)),
     {"method": "lcmat-c", "norm": "l1"},
     {"method": "lcmat-c", "norm": "squared"},
     {"method": "lcmat-c", "distance": "squared"},
@@ -36,7 +37,7 @@ _OTHERS: Variants = (
     {"method": "lcmat-c", "network_augmentation": "none"},
     {"method": "lcmat-c", "cutmix": 0.0},
 )
-"""Settings about which the paper is silent, or has another word, one at a time."""
+"""Settings about which the paper is silent, or has another word, one at a time; the rates stand beside the chosen one."""
 
 
 def _sizes(settings: Mapping[str, Any]) -> Variants:
