@@ -37,7 +37,7 @@ _OTHERS: Variants = (
     {"method": "lcmat-c", "network_augmentation": "none"},
     {"method": "lcmat-c", "cutmix": 0.0},
 )
-"""Settings about which the paper is silent, or has another word, one at a time; the rates stand beside the chosen one."""
+"""Settings about which the paper is silent, or has another word, one at a time, and the rates beside the chosen."""
 
 
 def _sizes(settings: Mapping[str, Any]) -> Variants:
