@@ -60,6 +60,12 @@ def test_dominating_quadratics_dominate_pointwise(difference, rho, seed):
         assert bool((sign * growth <= quadratics + 1e-9 * (1 + quadratics.abs())).all())
 
 
+def test_a_sample_without_input_adds_nothing_to_the_dominating_quadratic():
+    empty, undecided = torch.zeros(1, 2).double(), torch.zeros(1, 2).double()  # two classes of one half: 0 / 0
+    nothing = bound.LossDifference(empty, undecided, torch.tensor([0]), torch.ones(1).double())
+    assert bound.dominating_product(nothing, 0.1, 1)(torch.ones(4).double()).tolist() == [0.0] * 4
+
+
 @given(difference=problems, rho=radii, seed=st.integers(0, 1000))
 @settings(max_examples=100, deadline=None)
 def test_explicit_remainder_covers_the_taylor_error(difference, rho, seed):

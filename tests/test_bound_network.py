@@ -132,6 +132,12 @@ def test_spectral_norm_of_a_network_equals_the_dense_one():
     assert ends.smallest == pytest.approx(float(values[0]), abs=1e-8 * ends.spectral_norm)
 
 
+def test_parameters_in_which_the_loss_is_linear_have_no_curvature():
+    x, y = (torch.tensor(value).double().requires_grad_() for value in (2.0, 5.0))
+    assert bound.network_hessian_product(x**3 + 4 * y, [x, y])(torch.ones(2).double()).tolist() == [12.0, 0.0]
+    assert bound.network_hessian_product(x + 4 * y, [x, y])(torch.ones(2).double()).tolist() == [0.0, 0.0]
+
+
 def test_last_layer_curvature_never_exceeds_the_whole_network():
     network = build("digits-net", num_classes=4, in_channels=1, image_size=8).double().eval()
     generator = torch.Generator().manual_seed(3)

@@ -36,9 +36,11 @@ def network_hessian_product(loss: Tensor, parameters: Sequence[Tensor]) -> Produ
         raise ValueError(f"loss must be computed from all the parameters: {error}") from error
 
     def product(vector: Tensor) -> Tensor:
-        return _flatten(torch.autograd.grad(gradient @ vector, parameters, retain_graph=True)).detach()
+        return _flatten(
+            torch.autograd.grad(gradient @ vector, parameters, retain_graph=True, materialize_grads=True)
+        ).detach()
 
-    return product
+    return product if gradient.requires_grad else torch.zeros_like
 
 
 def _flatten(tensors: Sequence[Tensor]) -> Tensor:

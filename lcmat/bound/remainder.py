@@ -86,7 +86,8 @@ def dominating_product(difference: LossDifference, rho: float, sign: int) -> Pro
 def _switching_times(difference: LossDifference, ranges: Tensor) -> Tensor:
     """Time in [0, 1] at which the trace of the growing curvature reaches the cap's; any time would be valid."""
     traces = bernoulli_variances(difference.logits).sum(dim=1).clamp_min(SMALLEST_TRACE)
-    return ((difference.shape[0] - 1) / (2 * traces)).log().div(ranges.abs()).clamp(0, 1)
+    times = ((difference.shape[0] - 1) / (2 * traces)).log().div(ranges.abs())
+    return times.nan_to_num(nan=1.0).clamp(0, 1)  # 0 / 0: no input, and a curvature that is the cap
 
 
 @checked(ranges="...", until="...")
