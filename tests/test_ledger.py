@@ -274,7 +274,8 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     for row in as_rows(drawn):
         numbers += [f"{row['ours']:.1f}", f"{100 * float(row['budget']):g}", f"{row['mean']:.1f}"]
     assert re.findall(r"([\d.]+) %", said) == numbers
-    assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 64, 3)
+    assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 64, 4)
+    assert "schedule and four seeds" in said and "Four seeds scatter" in said
     undecided = [*(rows[label]["uniform_p"] for label in (DEFINED, AS_CODE)), rows[AS_CODE]["adjusted_p"]]
     assert min(undecided) > 0.05 > alone["adjusted_p"]
     assert f"worth {alone['to_defined'].mean:.1f} points" in said
