@@ -17,6 +17,7 @@
 from IPython.display import HTML, Markdown, display
 
 from lcmat import report
+from lcmat.measurements import kinds
 from lcmat.report.accounts import count_judged, read_accounts
 from lcmat.report.answer import headline_answer
 from lcmat.report.arms import ONE_A_SEED
@@ -38,6 +39,7 @@ from lcmat.report.markup import prose
 from lcmat.report.moved import describe_moved, moved, moved_rows, read_first_edition
 from lcmat.report.protocol import data_name
 from lcmat.report.published import STATES, sharing_cells
+from lcmat.report.sentences import in_words
 from lcmat.report.tables import adoptions_table
 from lcmat.report.verdicts import (
     MAX_MARGIN_PERCENT,
@@ -324,6 +326,22 @@ report.provenance_table(runs, "provenance")
 
 # %% tags=["remove-input"]
 adoptions_table("adoptions")
+
+# %% [markdown]
+# Measurements that pages show beside the runs (`lcmat measure`) are not adopted: each is made again when its code changes.
+
+# %% tags=["remove-input"]
+waiting = [
+    f"{name} of {in_words(dataset)}"
+    for name in kinds.KINDS
+    for dataset, content in kinds.stored(name).items()
+    if content["fingerprint"] != kinds.fingerprint_of(name)
+]
+Markdown(
+    f"Made by older code (stale), until then: {', '.join(waiting)}."
+    if waiting
+    else "The present code made all of them."
+)
 
 # %% [markdown]
 # ## What exact images and today's code changed
