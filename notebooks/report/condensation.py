@@ -283,7 +283,7 @@ if len(to_usual):
 # equal. On images other than the digits a trial meets fewer networks than a run, which may favour larger rates.
 # $\rho = 0$ at LCMat-C's rate is among the settings of the section above. All start from the same real images, because
 # runs this short do not get far from noise. All take as many steps against as many original images and see the same
-# views. No test image was looked at.
+# views: IDC's, which combine operations, where DSA and DM were published with one at a time. No test image was looked at.
 #
 # *Two changes came after a look at the results,* both on the digits. The networks that test the images were narrower at
 # first, trained for fewer epochs at a higher rate, and scattered so much that no method stood out. Width, epochs, rate and
