@@ -130,13 +130,16 @@ for number, rows in enumerate(in_order(steps)):
 # network misclassifies in evaluation mode, and how large both terms of the bound are.
 
 # %% tags=["remove-input"]
+explanations = kinds.stored("explanation")
 averages = {
     dataset: explained_by_step(content["rows"], records)
-    for dataset, content in kinds.stored("explanation").items()
+    for dataset, content in explanations.items()
 }
 explained = {dataset: rows for dataset, rows in averages.items() if len(rows)}
 for dataset, rows in explained.items():
     display(report.table(rows, f"explanation-{dataset}"))
+    made_by = kinds.made_by("explanation", explanations[dataset])
+    display(Markdown(f"Means over the seeds that were measured, by {made_by}."))
 if not explained:
     display(
         report.not_run(
