@@ -59,6 +59,10 @@ def test_a_record_is_explained_by_its_indices(tmp_path, monkeypatch):
     assert row["misclassified_of_all_percent"] == pytest.approx(
         100 - record.metrics["selector_test_accuracy_percent"], abs=8
     )
+    metrics = {**record.metrics, "selector_test_accuracy_percent": 12.5}
+    assert explanation.explain_record(record.model_copy(update={"metrics": metrics})) is None  # another network chose
+    drawn = {"test_accuracy_percent": 12.5}
+    assert explanation.explain_record(record.model_copy(update={"metrics": drawn})) == row
 
 
 def test_uniform_draws_alone_are_not_worth_a_selecting_network():

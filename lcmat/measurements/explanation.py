@@ -14,7 +14,7 @@ from lcmat import bound
 from lcmat.config import SelectionParameters, parse
 from lcmat.curvature.last_layer import LastLayer
 from lcmat.experiments import stale_keys
-from lcmat.experiments.embedding import selector_view
+from lcmat.experiments.embedding import SelectorView, selector_view
 from lcmat.experiments.selecting import selector_recipe
 from lcmat.experiments.selection import load_data
 from lcmat.records import record as records
@@ -54,14 +54,29 @@ def explain(sample: LastLayer, indices: Tensor, weights: Tensor | None = None) -
     }
 
 
-def explain_record(record: Record, device: str = "cpu") -> Row:
-    """`explain` for a record, by its selecting network in evaluation mode, whichever mode it was selected in."""
+def explain_record(record: Record, device: str = "cpu") -> Row | None:
+    """`explain` for a record, by its selecting network in evaluation mode, whichever mode it was selected in.
+
+    None if that network is not there and another one came of training it again, see `chosen_by`.
+    """
     parameters = parse(record.experiment, record.parameters)
     assert isinstance(parameters, SelectionParameters) and record.indices is not None
     splits = load_data(parameters)
     view = selector_view(parameters.model_copy(update={"batch_norm": None}), splits, device)
+    if not chosen_by(record, view):
+        return None
     sample = LastLayer(view.features.double(), view.logits.double(), splits.train.labels)
     return {"key": record.key, **explain(sample, torch.tensor(record.indices))}
+
+
+def chosen_by(record: Record, view: SelectorView) -> bool:
+    """Whether the view is that of the network which chose the images; uniform draws are of none, and fit each.
+
+    A network that is trained again on another kind of processor differs by rounding, which the training enlarges: it is
+    told by its test accuracy.
+    """
+    accuracy = view.test_accuracy_percent
+    return record.metrics.get("selector_test_accuracy_percent", accuracy) == accuracy
 
 
 def explained(found: Sequence[Record]) -> list[Record]:
@@ -83,4 +98,5 @@ def measure_dataset(dataset: str) -> tuple[Row, list[Row]]:
     found = [r for r in records.load_all(experiment="selection")[0] if r.parameters["dataset"] == dataset]
     stale = stale_keys(found)
     rows = [explain_record(record) for record in explained([r for r in found if r.key not in stale])]
-    return {"dataset": dataset}, rows
+    known = [row for row in rows if row is not None]
+    return {"dataset": dataset, "chosen_by_other_networks": len(rows) - len(known)}, known

@@ -13,7 +13,7 @@ from lcmat.config import SelectionParameters, parse
 from lcmat.experiments import stale_keys
 from lcmat.experiments.embedding import selector_view
 from lcmat.experiments.selection import load_data
-from lcmat.measurements.explanation import explained, selecting
+from lcmat.measurements.explanation import chosen_by, explained, selecting
 from lcmat.records import record as records
 from lcmat.records.measurements import Row
 
@@ -45,10 +45,9 @@ def measure_dataset(dataset: str) -> tuple[dict[str, Any], list[Row]]:
     found = [r for r in records.load_all(experiment="selection")[0] if r.parameters["dataset"] == dataset]
     stale = stale_keys(found)
     current = sorted(explained([r for r in found if r.key not in stale]), key=lambda record: record.seed)
+    remedy = "lcmat sweep --profile cpu --study ledger"
     if not current:
-        raise ValueError(
-            f"no current record of {dataset} was selected with a network: lcmat sweep --profile cpu --study ledger"
-        )
+        raise ValueError(f"no current record of {dataset} was selected with a network: {remedy}")
     parameters = parse("selection", current[0].parameters)
     assert isinstance(parameters, SelectionParameters)
     splits = load_data(parameters)
@@ -56,7 +55,11 @@ def measure_dataset(dataset: str) -> tuple[dict[str, Any], list[Row]]:
     members = (train.labels == CLASS).nonzero().flatten()
     places, share = principal_plane(view.features[members])
     wrong = view.logits[members].argmax(dim=1) != CLASS
-    same = [record.key for record in current if selecting(record) == selecting(current[0])]
-    about = {"dataset": dataset, "class": train.class_names[CLASS], "variance_share": share, "keys": same}
+    same = [record for record in current if selecting(record) == selecting(current[0])]
+    for record in same:
+        if not chosen_by(record, view):
+            raise ValueError(f"another network than is here chose {record.key} of {dataset}: delete it, {remedy}")
+    about = {"dataset": dataset, "class": train.class_names[CLASS], "variance_share": share}
+    about["keys"] = [record.key for record in same]
     rows = zip(members.tolist(), places.tolist(), wrong.tolist(), strict=True)
     return about, [{"row": row, "x": x, "y": y, "wrong": int(bad)} for row, (x, y), bad in rows]

@@ -139,7 +139,13 @@ explained = {dataset: rows for dataset, rows in averages.items() if len(rows)}
 for dataset, rows in explained.items():
     display(report.table(rows, f"explanation-{dataset}"))
     made_by = kinds.made_by("explanation", explanations[dataset])
-    display(Markdown(f"Means over the seeds that were measured, by {made_by}."))
+    left_out = explanations[dataset].get("chosen_by_other_networks")
+    why = (
+        f" {left_out} runs are left out: their network is no longer there."
+        if left_out
+        else ""
+    )
+    display(Markdown(f"Means over the seeds that were measured, by {made_by}.{why}"))
 if not explained:
     display(
         report.not_run(
