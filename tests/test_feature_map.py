@@ -1,10 +1,14 @@
 """The map of chosen images: a plane through the features, and each step's picks on it."""
 
 import numpy as np
+import pytest
 import torch
 from matplotlib.figure import Figure
 from sklearn.decomposition import PCA
 
+from lcmat.config import SelectionParameters
+from lcmat.experiments import selection
+from lcmat.measurements import feature_map
 from lcmat.measurements.feature_map import principal_plane
 from lcmat.report.feature_map import draw_map, draw_picks, picks_by_step
 from lcmat.report.ledger import DEFINED, step_words
@@ -21,6 +25,20 @@ def test_the_plane_is_that_of_principal_components():
     expected *= np.sign(expected[np.abs(expected).argmax(axis=0), [0, 1]])
     np.testing.assert_allclose(places, expected, atol=1e-9)
     assert abs(share - reference.explained_variance_ratio_.sum()) < 1e-12
+
+
+def test_only_the_network_that_chose_draws_the_map(tmp_path, monkeypatch):
+    monkeypatch.setenv("LCMAT_RECORDS", str(tmp_path / "records"))
+    monkeypatch.setenv("LCMAT_CACHE", str(tmp_path / "cache"))
+    record = selection.run(SelectionParameters(epochs=1, selection_epochs=1))
+    monkeypatch.setattr(feature_map.records, "load_all", lambda experiment: ([record], []))
+    about, rows = feature_map.measure_dataset("digits")
+    assert about["keys"] == [record.key] and len(rows) > 100
+    metrics = {**record.metrics, "selector_test_accuracy_percent": 12.5}
+    other = record.model_copy(update={"metrics": metrics})
+    monkeypatch.setattr(feature_map.records, "load_all", lambda experiment: ([other], []))
+    with pytest.raises(ValueError, match=f"another network than is here chose {record.key} of digits"):
+        feature_map.measure_dataset("digits")
 
 
 def test_picks_are_the_chosen_images_of_the_class_in_the_order_of_the_ledger():
