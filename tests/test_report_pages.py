@@ -261,6 +261,15 @@ def test_every_number_is_on_one_page_once_and_the_sentences_add_up():
     assert sorted(named) == sorted(shown.tables)
 
 
+def test_numbers_with_one_seed_are_told_apart():
+    one, two = (
+        [make_record(20.0 + 9 * s, method="uniform", fraction=0.001, seed=s, **PAPER) for s in range(n)] for n in (1, 2)
+    )
+    alone = "One seed decides nothing, and 1 of the inconclusive have no more."
+    assert alone in count_judged(accounts(*one).of("1"))
+    assert "One seed" not in count_judged(accounts(*two).of("1"))
+
+
 def test_an_unknown_table_is_refused_by_name():
     with pytest.raises(ValueError, match="'7'"):
         accounts().of("7")

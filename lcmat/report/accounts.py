@@ -104,7 +104,13 @@ def count_judged(comparison: pd.DataFrame) -> str:
     others = ", ".join(parts.values())
     if not judged:
         return f"**{lead}: {others}.**"
-    return f"**{lead}: {', '.join(judged)}.**" + (f" The others: {others}." if others else "")
+    single = int(((comparison["verdict"] == "inconclusive") & (comparison["n"] == 1)).sum())
+    words = [
+        f"**{lead}: {', '.join(judged)}.**",
+        f"One seed decides nothing, and {single} of the inconclusive have no more." if single else "",
+        f"The others: {others}." if others else "",
+    ]
+    return " ".join(filter(None, words))
 
 
 def describe(comparison: pd.DataFrame) -> Markdown:
