@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import pandas as pd
 import pytest
 import torch
 
@@ -161,6 +162,18 @@ def test_accuracies_differ_less_than_the_tolerance_where_they_were_compared():
     pairs = [tuple(map(float, line.split(","))) for line in lines if line[0].isdigit()]
     assert len(pairs) == 4 and max(abs(a - b) for a, b in pairs) < LARGEST_POINTS
     assert sum(abs(a - b) for a, b in pairs) / 4 < MEAN_POINTS
+
+
+def test_the_history_says_how_far_runs_differ_between_two_processors():
+    root = references.repository_folder()
+    runs = pd.read_csv(root / "book/history/two-processors-ledger.csv")
+    change = runs["AMD EPYC"] - runs["Intel Xeon"]
+    means = change.groupby(runs["Run"]).mean()
+    said = " ".join((root / "book/report/history.md").read_text(encoding="utf-8").split())
+    assert f"The {len(runs)} runs of the narrow ResNet-18" in said and set(change.groupby(runs["Run"]).size()) == {3}
+    assert f"differ by {change.min():.1f} to {change.max():+.1f} points (standard deviation {change.std():.1f})" in said
+    assert f"the means of three by {means.min():.1f} to {means.max():+.1f}, all {len(runs)} on average" in said
+    assert f"by {change.mean():.1f}." in said
 
 
 def test_each_kind_of_machine_has_its_own_digits(compared):
