@@ -296,7 +296,7 @@ Markdown("\n\n".join(sentences) or "Not measured: `lcmat measure explanation cif
 # %% [markdown]
 # ## What stands on which data
 #
-# | Finding | Digits, this page | ConvNet, Fashion-MNIST | ConvNet, CIFAR-10 | ResNet-18 of width 16, CIFAR-10 |
+# | Finding | Digits, this page | ConvNet, Fashion-MNIST | ConvNet, CIFAR-10 | ResNet-18, CIFAR-10 |
 # | --- | --- | --- | --- | --- |
 # | the curvature term is the smaller one | not measured | stored, exact images | stored, exact images | measured from records |
 # | it exchanges many images | measured here | stored, exact images | stored, exact images | not measured |
@@ -363,7 +363,7 @@ Markdown(
 )
 
 # %% [markdown]
-# - **Not shown:** which of this carries over to ResNet-18 at the paper's fractions, and what it does to accuracy.
+# - **Not shown:** what any of this does to accuracy; {doc}`../report/why-the-numbers-differ` has the runs.
 # - **Differs from the paper:** the paper asks how accurate training becomes, and this chapter what its bound decides.
 #
 # ## Exercises
