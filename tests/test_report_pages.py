@@ -24,6 +24,7 @@ from lcmat.models import build
 from lcmat.records.record import write
 from lcmat.report.accounts import Accounts, count_judged, read_accounts
 from lcmat.report.cells import cells_table
+from lcmat.report.chances import describe_by_chance
 from lcmat.report.claim_tests import (
     ALIKE,
     judge,
@@ -268,6 +269,14 @@ def test_numbers_with_one_seed_are_told_apart():
     alone = "One seed decides nothing, and 1 of the inconclusive have no more."
     assert alone in count_judged(accounts(*one).of("1"))
     assert "One seed" not in count_judged(accounts(*two).of("1"))
+    assert describe_by_chance(accounts(*one).of("1")) == ""
+
+
+def test_it_is_said_how_many_numbers_differ_and_how_many_would_by_chance():
+    far = [make_record(30.0 + s, method="uniform", fraction=0.001, seed=s, **PAPER) for s in range(5)]
+    near = [make_record(36.0 + s, method="uniform", fraction=0.01, seed=s, **PAPER) for s in range(2)]
+    said = describe_by_chance(accounts(*far, *near).of("1"))
+    assert "1 of 2 came out higher or lower" in said and 0 <= float(re.search(r"([\d.]+) would", said)[1]) < 0.2
 
 
 def test_an_unknown_table_is_refused_by_name():

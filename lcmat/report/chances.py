@@ -62,6 +62,20 @@ def describe_assumptions(comparison: pd.DataFrame) -> str:
     )
 
 
+def describe_by_chance(comparison: pd.DataFrame) -> str:
+    """Say how many numbers came out higher or lower, and how many would by chance; empty if none has two seeds."""
+    rows = as_rows(comparison[comparison["verdict"].isin(VERDICTS) & (comparison["n"] > 1) & (comparison["std"] > 0)])
+    if not rows:
+        return ""
+    apart = sum(row["verdict"] in ("higher", "lower") for row in rows)
+    chances = [verdict_chances(*published_of(row).spread, row["n"], row["margin"]) for row in rows]
+    expected = sum(each["higher"] + each["lower"] for each in chances)
+    return (
+        f"With a printed spread and two or more of our seeds {apart} of {len(rows)} came out higher or lower. If the "
+        f"truths and the spreads were equal, {expected:.1f} would be expected to, by chance."
+    )
+
+
 def gains_within_margin(comparison: pd.DataFrame, dataset: str) -> tuple[int, int]:
     """In how many cells of Table 1 the margin exceeds the printed gain of LCMat-S over Uniform, and of how many.
 

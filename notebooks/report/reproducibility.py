@@ -25,6 +25,7 @@ from lcmat.report.cells import cells_table
 from lcmat.report.chances import (
     chances_by_table,
     describe_assumptions,
+    describe_by_chance,
     gains_within_margin,
 )
 from lcmat.report.claims_table import assess_claims, claims_html, describe_published
@@ -84,6 +85,9 @@ if len(judged):
     )
 else:
     display(report.not_run("None yet: lcmat sweep --profile paper"))
+
+# %% tags=["remove-input"]
+Markdown(describe_by_chance(comparison))
 
 # %% tags=["remove-input"]
 counts = report.verdict_counts(comparison)
