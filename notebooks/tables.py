@@ -42,8 +42,9 @@ describe(accounts.of(TABLE))
 # ## Number by number
 #
 # $legend
-# schedule; it never enters a verdict. The drawer of a row holds the command that checks it and, once it was run, every
-# seed's value with its record and what made it.
+# The drawer of a row holds the command that checks it and, once it was run, every seed's value with its record and what made
+# it; also the runs of *reduced protocols*: the same question on a smaller network or a shorter schedule. They never enter a
+# verdict.
 
 # %% tags=["hide-input"]
 shown = accounts.show(TABLE)

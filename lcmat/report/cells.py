@@ -11,7 +11,6 @@ import pandas as pd
 
 from lcmat.report.chances import describe_chances
 from lcmat.report.markup import cell, details, element, listing, plain_rows, table, text
-from lcmat.report.protocol import data_name
 from lcmat.report.reduced import Groups, Reduced, reduced_for
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
 
@@ -23,8 +22,9 @@ KEY_LETTERS = 8
 NOTHING = "–"
 HEADS = (
     *("Method", "Data, network", "Budget", "Paper", "Ours", "n", "95 % interval", "Difference", "Verdict"),
-    *("As defined", "Reduced protocol"),
+    "As defined",
 )
+_SUMMARY, _ALSO = "How to check it, and where it comes from", "; runs of reduced protocols"
 OFFICIAL, DEFINED = "The method as its official code does it", "The method as defined"
 
 
@@ -86,10 +86,9 @@ def _body(row: dict[str, Any], reduced: Sequence[Reduced], context: Context) -> 
         cell(_difference(row), "" if math.isnan(row["difference"]) else row["difference"]),
         element("td", text(_verdict(row, context.stale)), class_=f"verdict {row['verdict'].replace(' ', '-')}"),
         cell(_as_defined(row)),
-        cell("; ".join(_reduced(each) for each in reduced) or "none"),
     ]
     drawer = element(
-        "td", details("How to check it, and where it comes from", _drawer(row, reduced, context)), colspan=len(HEADS)
+        "td", details(_SUMMARY + _ALSO * bool(reduced), _drawer(row, reduced, context)), colspan=len(HEADS)
     )
     rows = element("tr", "".join(shown)) + element("tr", drawer, class_="drawer")
     return element("tbody", rows, id=f"cell-{row['cell']}", data_verdict=row["verdict"])
@@ -105,7 +104,7 @@ def _drawer(row: dict[str, Any], reduced: Sequence[Reduced], context: Context) -
         _runs(OFFICIAL if defined else "", check, row["records"], row["keys"], stale),
         _runs(DEFINED, defined.check, defined.records, [r.key for r in defined.counted], stale) if defined else "",
         *(
-            element("p", text(f"Reduced protocol: {each.protocol}."))
+            element("p", text(f"Reduced protocol: {_reduced(each)}."))
             + _provenance(each.records, [record.key for record in each.records], stale)
             for each in reduced
         ),
@@ -207,8 +206,7 @@ def _ours(row: dict[str, Any]) -> str:
     kinds = len({_processor(record) for record in row["counted"]})
     mixed = f", {kinds} kinds of processor" if kinds > 1 else ""
     best = "" if math.isnan(row["best"]) else f" (best epoch {row['best']:.2f})"
-    data = sorted({data_name(record) for record in row["counted"]})
-    return f"{row['ours']:.2f}{best} on {', '.join(data)}{mixed}"
+    return f"{row['ours']:.2f}{best}{mixed}"
 
 
 def _difference(row: dict[str, Any]) -> str:

@@ -12,7 +12,7 @@ import pandas as pd
 from lcmat.report.accounts import title
 from lcmat.report.claim_tests import judge, our_differences, paper_settings, published_differences, unjudged
 from lcmat.report.claims import CLAIMS, Claim
-from lcmat.report.markup import details, element, plain_rows, text
+from lcmat.report.markup import details, element, p_value, plain_rows, text
 from lcmat.report.paired import SIGNIFICANCE
 from lcmat.report.runs import as_rows
 from lcmat.report.statistics import FEWEST_SEEDS, Interval
@@ -187,5 +187,5 @@ def _comparison(row: dict[str, Any]) -> tuple[object, ...]:
         interval.n,
         f"{interval.mean:+.2f}",
         f"{interval.low:.2f} to {interval.high:.2f}" if known else "one seed",
-        f"{row['adjusted_p']:.3f}" if tested else NOTHING,
+        p_value(row["adjusted_p"]) if tested else NOTHING,
     )

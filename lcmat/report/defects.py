@@ -9,7 +9,7 @@ import pandas as pd
 
 from lcmat.config import SelectionParameters
 from lcmat.config.registry import METHODS
-from lcmat.report.markup import plain_rows, table
+from lcmat.report.markup import p_value, plain_rows, table
 from lcmat.report.paired import SIGNIFICANCE, Pair, label_differences, setting_key, testable
 from lcmat.report.protocol import CIRCUMSTANCES
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows, done_runs, with_default_selector
@@ -156,7 +156,7 @@ def _row(row: dict[str, Any], quirks: Mapping[Pair, str]) -> tuple[object, ...]:
         interval.n,
         (f"{interval.mean:+.2f}", interval.mean),
         f"{interval.low:.2f} to {interval.high:.2f}" if known else "one seed",
-        (f"{row['adjusted_p']:.3f}", row["adjusted_p"]) if tested else "–",
+        (p_value(row["adjusted_p"]), row["adjusted_p"]) if tested else "–",
     )
 
 

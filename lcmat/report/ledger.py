@@ -13,7 +13,7 @@ from lcmat.config.official import OFFICIAL
 from lcmat.config.registry import METHODS
 from lcmat.report import figures
 from lcmat.report.defects import QUIRKS
-from lcmat.report.markup import plain_rows, table
+from lcmat.report.markup import p_value, plain_rows, table
 from lcmat.report.paired import Pair, label_differences, setting_key
 from lcmat.report.runs import as_rows, done_runs, runs_frame, with_default_selector
 from lcmat.report.schemes import SELECTION, data_text, method_label, network_text
@@ -219,7 +219,7 @@ def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
         (f"{row['accuracy']:.2f}", row["accuracy"]),
         *_interval_cells(row["to_uniform"]),
         *(("–", "–") if defined is None else _interval_cells(defined)),
-        "–" if defined is None or defined.n < FEWEST_SEEDS else f"{row['adjusted_p']:.3f}",
+        "–" if defined is None or defined.n < FEWEST_SEEDS else p_value(row["adjusted_p"]),
         "–" if row["shared"] != row["shared"] else (f"{row['shared']:.0f}", row["shared"]),
     )
 

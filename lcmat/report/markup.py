@@ -41,6 +41,15 @@ def cell(shown: object, value: object = None) -> str:
     return element("td", text(shown), **attributes)
 
 
+def p_value(value: float) -> str:
+    """A p-value as tables show it.
+
+    >>> p_value(0.04321), p_value(0.0005)
+    ('0.043', '< 0.001')
+    """
+    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
+
+
 def listing(items: Iterable[str]) -> str:
     """A bulleted list of texts."""
     return element("ul", "".join(element("li", text(item)) for item in items))

@@ -15,6 +15,7 @@ from great_tables import GT
 from IPython.display import HTML
 
 from lcmat.records import adoptions
+from lcmat.report.markup import p_value
 from lcmat.report.markup import text as escaped
 from lcmat.report.paired import SIGNIFICANCE, setting_key, testable
 from lcmat.report.runs import ACCURACY, BEST_ACCURACY, as_rows
@@ -160,17 +161,13 @@ def _tested(row: dict[str, Any]) -> dict[str, Any]:
         "Pairs": row["interval"].n,
         "Difference": f"{row['interval'].mean:+.2f}",
         "95 % interval": _range(row["interval"]),
-        "p": _p_value(row["p_value"]),
-        "p (Holm)": _p_value(row["adjusted_p"]),
+        "p": p_value(row["p_value"]),
+        "p (Holm)": p_value(row["adjusted_p"]),
     }
 
 
 def _range(interval: Interval) -> str:
     return f"{interval.low:.2f} to {interval.high:.2f}" if math.isfinite(interval.half_width) else "none (one seed)"
-
-
-def _p_value(value: float) -> str:
-    return f"{value:.3f}" if value >= 0.001 else "< 0.001"
 
 
 def _text(value: Any) -> str:
