@@ -5,8 +5,9 @@ from scipy import stats
 
 from lcmat import report
 from lcmat.config import CondensationParameters
+from lcmat.config.condensation_defaults import TUNED
+from lcmat.experiments import code_fingerprint
 from lcmat.report.advice import (
-    CONDENSED,
     NOT_RUN,
     TOO_FEW,
     advise,
@@ -15,8 +16,10 @@ from lcmat.report.advice import (
     decision_table,
     situations,
 )
-from lcmat.report.condensation import condensation_label
+from lcmat.report.runs import ACCURACY
+from lcmat.sweep.profiles import PROFILES
 from tests.synthetic_records import make_record, make_sweep
+from tests.test_records import make_record as make_run
 
 NO_CONDENSATION = report.runs_frame([], CondensationParameters)
 
@@ -88,6 +91,24 @@ def test_the_setting_with_most_comparisons_speaks():
     assert found.word == "better" and "DigitsNet" in found.setting
 
 
-def test_the_condensed_methods_label_is_that_of_a_run_with_its_defaults():
-    run = CondensationParameters(dataset="digits", method="lcmat-c").canonical()
-    assert condensation_label(run) == CONDENSED
+@pytest.mark.parametrize("dataset", TUNED)
+def test_learnt_images_are_those_of_the_radius_that_was_chosen_for_the_data_set(dataset):
+    profile = PROFILES["smoke" if dataset == "digits" else "cpu"]
+    (study,) = (each for each in profile.studies if each.name == "condensation")
+    runs = [
+        run for run in study.runs if run.dataset == dataset and run.method in ("random", "lcmat-c") and run.rho != 0
+    ]
+    records = [
+        make_run(
+            run,
+            experiment="condensation",
+            seed=run.seed,
+            metrics={ACCURACY: 50.0 if run.method == "random" else 55 + 0.1 * run.seed},
+            fingerprint=code_fingerprint(run),
+        )
+        for run in runs
+    ]
+    few = situations(report.runs_frame([]), report.runs_frame(records, CondensationParameters))[-1]
+    found = advise(few, dataset)
+    assert (found.word, found.use) == ("better", f"LCMat-C, ρ = {TUNED[dataset]['lcmat-c']['rho']:g}")
+    assert found.own.mean == pytest.approx(5 + 0.1 * sum({run.seed for run in runs}) / len({run.seed for run in runs}))

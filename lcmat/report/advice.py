@@ -7,7 +7,7 @@ from typing import NamedTuple
 
 import pandas as pd
 
-from lcmat.config.condensation_defaults import METHOD_DEFAULTS
+from lcmat.config.condensation_defaults import TUNED
 from lcmat.config.datasets import DATASETS
 from lcmat.report.condensation import CONDENSATION, condensation_label
 from lcmat.report.ledger import DEFINED
@@ -20,7 +20,11 @@ from lcmat.report.statistics import FEWEST_SEEDS, Interval
 from lcmat.report.studies import study_runs
 
 NOT_RUN, TOO_FEW = "not run", f"fewer than {FEWEST_SEEDS} seeds"
-CONDENSED = condensation_label({"method": "lcmat-c", "rho": METHOD_DEFAULTS["lcmat-c"]["rho"]})
+CONDENSED = frozenset(
+    condensation_label({"method": "lcmat-c", "rho": competitors["lcmat-c"]["rho"]}) for competitors in TUNED.values()
+)
+"""Labels of LCMat-C at the radius that was chosen for each data set on held-out training images."""
+
 _HEADS = ("Situation", "Data and network", "Use", "Its gain (points)", "LCMat", "Its gain (points)", "n")
 
 
@@ -31,7 +35,7 @@ class Situation(NamedTuple):
         title: the situation in words.
         page: under `report/`, with the evidence.
         baseline: what everything is compared with, in words.
-        own: label of the paper's method there, at its default radius.
+        own: labels of the paper's method there: at its default radius, or at that of each data set.
         scheme: of the experiment.
         differences: to the baseline, as `lcmat.report.paired_to_baseline` gives them.
     """
@@ -39,7 +43,7 @@ class Situation(NamedTuple):
     title: str
     page: str
     baseline: str
-    own: str
+    own: frozenset[str]
     scheme: Scheme
     differences: pd.DataFrame
 
@@ -74,7 +78,7 @@ def situations(selection: pd.DataFrame, condensation: pd.DataFrame) -> list[Situ
     unequal = study_runs(runs, "class-imbalance")
     within = unequal["across_classes"].isna() & (unequal["method"] == "uniform")
     learnt = study_runs(condensation[~condensation["stale"].astype(bool)], "condensation")
-    chosen = ("uniform selection", DEFINED, SELECTION)
+    chosen = ("uniform selection", frozenset({DEFINED}), SELECTION)
     random = ("random images", CONDENSED, CONDENSATION)
     by_fraction = paired_to_baseline(as_defined(with_default_selector(clean)))
     by_noise = paired_to_baseline(study_runs(runs, "label-noise"))
@@ -118,7 +122,7 @@ def advise(situation: Situation, dataset: str) -> Advice:
     rows = rows[keys == keys.value_counts(sort=False).idxmax()]
     listed = as_rows(rows)
     best = next(iter(as_rows(shown(rows)[0])), None)
-    ours = next((row for row in listed if row["label"] == situation.own), None)
+    ours = next((row for row in listed if row["label"] in situation.own), None)
     setting = situation.scheme.describe(listed[0])
     use, gain = (situation.baseline, None) if best is None else (best["label"], best["interval"])
     if ours is None:

@@ -13,8 +13,8 @@
 # %% [markdown]
 # # Should I use LCMat?
 #
-# How often were the paper's methods, at their default radius, more accurate than images drawn *at random*, which cost nothing?
-# (LCMat-S where images are chosen, LCMat-C where they are learnt.)
+# How often were the paper's methods more accurate than images drawn *at random*, which cost nothing? (Where images are chosen:
+# LCMat-S, at its default radius. Where they are learnt: LCMat-C, at the radius that held-out training images chose.)
 
 # %% tags=["remove-cell"]
 from IPython.display import HTML, Markdown
