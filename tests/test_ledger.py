@@ -258,7 +258,7 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     (narrow,) = (group for group in groups if group[DEFINED]["dataset"] == "cifar10" and group[DEFINED]["width"] == 16)
     step = "definition, but statistics of single-class batches"
     alone, wide = (next(row for row in group.values() if row["words"] == step) for group in (narrow, rows))
-    said = re.search(r"\*\*What was found so far\.\*\*.*?\n\n", (root / "README.md").read_text(), re.DOTALL)[0]
+    said = re.search(r"\*\*What was found so far\.\*\*.*?\n##", (root / "README.md").read_text(), re.DOTALL)[0]
     said = " ".join(said.split())
     runs = condensation_frame(record for record in kept if record.experiment == "condensation")
     runs = study_runs(runs[~runs["stale"].astype(bool) & (runs["width"] == 16)], "condensation")
