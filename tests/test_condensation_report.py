@@ -185,6 +185,31 @@ def test_what_is_not_shown_needs_more_seeds_than_it_has():
     assert "1 is significantly more accurate (LCMat-C" in describe_differences(found, "random images")
 
 
+def test_what_is_missing_to_networks_that_learn_from_all_images():
+    runs, gains = frame()
+    grouped = group_seeds(runs, page.CONDENSATION)
+    settings = {"ipc": 139, "evaluation_epochs": 20}
+    whole = page.condensation_frame([record(90 + seed, "random", seed, **settings) for seed in range(3)])
+    short = page.with_recovery(grouped, group_seeds(whole, page.CONDENSATION))["recovery"]
+    random = 91 - (50 + 7 * 2 + 5)  # of five images a class, see `frame`
+    expected = {"Random": random, "LCMat-C, ρ = 10": random - 2 - sum(gains) / len(gains)}
+    for label, points in expected.items():
+        (row,) = grouped.index[(grouped["label"] == label) & (grouped["ipc"] == 5)]
+        assert short[row] == f"{points:.2f}"
+    assert set(page.with_recovery(grouped, whole.iloc[:0])["recovery"]) == {""}
+
+
+def test_all_images_are_all_images_of_the_data_set():
+    (study,) = (study for study in PROFILES["cpu"].studies if study.name == "condensation-all-images")
+    assert {(run.dataset, run.method, run.ipc) for run in study.runs} == {
+        ("fashion-mnist", "random", 6_000),
+        ("cifar10", "random", 5_000),
+    }
+    assert all(
+        5 * run.canonical()["evaluation_epochs"] == SMALL[run.dataset]["evaluation_epochs"] for run in study.runs
+    )
+
+
 def test_tables_and_figures_of_a_page_with_runs():
     runs, _ = frame()
     collected = group_seeds(runs, page.CONDENSATION)

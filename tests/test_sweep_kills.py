@@ -118,7 +118,7 @@ def test_a_sweep_of_notebooks_survives_the_death_of_a_kernel():
 @pytest.mark.timeout(3000)
 def test_a_sweep_survives_sixteen_deaths():
     parts = ["worker", "coordinator", "worker", "snakemake", "worker", "coordinator", "worker", "worker"] * 2
-    survive(400, parts, seed=3)
+    survive(800, parts, seed=3)
 
 
 @pytest.mark.slow

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from itertools import pairwise
+from math import isnan, nan
+from statistics import fmean
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -13,7 +15,7 @@ from lcmat.config import CondensationParameters
 from lcmat.config.condensation_defaults import DATASET_SETTINGS, METHOD_DEFAULTS, METHOD_PARAMETERS, SMALL
 from lcmat.report.paired import paired_to, setting_key, with_corrected_p
 from lcmat.report.published import read_published
-from lcmat.report.runs import as_rows, runs_frame
+from lcmat.report.runs import ACCURACY, as_rows, runs_frame
 from lcmat.report.schemes import Row, Scheme, data_text, missing, network_text
 
 if TYPE_CHECKING:
@@ -145,6 +147,20 @@ def with_published(grouped: pd.DataFrame) -> pd.DataFrame:
     cells = published_cells()
     keys = ((row["dataset"], title_of(row), row["ipc"]) for row in as_rows(grouped))
     return grouped.assign(paper=[cells.get(key, "") for key in keys])
+
+
+def with_recovery(grouped: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
+    """Add, as text, how many points are missing to networks that learn from all images; empty where none did.
+
+    Other benchmarks call it the hard-label recovery (Li et al. 2025).
+
+    Args:
+        grouped: as `lcmat.report.group_seeds` gives it.
+        whole: likewise, of runs on all images.
+    """
+    best = {row["dataset"]: fmean(row[ACCURACY]) for row in as_rows(whole)}
+    short = [best.get(row["dataset"], nan) - fmean(row[ACCURACY]) for row in as_rows(grouped)]
+    return grouped.assign(recovery=["" if isnan(points) else f"{points:.2f}" for points in short])
 
 
 def order_differences(runs: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:

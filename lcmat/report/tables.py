@@ -50,7 +50,7 @@ def accuracy_table(grouped: pd.DataFrame, name: str, scheme: Scheme = SELECTION)
     """Show `lcmat.report.group_seeds`: mean of the last epoch with its t interval, best epoch beside it.
 
     Args:
-        grouped: not empty. A column `paper` is shown as the paper's number.
+        grouped: not empty. A column `paper` has the paper's number, `recovery` what is missing to all images.
         name: identifier of the table, unique on its page.
         scheme: of the experiment.
     """
@@ -123,6 +123,7 @@ def _accuracy_row(row: dict[str, Any], scheme: Scheme) -> dict[str, Any]:
         "Last epoch": f"{last.mean:.2f}",
         "95 % interval": _range(last),
         "Best epoch": f"{sum(best) / len(best):.2f}" if best else "",
+        "Hard-label recovery": row.get("recovery", ""),
         "Paper (width 128)": row.get("paper", ""),
     }
 

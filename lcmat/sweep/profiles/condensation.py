@@ -5,6 +5,7 @@ from typing import Any
 
 from lcmat.config import Experiment
 from lcmat.config.condensation_defaults import CONTROLS, GRADIENTS_ALONE, SMALL, TUNED, applicable
+from lcmat.config.datasets import DATASETS
 from lcmat.sweep.profiles.study import Study, distinct, grid
 from lcmat.sweep.profiles.variants import Variants, methods
 
@@ -12,6 +13,7 @@ QUESTIONS = {
     "condensation": "Which learnt images beat real ones, and does matching variances help?",
     "condensation-cross-architecture": "Do images learnt with one network serve another?",
     "condensation-sensitivity": "How does LCMat-C depend on its settings?",
+    "condensation-all-images": "What do networks learn from all images?",
 }
 _TABLES = {"condensation": ("4",), "condensation-cross-architecture": ("5",)}
 
@@ -83,6 +85,7 @@ def cpu() -> tuple[Study, ...]:
                 seed=seeds,
             ),
         ),
+        _study("condensation-all-images", _join(_whole(name, seed=seeds) for name in datasets)),
     )
 
 
@@ -132,6 +135,13 @@ def crossed(dataset: str, tested: tuple[str, int], **axes: Iterable[Any]) -> tup
 def sensitivity(dataset: str, variants: Variants, **axes: Iterable[Any]) -> tuple[Experiment, ...]:
     """LCMat-C at other settings, beside itself and random images."""
     return small(dataset, (*methods("random", "lcmat-c"), *variants), **axes)
+
+
+def _whole(dataset: str, **axes: Iterable[Any]) -> tuple[Experiment, ...]:
+    """All training images, passed over a fifth as often as condensed ones."""
+    epochs = SMALL[dataset]["evaluation_epochs"] // 5
+    variant = {"method": "random", "ipc": max(DATASETS[dataset].class_sizes), "evaluation_epochs": epochs}
+    return small(dataset, (variant,), **axes)
 
 
 def _with_tuning(dataset: str, variant: Mapping[str, Any]) -> dict[str, Any]:
