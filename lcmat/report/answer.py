@@ -28,6 +28,7 @@ SINGLE_CLASS = (
 
 PAPER_WIDTH = 64
 HEADLINE_FRACTION = 0.01
+_DOUBT = "; not significant after Holm's correction for all steps"
 
 
 def headline_setting(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
@@ -140,14 +141,15 @@ def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -
     if gap.n >= FEWEST_SEEDS and not code["adjusted_p"] < SIGNIFICANCE:
         if not largest["adjusted_p"] < SIGNIFICANCE:
             return f"Not decided by this setting. {lead}, which is not significant.{_elsewhere(alone, apart)}"
-        doubt = f"({_ends(gap)}; not significant after Holm's correction for all steps)"
-        return f"{lead} {doubt}. One of the three is significant: {worth} points ({_ends(largest['to_defined'])}).{how}"
+        alone_worth = f"{worth} points ({_ends(largest['to_defined'])})"
+        return f"{lead} ({_ends(gap)}{_DOUBT}). One of the three is significant: {alone_worth}.{how}"
     if not alone:
         ends = f" ({_ends(gap)})" if gap.n >= FEWEST_SEEDS else ""
         return f"{lead}{ends}; which of them it is was not run here.{_elsewhere(alone, apart)}"
     share = share_of_gap(rows, largest["label"])
     part = f"{share:.0f} % of this; " if 0 <= share <= 100 else ""
-    return f"{lead} ({_ends(gap)}). Of these, {worth} ({part}{_ends(largest['to_defined'])}).{how}"
+    doubt = "" if largest["adjusted_p"] < SIGNIFICANCE else _DOUBT
+    return f"{lead} ({_ends(gap)}). Of these, {worth} ({part}{_ends(largest['to_defined'])}{doubt}).{how}"
 
 
 def _largest(steps: Sequence[dict[str, Any]], direction: float) -> tuple[dict[str, Any], str, str]:
