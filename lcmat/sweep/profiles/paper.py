@@ -95,7 +95,9 @@ def _beyond_the_first_cells() -> tuple[Study, ...]:
         Study(
             "ledger",
             QUESTIONS["ledger"],
-            by_seed(THREE, [0.01], LEDGER) + by_seed(THREE, [0.05], LEDGER_ENDS),
+            by_seed(THREE, [0.01], LEDGER)
+            + by_seed(FIVE[3:], [0.01], LEDGER_ENDS)
+            + by_seed(THREE, [0.05], LEDGER_ENDS),
         ),
         Study(
             "table-1-cifar100",
