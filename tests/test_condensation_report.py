@@ -197,6 +197,12 @@ def test_what_is_missing_to_networks_that_learn_from_all_images():
         (row,) = grouped.index[(grouped["label"] == label) & (grouped["ipc"] == 5)]
         assert short[row] == f"{points:.2f}"
     assert set(page.with_recovery(grouped, whole.iloc[:0])["recovery"]) == {""}
+    others = [
+        record(60.0, "random", ipc=5, width=8),
+        record(60.0, "random", ipc=5, test_network="convnet", test_width=8),
+    ]
+    other = group_seeds(page.condensation_frame(others), page.CONDENSATION)
+    assert set(page.with_recovery(other, group_seeds(whole, page.CONDENSATION))["recovery"]) == {""}
 
 
 def test_all_images_are_all_images_of_the_data_set():

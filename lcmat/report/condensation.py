@@ -150,7 +150,7 @@ def with_published(grouped: pd.DataFrame) -> pd.DataFrame:
 
 
 def with_recovery(grouped: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
-    """Add, as text, how many points are missing to networks that learn from all images; empty where none did.
+    """Add, as text, how many points are missing to such networks that learn from all images; empty where none did.
 
     Other benchmarks call it the hard-label recovery (Li et al. 2025).
 
@@ -158,9 +158,14 @@ def with_recovery(grouped: pd.DataFrame, whole: pd.DataFrame) -> pd.DataFrame:
         grouped: as `lcmat.report.group_seeds` gives it.
         whole: likewise, of runs on all images.
     """
-    best = {row["dataset"]: fmean(row[ACCURACY]) for row in as_rows(whole)}
-    short = [best.get(row["dataset"], nan) - fmean(row[ACCURACY]) for row in as_rows(grouped)]
+    tested = ("dataset", "network", "width", "test_network", "test_width")
+    best = {_of(row, tested): fmean(row[ACCURACY]) for row in as_rows(whole)}
+    short = [best.get(_of(row, tested), nan) - fmean(row[ACCURACY]) for row in as_rows(grouped)]
     return grouped.assign(recovery=["" if isnan(points) else f"{points:.2f}" for points in short])
+
+
+def _of(row: Row, names: Sequence[str]) -> tuple[Any, ...]:
+    return tuple(None if missing(row[name]) else row[name] for name in names)
 
 
 def order_differences(runs: pd.DataFrame, order: Sequence[str]) -> pd.DataFrame:
