@@ -299,10 +299,8 @@ Markdown(
 #   much single runs differed. The table says where a number stands on several kinds.
 
 # %% tags=["remove-input"]
-GUESSING, FITTED = (
-    log(10),
-    0.1,
-)  # losses: of ten classes equally likely, and of images that are learnt
+GUESSING = log(10)  # the loss if ten classes are equally likely
+FITTED = 0.1  # the loss of images that are learnt
 few = [
     record
     for record in accounts.records
