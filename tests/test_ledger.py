@@ -122,6 +122,15 @@ def test_a_step_that_is_decided_is_told_where_the_whole_is_not():
     assert "One of the three is significant: statistics of single-class batches alone are worth +8.9 points" in why
 
 
+def test_a_step_that_is_not_decided_where_the_whole_is_says_so():
+    found = headline_setting(records(), set())
+    doubt = "not significant after Holm's correction"
+    assert doubt not in answer(found)
+    found.loc[found["label"] != AS_CODE, "adjusted_p"] = 0.09
+    why = answer(found).split("\n\n")[1]
+    assert re.search(rf"batches alone are worth \+8\.9 \(\d+ % of this; 95 % interval [^)]*; {doubt}", why)
+
+
 def test_where_no_difference_was_run_alone_the_setting_that_has_them_is_told():
     whole = {name: EFFECTS[name] for name in ("defined", "code")}
     loss = ({**DEFINITION, "loss_reduction": "mean-per-batch"}, -10.2)
