@@ -15,6 +15,7 @@ from lcmat import experiments
 from lcmat.cli import adopt
 from lcmat.config import CondensationParameters, ContinualParameters, SelectionParameters
 from lcmat.experiments import code_of, selection, stale_keys, training_fingerprint
+from lcmat.measurements import kinds
 from lcmat.records import adoptions, caching
 from lcmat.records import record as records
 from lcmat.records.record import DataSource
@@ -133,9 +134,26 @@ def test_code_that_computes_the_same_is_adopted_and_caches_honour_it(repository,
     new = code_of(RUN).fingerprint(repository)
     assert adoptions.lineage(new) == [new, code_of(RUN).fingerprint(PACKAGE.parent)]
     selecting = training_fingerprint("digits-net", "lcmat.experiments.selecting")
-    assert selecting in {before for before, _ in adoption.fingerprints}
+    taken = {before for before, _ in adoption.fingerprints}
+    assert selecting in taken
+    assert not taken & {kinds.fingerprint_of(kind) for kind in kinds.KINDS}  # whose models are seeded otherwise
     with pytest.raises(ValueError, match="nothing to adopt: of 0 stale records"):
         adopting.adopt(repository=repository, scale=TINY)
+
+
+def test_measurements_are_taken_along_where_only_the_rule_of_comparison_changed(tmp_path):
+    rule, today = "lcmat/records/fingerprint.py", "return _hash(self.module(name).text, *used)"
+    folder = copy(tmp_path / "repository", (rule, today, f"{today[:-1]}, 'another rule')"))
+    git(folder, "init", "-q")
+    commit(folder)
+    made = trees.run(folder, adopting._asking([RUN]), PACKAGE.parent)[RUN.key]
+    records.write(make_record(RUN, fingerprint=made["run"], commit=head(folder)))
+    edit(folder, (rule, f"{today[:-1]}, 'another rule')", today))
+    commit(folder)
+    stored = {kind: {"fingerprint": made[f"measurement {kind}"]} for kind in kinds.KINDS}
+    assert not any(kinds.is_current(kind, content) for kind, content in stored.items())
+    assert adopting.adopt(repository=folder, scale=TINY, rerun=False).adoption.stages == {}
+    assert all(kinds.is_current(kind, content) for kind, content in stored.items())
 
 
 def test_what_no_stage_executes_keeps_records_stale(base, tmp_path, monkeypatch):

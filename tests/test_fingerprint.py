@@ -91,6 +91,13 @@ def test_a_name_taken_from_elsewhere_counts(package):
     assert fingerprint("lcmat.top", package) != before
 
 
+def test_modules_outside_do_not_count_through_a_module_that_is_taken_whole(package):
+    before = fingerprint("lcmat.whole", package, "lcmat.pack.deep"), fingerprint("lcmat.whole", package)
+    (package / "lcmat/pack/deep.py").write_text("thing = 1\nmore = 1\n")
+    assert fingerprint("lcmat.whole", package, "lcmat.pack.deep") == before[0]
+    assert fingerprint("lcmat.whole", package) != before[1]
+
+
 def test_of_modules_outside_constants_count_alone(package):
     sources = "from lcmat.pack.deep import thing, work\ny = work(thing)\n"
     written(package, {"lcmat/top.py": sources, "lcmat/pack/deep.py": "thing = 1\ndef work(x): return x\n"})

@@ -5,6 +5,7 @@ import itertools
 import numpy as np
 import pytest
 import torch
+from scipy.spatial.distance import cdist
 from scipy.stats import entropy
 from sklearn.neighbors import NearestNeighbors
 
@@ -85,6 +86,23 @@ def test_k_center_is_farthest_first(seed):
     distances = np.linalg.norm(points[:, None] - points, axis=2)
     found = order("k-center", samples, seed=seed)
     assert found == naive_farthest_first(distances, found[0])
+
+
+@pytest.mark.parametrize("seed", [0, 1, 2])
+def test_facility_location_of_features_chooses_medoids_greedily(seed):
+    samples = one_class(seed=seed)
+    distances, chosen = cdist(samples[0].numpy(), samples[0].numpy()), []
+    for _ in range(12):  # later, two samples that are nearest to each other gain the same
+        free = [i for i in range(50) if i not in chosen]
+        chosen.append(min(free, key=lambda i: distances[:, [*chosen, i]].min(axis=1).sum()))
+    assert order("facility-location", samples, 12, compared="features") == chosen
+
+
+def test_facility_location_of_features_looks_at_these_alone_wherever_they_are():
+    features, logits, labels = one_class()
+    moved = (features + 1e3, logits.roll(1, 0), labels)
+    found = [order("facility-location", each, 12, compared="features") for each in (moved, (features, logits, labels))]
+    assert found[0] == found[1]
 
 
 def test_k_center_names_features_whose_squares_overflow():

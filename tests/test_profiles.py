@@ -48,6 +48,17 @@ def test_a_study_asks_a_question_of_tables_that_exist(profile, study):
     assert set(study.tables) <= set(published["table"])
 
 
+def test_alternatives_stand_beside_the_ledgers_own_runs_and_differ_from_the_definition_in_one_thing():
+    runs, ledger = study_of("cpu", "alternatives").runs, {run.key for run in study_of("cpu", "ledger").runs}
+    first = [run.canonical() for run in runs if run.seed == 0]
+    defined = next(run for run in first if run["method"] == "lcmat-s")
+    assert {run["method"] for run in first[:3]} == {"uniform", "lcmat-s"}
+    assert {run.key for run in runs if run.method in ("uniform", "lcmat-s")} & ledger
+    for run in (run for run in first if run["method"] == "lcmat-s"):
+        different = {name for name in {**run, **defined} if run.get(name) != defined.get(name)}
+        assert len(different - {"rho"}) <= 1
+
+
 def test_smoke_is_digits_with_every_method_and_each_radius_of_the_paper():
     runs = study_of("smoke", "selection").runs
     assert {run.method for run in runs} == set(METHODS) - {"lcmat-s-spectral"}

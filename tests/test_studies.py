@@ -5,6 +5,7 @@ from lcmat import report
 from lcmat.report import studies
 from lcmat.report.cost import STAGES, stage_seconds
 from lcmat.report.runs import ACCURACY
+from lcmat.report.schemes import CHOICE
 from lcmat.sweep.profiles import PROFILES
 from tests.synthetic_records import make_record
 
@@ -44,6 +45,17 @@ def test_as_defined_leaves_out_quirks_but_no_radius():
     records += [make_record(method="uniform", across_classes=True), make_record(method="lcmat-s", weighted=True)]
     kept = report.as_defined(report.runs_frame(records))
     assert list(kept["key"]) == [record.key for record in records[:3]]
+
+
+def test_choices_are_compared_however_their_radius_was_found_and_their_network_trained():
+    settings = [{"method": "uniform"}, {"rho": 0.1}, {"rho_choice": "held-out"}, {"rho": 0.1, "selection_epochs": 30}]
+    records = [make_record(50.0 + 2 * i + seed, seed=seed, **s) for i, s in enumerate(settings) for seed in range(3)]
+    found = report.paired_to_baseline(report.runs_frame(records), scheme=CHOICE).set_index("label")["interval"]
+    assert {label: round(each.mean, 9) for label, each in found.items()} == {
+        "LCMat-S, ρ = 0.1": 2.0,
+        "LCMat-S, ρ chosen on held-out images": 4.0,
+        "LCMat-S, ρ = 0.1, selecting network: 30 epochs": 6.0,
+    }
 
 
 def test_means_are_those_of_the_seeds():

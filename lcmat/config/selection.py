@@ -47,6 +47,9 @@ class SelectionParameters(Experiment):
     gradients: Literal["logits", "last-layer"] | None = Field(
         None, description="whose gradients are compared: in the logits, or in the last layer's parameters (craig)"
     )
+    compared: Literal["features"] | None = Field(
+        None, description="compare features by their distances, not gradients by their cosines (facility-location)"
+    )
     ridge: float | None = Field(None, ge=0, description="weight of the squared weights in the regression (gradmatch)")
     eta: float | None = Field(None, gt=0, description="size of the gradient step that is judged (glister)")
     rounds: int | None = Field(None, ge=1, description="renewals of the gradient; each choice by default (glister)")

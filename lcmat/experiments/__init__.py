@@ -118,11 +118,11 @@ def training_fingerprint(network: str, module: str) -> str:
     return Code(module, networks=(network,)).fingerprint()
 
 
-def measurement_fingerprint(module: str, *methods: str, networks: Iterable[str] = ("convnet", "digits-net")) -> str:
-    """Fingerprint of the code behind a stored measurement.
+def measurement_fingerprint(module: str, *methods: str, networks: Iterable[str]) -> str:
+    """Fingerprint of the code behind what is measured for a run.
 
     Args:
-        module: dotted name of the module that makes it.
+        module: dotted name of the module that measures.
         methods: selection methods that it calls.
         networks: the networks that it trains.
     """

@@ -11,10 +11,11 @@ from types import MappingProxyType
 from typing import Any, NamedTuple, cast
 
 from lcmat.config import ParameterError, nearest
-from lcmat.experiments import measurement_fingerprint
+from lcmat.experiments import Code
 from lcmat.files.paths import check_writable
-from lcmat.records import measurements
+from lcmat.records import adoptions, measurements
 
+_NETWORKS = ("convnet", "digits-net")
 Measure = Callable[..., tuple[dict[str, Any], list[measurements.Row]]]
 
 
@@ -146,16 +147,25 @@ def stored(name: str) -> dict[str, dict[str, Any]]:
     return {dataset: measurements.read(name, dataset) for dataset in KINDS[name].datasets}
 
 
+def code_of(name: str) -> Code:
+    """The present code of a kind."""
+    module = KINDS[name].function.partition(":")[0]
+    return Code(f"{__package__}.{module}", KINDS[name].methods, _NETWORKS)
+
+
 def fingerprint_of(name: str) -> str:
     """Fingerprint of the present code of a kind."""
-    module = KINDS[name].function.partition(":")[0]
-    return measurement_fingerprint(f"{__package__}.{module}", *KINDS[name].methods)
+    return code_of(name).fingerprint()
+
+
+def is_current(name: str, content: Mapping[str, Any]) -> bool:
+    """Whether the present code made a stored measurement of a kind, or code in which nothing that counts was other."""
+    return content["fingerprint"] in adoptions.lineage(fingerprint_of(name))
 
 
 def made_by(name: str, content: Mapping[str, Any]) -> str:
-    """Whether the present code made a stored measurement of a kind, in words for a page."""
-    current = content["fingerprint"] == fingerprint_of(name)
-    return "the present code" if current else "**other code than the present (stale)**"
+    """`is_current`, in words for a page."""
+    return "the present code" if is_current(name, content) else "**other code than the present (stale)**"
 
 
 def _function(name: str) -> Measure:

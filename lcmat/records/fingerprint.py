@@ -108,12 +108,12 @@ class Sources:
         return f"{name} of {_hash(*sorted(self._content(home) for home in self._homes(target) if self._file(home)))}"
 
     def _homes(self, target: Target) -> Iterator[str]:
-        """The module that defines a name; of a whole module also those whose names it imports."""
+        """The module that defines a name; of a whole module also those, not outside, whose names it imports."""
         module, name = self._home(target)
         yield module
         if name is None and self._file(module) and not self._is_outside(module):
-            for onward in self.module(module).bound.values():
-                yield from (self._home(each)[0] for each in onward)
+            onward = (self._home(each)[0] for targets in self.module(module).bound.values() for each in targets)
+            yield from (home for home in onward if not self._is_outside(home))
 
     def _home(self, target: Target) -> Target:
         """The module that defines a name, where another one only imports it, too."""

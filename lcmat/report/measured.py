@@ -42,8 +42,7 @@ def caution(kind: str, stored: Stored) -> str:
     Returns:
         Markdown, empty if there is nothing to know.
     """
-    code = kinds.fingerprint_of(kind)
-    outdated = [DATASETS[name].title for name, content in stored.items() if content["fingerprint"] != code]
+    outdated = [DATASETS[name].title for name, content in stored.items() if not kinds.is_current(kind, content)]
     notes = [compression({name: content["data"] for name, content in stored.items()})]
     if outdated:
         notes.append(f"Measured before the last change of the code: {listed(outdated)}.")
@@ -100,8 +99,7 @@ def _account(kind: str, name: str, content: Mapping[str, Any]) -> str:
     if "seeds" in content:
         words.append(f"seed{'s' * (len(content['seeds']) > 1)} {listed(map(str, content['seeds']))}")
     count = content["samples"] if "samples" in content else content["measured"]
-    current = content["fingerprint"] == kinds.fingerprint_of(kind)
-    code = "the present code" if current else "an earlier version of the code"
+    code = "the present code" if kinds.is_current(kind, content) else "an earlier version of the code"
     minutes = content["wall_seconds"] / 60
     return (
         f"**{DATASETS[name].title}:** {', '.join(words)}; {count:,} training images are measured. "

@@ -9,6 +9,7 @@ import pandas as pd
 
 from lcmat.config import Experiment, SelectionParameters
 from lcmat.config.datasets import DATASETS
+from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.config.registry import METHODS, MODELS, OPTIONS, title_of
 
 Row = Mapping[Any, Any]
@@ -97,8 +98,12 @@ def network_text(row: Row) -> str:
     return title + ("" if missing(width) else f", width {width:g}")
 
 
+def _data_and_network(row: Row) -> str:
+    return f"{data_text(row['dataset'])}, {network_text(row)}"
+
+
 def _selection_setting(row: Row) -> str:
-    return f"{data_text(row['dataset'])}, {network_text(row)}, selecting network: {row['selection_epochs']} epochs"
+    return f"{_data_and_network(row)}, selecting network: {row['selection_epochs']} epochs"
 
 
 def _selection_rank(row: Row) -> tuple[Any, ...]:
@@ -107,6 +112,15 @@ def _selection_rank(row: Row) -> tuple[Any, ...]:
 
 
 _OPTIONS = sorted(OPTIONS)
+
+
+def _choice_label(row: Row) -> str:
+    """Beside the method how its radius was found and how long its network was trained, if not as usual."""
+    usual = DATASET_DEFAULTS[row["dataset"]]["selection_epochs"]
+    found = "" if missing(row["rho_choice"]) else ", ρ chosen on held-out images"
+    trained = "" if row["selection_epochs"] == usual else f", selecting network: {row['selection_epochs']:g} epochs"
+    return method_label(row["method"], row) + found + trained
+
 
 SELECTION = Scheme(
     model=SelectionParameters,
@@ -118,3 +132,8 @@ SELECTION = Scheme(
     order=("dataset", "network", "fraction", "rho"),
     rank=_selection_rank,
 )
+
+CHOICE = SELECTION._replace(
+    own=(*SELECTION.own, "rho_choice", "selection_epochs"), label=_choice_label, describe=_data_and_network
+)
+"""Where how the radius was found and how long the selecting network was trained are part of what is compared."""

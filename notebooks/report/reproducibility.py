@@ -365,14 +365,15 @@ adoptions_table("adoptions")
 # commit on the same kind of processor, with the trained selecting networks that were there, each gave the same images, losses
 # and accuracies to the bit.
 #
-# Measurements that pages show beside the runs (`lcmat measure`) are not adopted: each is made again when its code changes.
+# Measurements that pages show beside the runs (`lcmat measure`) are made again when their code changes; an adoption takes along
+# those of which nothing changed but the rule by which code is compared.
 
 # %% tags=["remove-input"]
 waiting = [
     f"{name} of {in_words(dataset)}"
     for name in kinds.KINDS
     for dataset, content in kinds.stored(name).items()
-    if content["fingerprint"] != kinds.fingerprint_of(name)
+    if not kinds.is_current(name, content)
 ]
 Markdown(
     f"Made by older code (stale), until then: {', '.join(waiting)}."

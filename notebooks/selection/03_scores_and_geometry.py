@@ -373,7 +373,9 @@ show_source(farthest_first, moderate)
 #
 # coverage, or likeness to all minus likeness within. $F$ is monotone ({doc}`../derivation/05b_greedy`); $C$ is
 # not: it counts the cut between $S$ and the rest, which is zero for $S = T$. The paper's tables contain neither, although
-# its code has both.
+# its code has both. With `compared="features"`, $-\lVert h_i - h_j\rVert$ stands for $s_{ij}$: the first phase of k-medoids
+# {cite:p}`kaufman1990finding`, which covers the average image where k-Center covers the farthest. This book adds it to ask what
+# gradients are needed for ({doc}`../report/why-the-numbers-differ`).
 
 # %% tags=["hide-input"]
 show_source(graph_cut_ranking)

@@ -13,12 +13,13 @@ from typing import Any, NamedTuple
 from lcmat.config import Experiment, parse
 from lcmat.experiments import code_of, has_other_images
 from lcmat.files.paths import check_writable
+from lcmat.measurements import kinds
 from lcmat.records import adoptions
 from lcmat.records import record as records
 from lcmat.records.fingerprint import ROOT
 from lcmat.records.machine import describe
 from lcmat.records.record import Record
-from lcmat.sweep.adoption.stages import FULL, Scale, Task, comparison
+from lcmat.sweep.adoption.stages import FULL, Scale, Task, changed, comparison
 from lcmat.sweep.adoption.trees import Results, check_out, git, run
 
 _CHEAPEST = 10  # records of which one is repeated
@@ -136,7 +137,7 @@ def _judge(
         processor=describe("cpu"),
         stages=dict(Counter(task.stage for task in needed.tasks)),
         repeated=repeated,
-        fingerprints=_pairs(origin.fingerprints, after, [each.key for each in runs]),
+        fingerprints=_pairs(origin.fingerprints, after, [each.key for each in runs], _to_measure(origin.tree, new)),
     )
     adoptions.add(adoption)
     return Outcome(adoption, compared, (), others)
@@ -175,10 +176,15 @@ def _repeat(made: Sequence[Record], new: Path) -> tuple[str, bool]:
     return f"{name}: other {different}{where}", same
 
 
-def _pairs(before: Results, after: Results, keys: Iterable[str]) -> tuple[tuple[str, str], ...]:
-    """Older and newer fingerprints of the same code."""
+def _to_measure(old: Path, new: Path) -> set[str]:
+    """What to measure again: that its code gives the same numbers is not compared."""
+    return {f"measurement {kind}" for kind in kinds.KINDS if changed(kinds.code_of(kind), old, new)}
+
+
+def _pairs(before: Results, after: Results, keys: Iterable[str], without: set[str]) -> tuple[tuple[str, str], ...]:
+    """Older and newer fingerprints of the same code, but for those of some names."""
     both = ((before[key], after[key], name) for key in keys for name in before[key].keys() & after[key].keys())
-    found = {(old[name], new[name]) for old, new, name in both if name != "error"}
+    found = {(old[name], new[name]) for old, new, name in both if name not in {"error", *without}}
     return tuple(sorted((old, new) for old, new in found if old != new))
 
 

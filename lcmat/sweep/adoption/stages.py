@@ -189,18 +189,18 @@ def comparison(runs: Iterable[Experiment], old: Path, new: Path, scale: Scale) -
     tasks: dict[str, Task] = {}
     missed: set[str] = set()
     for run in runs:
-        untouched = _changed(code_of(run), old, new)
+        untouched = changed(code_of(run), old, new)
         for stage in (stage for stage in STAGES if stage.experiment == run.experiment):
-            changed = _changed(stage.code(run), old, new, stage.apart)
+            touched = changed(stage.code(run), old, new, stage.apart)
             name = f"{stage.name} of {run.experiment}: {stage.kind(run)}"
-            if changed and name not in tasks:
+            if touched and name not in tasks:
                 tasks[name] = Task(stage.name, name, stage.small(run), scale)
-            untouched -= changed
+            untouched -= touched
         missed |= untouched
     return Comparison(list(tasks.values()), missed)
 
 
-def _changed(code: Code, old: Path, new: Path, apart: tuple[str, ...] = ()) -> set[str]:
+def changed(code: Code, old: Path, new: Path, apart: tuple[str, ...] = ()) -> set[str]:
     """Names of the modules behind a run whose like the other copy has not, whatever it is called there."""
     before, after = (_modules(code, root, apart) for root in (old, new))
     return {

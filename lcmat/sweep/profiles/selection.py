@@ -2,6 +2,7 @@
 
 from lcmat.sweep.profiles.study import Study, grid
 from lcmat.sweep.profiles.variants import (
+    ALTERNATIVES,
     DEFINED,
     LEDGER,
     LEDGER_ENDS,
@@ -23,6 +24,7 @@ QUESTIONS = {
     "pretraining-robustness": "How do the methods depend on how the selecting network was trained?",
     "sensitivity": "How does LCMat-S depend on its settings?",
     "ledger": "Which step from the definition of LCMat-S to its official code changes the result, and by how much?",
+    "alternatives": "Does a choice with a reason do what the statistics of single-class batches do?",
     "batch-norm": "What do the statistics of single-class batches do to the choice?",
     "label-noise": "Which methods choose wrong labels?",
     "class-imbalance": "What happens when the classes differ in size?",
@@ -121,18 +123,19 @@ def cpu() -> tuple[Study, ...]:
     others += tuple(variant for variant in SHIPPED if variant["method"] in ("lcmat-s", "craig"))
     runs = grid("selection", radii, settings, **axes, fraction=(0.001, 0.01, 0.05))
     runs += grid("selection", others, settings, **axes, fraction=(0.001, 0.01))
-    return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]), _ledger())
+    narrow = (_narrow("ledger", (LEDGER, 0.01), (LEDGER_ENDS, 0.05)), _narrow("alternatives", (ALTERNATIVES, 0.01)))
+    return (Study("selection", QUESTIONS["selection"], runs, _TABLES["selection"]), *narrow)
 
 
-def _ledger() -> Study:
-    """On a network with batch normalisation, for the paper's epochs; the cheaper fraction first, seed by seed."""
+def _narrow(name: str, *parts: tuple[Variants, float]) -> Study:
+    """Variants at a fraction each, on a network with batch normalisation, for the paper's epochs, seed by seed."""
     settings = {"dataset": "cifar10", "network": "resnet18", "width": 16, "evaluate_every": 50}
     runs = [
         run
-        for variants, fraction in ((LEDGER, 0.01), (LEDGER_ENDS, 0.05))
+        for variants, fraction in parts
         for run in grid("selection", variants, settings, seed=range(3), fraction=[fraction])
     ]
-    return Study("ledger", QUESTIONS["ledger"], tuple(runs))
+    return Study(name, QUESTIONS[name], tuple(runs))
 
 
 def _crossed(variants: Variants, *learners: tuple[str, int]) -> Variants:

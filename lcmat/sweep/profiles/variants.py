@@ -8,6 +8,7 @@ from lcmat.config.registry import METHODS
 from lcmat.config.selection import PAPER_RADII
 
 __all__ = [
+    "ALTERNATIVES",
     "DEFINED",
     "LEDGER",
     "LEDGER_ENDS",
@@ -57,6 +58,19 @@ LEDGER_ENDS: Variants = (
     *({**variant, "batch_norm": "batch"} for variant in _AT_DEFAULT),
 )
 """LCMat-S by its definition and as its official code does it, and with the batch statistics of the latter alone."""
+
+ALTERNATIVES: Variants = (
+    *UNIFORM,
+    *_AT_DEFAULT,
+    {**_AT_DEFAULT[0], "batch_norm": "batch"},
+    {"method": "facility-location", "compared": "features"},
+    *methods("k-center", "herding", "moderate", "facility-location"),
+    {"method": "craig", "batch_norm": "batch"},
+    {**_AT_DEFAULT[0], "weighted": True},
+    {"method": "lcmat-s", "rho_choice": "held-out"},
+    {**_AT_DEFAULT[0], "selection_epochs": 30},
+)
+"""Choices with a reason that could do what the statistics of single-class batches do, cheapest first."""
 
 LEDGER: Variants = (
     *LEDGER_ENDS,

@@ -2,6 +2,7 @@
 
 import tempfile
 from collections.abc import Callable
+from functools import cache
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -29,7 +30,17 @@ def fingerprints(run: Any, scale: Values) -> Values:
             found[part] = experiments.training_fingerprint(run.network, f"lcmat.experiments.{part}")
     for name in drawn.evidence_of(run.method) if run.experiment == "selection" else ():
         found[name] = experiments.measurement_fingerprint(_provider(name), networks=[run.network])
-    return found
+    return found | _of_measurements()
+
+
+@cache
+def _of_measurements() -> Values:
+    """Fingerprints of the code behind stored measurements; none of a tree so old that it has no such module."""
+    try:
+        from lcmat.measurements.kinds import KINDS, fingerprint_of
+    except ImportError:
+        return {}
+    return {f"measurement {kind}": fingerprint_of(kind) for kind in KINDS}
 
 
 def data(run: Any, scale: Values) -> Values:
