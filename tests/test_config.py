@@ -164,11 +164,11 @@ def test_each_parameter_enters_the_key():
         "network": "convnet", "width": 31, "selection_epochs": 99, "epochs": 99, "evaluate_every": 99,
         "batch_size": 127, "learning_rate": 0.2, "crop_padding": 2, "flip": True, "precision": "bfloat16",
         "compile": True, "loss_reduction": "mean-per-batch", "batch_norm": "batch",
-        "double_softmax": True, "gradients": "last-layer", "compared": "features", "ridge": 0.1, "eta": 0.2, "rounds": 3,
-        "damping": 0.3, "official_kernel": True, "cut_lambda": 0.4, "raw_logits": True, "official_order": True, "num_neighbours": 5,
+        "double_softmax": True, "gradients": "last-layer", "ridge": 0.1, "eta": 0.2, "rounds": 3, "damping": 0.3,
+        "official_kernel": True, "cut_lambda": 0.4, "raw_logits": True, "official_order": True, "num_neighbours": 5,
         "across_classes": True, "label_noise": 0.1, "imbalance": 10.0, "selection_weight_decay": 0.1,
         "learner": "convnet", "learner_width": 7, "rho_choice": "held-out", "official_weights": True,
-        "selection_optimizer": "adam", "selection_learning_rate": 0.3, "training_steps": 98,
+        "selection_optimizer": "adam", "selection_learning_rate": 0.3, "training_steps": 98, "compared": "features",
     }  # fmt: skip
     assert different.keys() == SelectionParameters.model_fields.keys()
     method_of = {option: name for name, method in METHODS.items() for option in method.options}
