@@ -56,7 +56,7 @@ def fuzz(calls, seed, folder, monkeypatch):
 def test_a_sample_of_strange_calls_is_explained(tmp_path, monkeypatch):
     fuzzer = fuzz(2000, 0, tmp_path, monkeypatch)
     assert len(fuzzer.made) > 100  # functions
-    assert fuzzer.results > 500  # what is right is not refused
+    assert fuzzer.results > 400  # what is right is not refused
 
 
 @pytest.mark.slow
