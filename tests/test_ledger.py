@@ -9,6 +9,7 @@ import pytest
 from scipy import stats
 
 from lcmat.config.official import OFFICIAL
+from lcmat.config.registry import MODELS
 from lcmat.experiments import stale_keys
 from lcmat.records.record import load_all, write
 from lcmat.report.accounts import read_accounts
@@ -27,7 +28,8 @@ from lcmat.report.ledger import (
     share_of_gap,
     step_words,
 )
-from lcmat.report.runs import ACCURACY, as_rows
+from lcmat.report.paired import paired_to_baseline
+from lcmat.report.runs import ACCURACY, as_defined, as_rows, runs_frame
 from lcmat.report.statistics import Interval
 from lcmat.report.studies import study_runs
 from tests.synthetic_records import make_record
@@ -285,7 +287,7 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     numbers = ["1", *(f"{value:.1f}" for value in found)]
     for row in as_rows(drawn):
         numbers += [f"{row['ours']:.1f}", f"{100 * float(row['budget']):g}", f"{row['mean']:.1f}"]
-    assert re.findall(r"([\d.]+) %(?! interval)", said) == numbers
+    assert re.findall(r"([\d.]+) %(?! interval| of them)", said) == numbers
     assert (rows[DEFINED]["dataset"], rows[DEFINED]["width"], rows[DEFINED]["n"]) == ("cifar10", 64, 5)
     assert "schedule and five seeds" in said and "The definition is significantly behind random images" in said
     assert (wide["n"], alone["n"]) == (5, 3) and "two of the five seeds were added when three had left it open" in said
@@ -298,3 +300,17 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     assert f"alone are worth {alone['to_defined'].mean:.1f} points as well, which three seeds cannot tell" in said
     part, whole = (f"{row['to_defined'].mean:.1f}" for row in (wide, rows[AS_CODE]))
     assert f"worth {part} of the {whole} points between them" in said
+
+
+def test_the_readme_says_how_far_the_definition_is_behind_on_other_images(monkeypatch):
+    root = Path(__file__).parents[1]
+    monkeypatch.setenv("LCMAT_RECORDS", str(root / "book/records"))
+    kept = [record for record in load_all(experiment="selection")[0] if record.parameters["dataset"] == "fashion-mnist"]
+    runs = as_defined(study_runs(runs_frame(kept), "selection"))
+    found = [row for row in as_rows(paired_to_baseline(runs)) if row["label"] == DEFINED]
+    assert [row["fraction"] for row in found] == [0.001, 0.01, 0.05] and {row["interval"].n for row in found} == {5}
+    assert max(row["adjusted_p"] for row in found) < 0.05
+    assert {row["network"] for row in found} == {"convnet"} and not MODELS["convnet"].batch_norm
+    first, second, third = (f"{-row['interval'].mean:.1f}" for row in found)
+    text = " ".join((root / "README.md").read_text().split())
+    assert f"{first}, {second} and {third} points behind random images when 0.1, 1 and 5 % of them are kept" in text
