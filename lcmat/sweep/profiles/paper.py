@@ -16,6 +16,7 @@ from lcmat.sweep.profiles.study import Study
 from lcmat.sweep.profiles.variants import (
     LEDGER,
     LEDGER_ENDS,
+    NEAREST_ALTERNATIVES,
     PAPER_RADII,
     UNIFORM,
     Variants,
@@ -99,6 +100,7 @@ def _beyond_the_first_cells() -> tuple[Study, ...]:
             + by_seed(FIVE[3:], [0.01], LEDGER_ENDS)
             + by_seed(THREE, [0.05], LEDGER_ENDS),
         ),
+        Study("alternatives", QUESTIONS["alternatives"], by_seed(FIVE, [0.01], NEAREST_ALTERNATIVES)),
         Study(
             "table-1-cifar100",
             "Is it the same with a hundred classes, and if another network learns?",

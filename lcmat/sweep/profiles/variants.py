@@ -12,6 +12,7 @@ __all__ = [
     "DEFINED",
     "LEDGER",
     "LEDGER_ENDS",
+    "NEAREST_ALTERNATIVES",
     "PAPER_RADII",
     "SHIPPED",
     "UNIFORM",
@@ -59,11 +60,16 @@ LEDGER_ENDS: Variants = (
 )
 """LCMat-S by its definition and as its official code does it, and with the batch statistics of the latter alone."""
 
-ALTERNATIVES: Variants = (
+NEAREST_ALTERNATIVES: Variants = (
     *UNIFORM,
     *_AT_DEFAULT,
     {**_AT_DEFAULT[0], "batch_norm": "batch"},
     {"method": "facility-location", "compared": "features"},
+)
+"""Beside what is to be explained, the plainest choice that could do the same: covering a class without any gradient."""
+
+ALTERNATIVES: Variants = (
+    *NEAREST_ALTERNATIVES,
     *methods("k-center", "herding", "moderate", "facility-location"),
     {"method": "craig", "batch_norm": "batch"},
     {**_AT_DEFAULT[0], "weighted": True},
