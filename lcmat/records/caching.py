@@ -52,8 +52,7 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
     Raises:
         DivergedError: a training in `compute` diverged, now or before.
     """
-    folder = cache_folder() / kind / dataset
-    paths = {folder / f"{_digest(each)}.safetensors": each for each in _alternatives(identity)}
+    paths = _paths(kind, dataset, identity)
     path = next(iter(paths))
     with _locked(path.with_suffix(".lock")):
         stored = _first_good(paths)
@@ -67,6 +66,11 @@ def cached(kind: str, dataset: str, identity: Mapping[str, Any], compute: Callab
     if _DIVERGED in stored.details:
         raise DivergedError(stored.details[_DIVERGED])
     return stored
+
+
+def holds(kind: str, dataset: str, identity: Mapping[str, Any]) -> bool:
+    """Whether `cached` would look at a file instead of computing; whether that is good is not known before."""
+    return any(os.path.exists(path) for path in _paths(kind, dataset, identity))
 
 
 def identity_on(device: str, known: Mapping[str, Any]) -> dict[str, Any]:
@@ -147,6 +151,12 @@ def _outcome(compute: Callable[[Path], Stored], state: Path) -> Stored:
         return compute(state)
     except DivergedError as error:
         return Stored({}, {_DIVERGED: str(error)})
+
+
+def _paths(kind: str, dataset: str, identity: Mapping[str, Any]) -> dict[Path, dict[str, Any]]:
+    """Where tensors of this identity may lie, today's code first."""
+    folder = cache_folder() / kind / dataset
+    return {folder / f"{_digest(each)}.safetensors": each for each in _alternatives(identity)}
 
 
 def _alternatives(identity: Mapping[str, Any]) -> Iterator[dict[str, Any]]:

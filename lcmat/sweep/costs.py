@@ -10,7 +10,7 @@ comes between the stages, such as the start of a process, is not counted.
 
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from math import inf, log
 from statistics import median
 from typing import Any
@@ -18,6 +18,7 @@ from typing import Any
 from lcmat.config import Experiment, parse
 from lcmat.config.registry import METHODS
 from lcmat.records.record import Record
+from lcmat.sweep.kept import kept
 from lcmat.sweep.timing import kinds_of, pace_of
 from lcmat.sweep.work import Images, Work, needs_view, work_of
 
@@ -113,9 +114,13 @@ def estimate(run: Experiment, measured: Measured, device: str | None = None) -> 
     )
 
 
-def estimates(runs: Iterable[Experiment], measured: Measured, device: str | None = None) -> list[Estimate | None]:
-    """`estimate` of each run."""
-    return [estimate(run, measured, device) for run in runs]
+def estimates(runs: Sequence[Experiment], measured: Measured, device: str | None = None) -> list[Estimate | None]:
+    """`estimate` of each run; on a device, without the training of networks that the cache holds."""
+    costs = [estimate(run, measured, device) for run in runs]
+    there = kept(run for run, cost in zip(runs, costs, strict=True) if device and cost and cost.shared)
+    return [
+        replace(cost, shared=0.0) if cost and run.key in there else cost for run, cost in zip(runs, costs, strict=True)
+    ]
 
 
 def scaled(seconds: Mapping[str, float], of: Work, to: Work) -> dict[str, float]:
