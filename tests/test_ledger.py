@@ -13,7 +13,7 @@ from lcmat.config.registry import MODELS
 from lcmat.experiments import stale_keys
 from lcmat.records.record import load_all, write
 from lcmat.report.accounts import read_accounts
-from lcmat.report.answer import answer, headline_answer, headline_setting, in_order, published_gain
+from lcmat.report.answer import alternatives, answer, headline_answer, headline_setting, in_order, published_gain
 from lcmat.report.condensation import condensation_frame
 from lcmat.report.headline import write_headline
 from lcmat.report.ledger import (
@@ -183,6 +183,16 @@ def test_advice_is_the_best_of_what_is_significant_after_correction():
     found.loc[found["label"] != AS_CODE, ["accuracy", "uniform_p"]] = (99.0, 0.06)
     assert "**What to use?** LCMat-S as its official code does it: it is" in answer(found)
     assert "**What to use?** Uniform selection" in answer(found.assign(uniform_p=0.06))
+
+
+def test_another_choice_is_advised_where_it_gains_more_in_the_same_setting():
+    features = {"method": "facility-location", "compared": "features"}
+    made = records(effects={**EFFECTS, "features": (features, 4.0)}, evaluate_every=50)
+    choices = alternatives(runs_frame(made, stale=set()))
+    rows, words = headline_setting(made, set()), "**What to use?** Facility location, compared: features: it is 4."
+    assert words in answer(rows, choices=choices) and words in headline_answer(made, set())
+    assert "LCMat-S as its official" in answer(rows, choices=choices.assign(adjusted_p=0.06)).split("\n\n")[2]
+    assert "LCMat-S as its official" in answer(rows, choices=choices.assign(width=64)).split("\n\n")[2]
 
 
 def test_the_share_of_a_step():

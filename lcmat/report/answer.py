@@ -10,12 +10,24 @@ import pandas as pd
 
 from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.measurements import kinds
-from lcmat.report.ledger import AS_CODE, DEFINED, STEPS, explained_by_step, ledger, setting_text, settings, share_of_gap
-from lcmat.report.paired import SIGNIFICANCE
+from lcmat.report.ledger import (
+    AS_CODE,
+    DEFINED,
+    SHOWN,
+    STEPS,
+    explained_by_step,
+    ledger,
+    setting_text,
+    settings,
+    share_of_gap,
+)
+from lcmat.report.paired import SIGNIFICANCE, paired_to_baseline
 from lcmat.report.published import read_published
-from lcmat.report.runs import ACCURACY, as_rows
+from lcmat.report.runs import ACCURACY, as_rows, runs_frame
+from lcmat.report.schemes import CHOICE
 from lcmat.report.sentences import RECOMPUTED, against, questions, runs_there_are
 from lcmat.report.statistics import FEWEST_SEEDS, Interval
+from lcmat.report.studies import study_runs
 
 if TYPE_CHECKING:
     from lcmat.records.record import Record
@@ -52,16 +64,32 @@ def headline_answer(records: Iterable[Record], stale: set[str]) -> str:
     measured = [row for content in kinds.stored("explanation").values() for row in content["rows"]]
     rows = ledger(records, stale)
     apart = _first([group for group in settings(rows) if len(_alone(group)) == len(STEPS)], rows.head(0))
-    return answer(_first(settings(rows), rows), explained_by_step(measured, records), apart)
+    choices = alternatives(runs_frame(records, stale=stale))
+    return answer(_first(settings(rows), rows), explained_by_step(measured, records), apart, choices)
 
 
-def answer(rows: pd.DataFrame, explained: pd.DataFrame | None = None, apart: pd.DataFrame | None = None) -> str:
+def alternatives(runs: pd.DataFrame) -> pd.DataFrame:
+    """Differences to uniform selection of choices that could do what the statistics of single-class batches do.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it.
+    """
+    return paired_to_baseline(study_runs(runs, "alternatives"), scheme=CHOICE)
+
+
+def answer(
+    rows: pd.DataFrame,
+    explained: pd.DataFrame | None = None,
+    apart: pd.DataFrame | None = None,
+    choices: pd.DataFrame | None = None,
+) -> str:
     """Say whether LCMat-S beats uniform selection, why the paper found so, and what to use, from one setting.
 
     Args:
         rows: as `headline_setting` gives them.
         explained: what the choices consist of, as `lcmat.report.ledger.explained_by_step` gives it.
         apart: rows of a setting in which each difference of the code was run alone, should `rows` not have all.
+        choices: `alternatives`; those in the setting of `rows` may be advised.
 
     Returns:
         Markdown, three paragraphs.
@@ -78,7 +106,7 @@ def answer(rows: pd.DataFrame, explained: pd.DataFrame | None = None, apart: pd.
     parts = {
         "Does LCMat-S beat uniform selection?": found,
         "Why did the paper find that it does?": _why(rows, code, apart) + _unexplained(code),
-        "What to use?": _advice(rows),
+        "What to use?": _advice(rows, choices),
     }
     return questions(parts, "")
 
@@ -187,15 +215,17 @@ def _ends(interval: Interval) -> str:
     return f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
 
 
-def _advice(rows: pd.DataFrame) -> str:
-    """The most accurate of what is significantly above uniform selection, or uniform selection."""
-    better = [row for row in as_rows(rows) if row["uniform_p"] < SIGNIFICANCE and row["to_uniform"].mean > 0]
-    if not better:
-        found = "Uniform selection: nothing else in this setting is significantly more accurate."
-    else:
-        best = max(better, key=lambda row: row["accuracy"])
-        words = f"{best['words'][0].upper()}{best['words'][1:]}"
-        found = f"{words}: it {_against(best)}."
+def _advice(rows: pd.DataFrame, choices: pd.DataFrame | None) -> str:
+    """What gains most of all that is significantly above uniform selection, or uniform selection."""
+    tried = [(row["to_uniform"], row["uniform_p"], row["words"]) for row in as_rows(rows)]
+    if choices is not None:
+        here = (choices[list(SHOWN)] == rows.iloc[0][list(SHOWN)]).all(axis=1)
+        tried += [(row["interval"], row["adjusted_p"], row["label"]) for row in as_rows(choices[here])]
+    better = [each for each in tried if each[1] < SIGNIFICANCE and each[0].mean > 0]
+    found = "Uniform selection: nothing else in this setting is significantly more accurate."
+    if better:
+        gained, adjusted_p, words = max(better, key=lambda each: each[0].mean)
+        found = f"{words[0].upper()}{words[1:]}: it {against(gained, 'uniform selection', adjusted_p)}."
     return f"{found} {{doc}}`/book/start/should-i-use-it` asks the same of all methods and situations."
 
 

@@ -34,7 +34,9 @@ _ABOVE: Mapping[str, Any] = {
     **{"xycoords": ("data", "axes fraction"), "textcoords": "offset points"},
     **{"fontsize": 7, "annotation_clip": False},
 }
-_SHOWN = ("dataset", "network", "width", "fraction", "precision")
+SHOWN = ("dataset", "network", "width", "fraction", "precision")
+"""What a reader is told of a setting."""
+
 _HEADS = (
     *("What is computed", "n", "Accuracy (%)", "Minus uniform", "95 % interval"),
     *("Minus definition", "95 % interval", "p (Holm)", "Images in common with the definition (%)"),
@@ -80,7 +82,7 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
             rows += [{"setting": number, **row} for row in _setting_rows(group, words, by_key)]
     columns = [
         "setting",
-        *_SHOWN,
+        *SHOWN,
         *("label", "words", "n", "accuracy", "uniform", "to_uniform", "uniform_p"),
         "to_defined",
     ]
@@ -179,7 +181,7 @@ def _setting_rows(group: pd.DataFrame, words: Mapping[str, str], by_key: Mapping
     first = group.iloc[0]
     return [
         {
-            **{name: first[name] for name in _SHOWN},
+            **{name: first[name] for name in SHOWN},
             "label": label,
             "words": words[label],
             "n": to_uniform[label]["interval"].n,

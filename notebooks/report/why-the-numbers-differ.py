@@ -24,6 +24,7 @@ from lcmat.measurements import kinds
 from lcmat.records.record import load_all
 from lcmat.report import figures
 from lcmat.report.answer import (
+    alternatives,
     headline_answer,
     headline_setting,
     in_order,
@@ -54,10 +55,8 @@ from lcmat.report.ledger import (
     step_words,
 )
 from lcmat.report.markup import prose
-from lcmat.report.paired import paired_to_baseline
 from lcmat.report.protocol import data_name
 from lcmat.report.schemes import CHOICE
-from lcmat.report.studies import study_runs
 
 figures.use_style()
 records, problems = load_all(experiment="selection")
@@ -216,7 +215,7 @@ for content in maps.values():
 
 # %% tags=["remove-input"]
 frame = report.runs_frame(records, stale=stale)
-choices = paired_to_baseline(study_runs(frame, "alternatives"), scheme=CHOICE)
+choices = alternatives(frame)
 if len(choices):
     display(Markdown(report.describe_differences(choices)))
     display(report.differences_table(choices, "alternatives", CHOICE))
