@@ -56,6 +56,7 @@ from lcmat.report.ledger import (
 )
 from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
+from lcmat.report.runs import as_rows
 from lcmat.report.schemes import CHOICE
 
 figures.use_style()
@@ -216,8 +217,9 @@ for content in maps.values():
 # %% tags=["remove-input"]
 frame = report.runs_frame(records, stale=stale)
 choices = alternatives(frame)
+for place, rows in choices.groupby([*map(CHOICE.describe, as_rows(choices))]):
+    display(Markdown(f"**{place}.** {report.describe_differences(rows)}"))
 if len(choices):
-    display(Markdown(report.describe_differences(choices)))
     display(report.differences_table(choices, "alternatives", CHOICE))
 else:
     display(
