@@ -65,13 +65,13 @@ NEAREST_ALTERNATIVES: Variants = (
     *_AT_DEFAULT,
     {**_AT_DEFAULT[0], "batch_norm": "batch"},
     {"method": "facility-location", "compared": "features"},
+    {"method": "craig", "batch_norm": "batch"},
 )
-"""Beside what is to be explained, the plainest choice that could do the same: covering a class without any gradient."""
+"""Beside what is to be explained: covering a class without any gradient, and the same statistics without a Hessian."""
 
 ALTERNATIVES: Variants = (
     *NEAREST_ALTERNATIVES,
     *methods("k-center", "herding", "moderate", "facility-location"),
-    {"method": "craig", "batch_norm": "batch"},
     {**_AT_DEFAULT[0], "weighted": True},
     {"method": "lcmat-s", "rho_choice": "held-out"},
     {**_AT_DEFAULT[0], "selection_epochs": 30},
