@@ -13,7 +13,15 @@ from lcmat.config.registry import MODELS
 from lcmat.experiments import stale_keys
 from lcmat.records.record import load_all, write
 from lcmat.report.accounts import read_accounts
-from lcmat.report.answer import alternatives, answer, headline_answer, headline_setting, in_order, published_gain
+from lcmat.report.answer import (
+    alternatives,
+    answer,
+    headline_answer,
+    headline_setting,
+    in_craig,
+    in_order,
+    published_gain,
+)
 from lcmat.report.condensation import condensation_frame
 from lcmat.report.headline import write_headline
 from lcmat.report.ledger import (
@@ -195,6 +203,19 @@ def test_another_choice_is_advised_where_it_gains_more_in_the_same_setting():
     assert "LCMat-S as its official" in answer(rows, choices=choices.assign(width=64)).split("\n\n")[2]
 
 
+def test_what_the_statistics_are_worth_to_craig_is_told_if_it_is_significant():
+    plain = {"plain": ({"method": "craig"}, -8.0), "batch": ({"method": "craig", "batch_norm": "batch"}, -1.0)}
+    three, five = (records(seeds, effects=plain, width=width) for seeds, width in ((3, 64), (5, 16)))
+    told = in_craig(runs_frame([*three, *five], stale=set()))
+    ours, theirs = (accuracies(five, batch_norm=mode, method="craig") for mode in ("batch", None))
+    low, high = stats.ttest_rel(ours, theirs).confidence_interval()
+    assert told.endswith(
+        f"statistics are worth {(ours - theirs).mean():+.1f} points (95 % interval {low:+.1f} to {high:+.1f}, n = 5; "
+        "ResNet-18, width 16)."
+    )
+    assert in_craig(runs_frame(records(2, effects=plain), stale=set())) == ""
+
+
 def test_the_share_of_a_step():
     rows = ledger(records(), set())
     label = next(row["label"] for row in as_rows(rows) if "single-class" in row["words"])
@@ -308,6 +329,13 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     assert max(rows[AS_CODE]["adjusted_p"], wide["adjusted_p"]) < 0.05 < alone["adjusted_p"]
     assert narrow[AS_CODE]["uniform_p"] > 0.05
     assert f"alone are worth {alone['to_defined'].mean:.1f} points as well, which three seeds cannot tell" in said
+    choices = runs_frame([record for record in kept if record.experiment == "selection"], stale=stale_keys(kept))
+    assert "ResNet-18, width 16)" in (craig := in_craig(choices))
+    assert f"worth {craig.partition('worth +')[2].partition(' ')[0]} points to Craig" in said
+    choices = alternatives(choices[choices["width"] == 16]).set_index("label")
+    level = choices.loc[["Facility location, compared: features", "Herding", "Moderate"]]  # k-Center is the fourth
+    assert level["adjusted_p"].min() > 0.05 and level["interval"].map(lambda each: each.mean > 0).all()
+    assert choices.loc["k-Center", "interval"].high < 0 and "three of four choices by features alone" in said
     part, whole = (f"{row['to_defined'].mean:.1f}" for row in (wide, rows[AS_CODE]))
     assert f"worth {part} of the {whole} points between them" in said
 

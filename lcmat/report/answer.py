@@ -21,10 +21,10 @@ from lcmat.report.ledger import (
     settings,
     share_of_gap,
 )
-from lcmat.report.paired import SIGNIFICANCE, paired_to_baseline
+from lcmat.report.paired import SIGNIFICANCE, label_differences, paired_to_baseline
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, runs_frame
-from lcmat.report.schemes import CHOICE
+from lcmat.report.schemes import CHOICE, method_label, network_text
 from lcmat.report.sentences import RECOMPUTED, against, questions, runs_there_are
 from lcmat.report.statistics import FEWEST_SEEDS, Interval
 from lcmat.report.studies import study_runs
@@ -64,8 +64,9 @@ def headline_answer(records: Iterable[Record], stale: set[str]) -> str:
     measured = [row for content in kinds.stored("explanation").values() for row in content["rows"]]
     rows = ledger(records, stale)
     apart = _first([group for group in settings(rows) if len(_alone(group)) == len(STEPS)], rows.head(0))
-    choices = alternatives(runs_frame(records, stale=stale))
-    return answer(_first(settings(rows), rows), explained_by_step(measured, records), apart, choices)
+    runs = runs_frame(records, stale=stale)
+    found = explained_by_step(measured, records)
+    return answer(_first(settings(rows), rows), found, apart, alternatives(runs), in_craig(runs))
 
 
 def alternatives(runs: pd.DataFrame) -> pd.DataFrame:
@@ -77,11 +78,29 @@ def alternatives(runs: pd.DataFrame) -> pd.DataFrame:
     return paired_to_baseline(study_runs(runs, "alternatives"), scheme=CHOICE)
 
 
+def in_craig(runs: pd.DataFrame) -> str:
+    """What the statistics of single-class batches are worth to Craig, where it has most seeds and if it is significant.
+
+    Args:
+        runs: as `lcmat.report.runs_frame` gives it.
+    """
+    found = as_rows(label_differences(runs, [(method_label("craig", {"batch_norm": "batch"}), method_label("craig"))]))
+    clear = [row for row in found if row["adjusted_p"] < SIGNIFICANCE]
+    if not clear:
+        return ""
+    row = max(clear, key=lambda each: each["interval"].n)
+    worth = (
+        f"{row['interval'].mean:+.1f} points ({_ends(row['interval'])}, n = {row['interval'].n}; {network_text(row)})"
+    )
+    return f" To Craig, which knows nothing of curvature, the same statistics are worth {worth}."
+
+
 def answer(
     rows: pd.DataFrame,
     explained: pd.DataFrame | None = None,
     apart: pd.DataFrame | None = None,
     choices: pd.DataFrame | None = None,
+    craig: str = "",
 ) -> str:
     """Say whether LCMat-S beats uniform selection, why the paper found so, and what to use, from one setting.
 
@@ -90,6 +109,7 @@ def answer(
         explained: what the choices consist of, as `lcmat.report.ledger.explained_by_step` gives it.
         apart: rows of a setting in which each difference of the code was run alone, should `rows` not have all.
         choices: `alternatives`; those in the setting of `rows` may be advised.
+        craig: `in_craig`.
 
     Returns:
         Markdown, three paragraphs.
@@ -105,7 +125,7 @@ def answer(
     )
     parts = {
         "Does LCMat-S beat uniform selection?": found,
-        "Why did the paper find that it does?": _why(rows, code, apart) + _unexplained(code),
+        "Why did the paper find that it does?": _why(rows, code, apart) + craig + _unexplained(code),
         "What to use?": _advice(rows, choices),
     }
     return questions(parts, "")

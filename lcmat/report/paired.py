@@ -21,7 +21,7 @@ Pair = tuple[str, str]
 """Labels, as `lcmat.report.method_label` gives them: the one whose value counts, and the one it is compared with."""
 
 SIGNIFICANCE = 0.05
-PAIR_COLUMNS = ("dataset", "network", "fraction", "better", "worse", "first", "second", "interval", "p_value")
+PAIR_COLUMNS = ("dataset", "network", "width", "fraction", "better", "worse", "first", "second", "interval", "p_value")
 _BASELINE = "the baseline"
 
 
@@ -144,7 +144,7 @@ def _to_baseline(example: pd.Series, result: PairedDifference, scheme: Scheme) -
 def _of_pair(example: pd.Series, better: str, worse: str, a: list[float], b: list[float]) -> dict[str, Any]:
     result = paired_difference(a, b)
     return {
-        **{name: example[name] for name in ("dataset", "network", "fraction")},
+        **{name: example[name] for name in ("dataset", "network", "width", "fraction")},
         "better": better,
         "worse": worse,
         "first": sum(a) / len(a),

@@ -19,7 +19,6 @@ from IPython.display import HTML, Markdown, display
 
 from lcmat import report
 from lcmat.book.slider import image_slider, layer
-from lcmat.config.registry import MODELS
 from lcmat.experiments import stale_keys
 from lcmat.measurements import kinds
 from lcmat.records.record import load_all
@@ -56,11 +55,9 @@ from lcmat.report.ledger import (
     step_words,
 )
 from lcmat.report.markup import prose
-from lcmat.report.paired import label_differences
 from lcmat.report.protocol import data_name
 from lcmat.report.runs import as_rows
-from lcmat.report.schemes import CHOICE, data_text, method_label
-from lcmat.report.sentences import against
+from lcmat.report.schemes import CHOICE
 
 figures.use_style()
 records, problems = load_all(experiment="selection")
@@ -222,19 +219,6 @@ frame = report.runs_frame(records, stale=stale)
 choices = alternatives(frame)
 for place, rows in choices.groupby([*map(CHOICE.describe, as_rows(choices))]):
     display(Markdown(f"**{place}.** {report.describe_differences(rows)}"))
-craig = (
-    method_label("craig", {"batch_norm": "batch"}),
-    method_label("craig"),
-)
-for row in as_rows(label_differences(frame, [craig])):
-    place = f"{data_text(row['dataset'])}, {MODELS[row['network']].title}"
-    values = f": {row['first']:.1f} %"
-    worth = against(row["interval"], "Craig as defined", row["adjusted_p"], values)
-    display(
-        Markdown(
-            f"**The same statistics in Craig** ({place}), which knows nothing of curvature: with them it {worth}."
-        )
-    )
 if len(choices):
     display(report.differences_table(choices, "alternatives", CHOICE))
 else:
