@@ -32,6 +32,7 @@ SEED = ("lcmat/models/__init__.py", "manual_seed(seed)", "manual_seed(seed + 1)"
 TIES = ("lcmat/selection/scores.py", "rank * len(order) + order", "rank * len(order) - order")
 NETWORK = ("lcmat/config/registry.py", "lcmat.models.convnet:digits_net", "lcmat.models.convnet:convnet")
 SAME_SEED = (SEED[0], SEED[1], "manual_seed(1 * seed)")
+MEASURED = {kind: kinds.code_of(kind) for kind in kinds.KINDS}
 SAME_TIES = (TIES[0], TIES[1], "order + rank * len(order)")
 
 
@@ -126,7 +127,7 @@ def test_code_that_computes_the_same_is_adopted_and_caches_honour_it(repository,
         adopting.adopt(repository=repository, scale=TINY)
     old = head(repository)
     commit(repository)
-    outcome = adopting.adopt(repository=repository, scale=TINY, rerun=False)
+    outcome = adopting.adopt(repository=repository, scale=TINY, rerun=False, measured=MEASURED)
     assert adopt.report(outcome) == 0 and "training of selection: network=digits-net" in capsys.readouterr().out
     (adoption,) = adoptions.read()
     assert (adoption.old, adoption.new) == (old, head(repository))
@@ -150,9 +151,9 @@ def test_measurements_are_taken_along_where_only_the_rule_of_comparison_changed(
     records.write(make_record(RUN, fingerprint=made["run"], commit=head(folder)))
     edit(folder, (rule, f"{today[:-1]}, 'another rule')", today))
     commit(folder)
-    stored = {kind: {"fingerprint": made[f"measurement {kind}"]} for kind in kinds.KINDS}
+    stored = {kind: {"fingerprint": made["measurements"][kind]} for kind in kinds.KINDS}
     assert not any(kinds.is_current(kind, content) for kind, content in stored.items())
-    assert adopting.adopt(repository=folder, scale=TINY, rerun=False).adoption.stages == {}
+    assert adopting.adopt(repository=folder, scale=TINY, rerun=False, measured=MEASURED).adoption.stages == {}
     assert all(kinds.is_current(kind, content) for kind, content in stored.items())
 
 

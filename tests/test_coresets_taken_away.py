@@ -40,6 +40,11 @@ def test_the_table_links_every_file_and_no_other(tmp_path):
     links = re.findall(r'href="../../(coresets/[^"]+)"', page)
     assert links == [path.relative_to(tmp_path).as_posix() for path in write_coresets(RECORDS, tmp_path)]
     assert "Craig" in page and "23.46" in page
+    another = make_record(
+        REAL.model_copy(update={"seed": 1}), indices=[1, 2, 3], metrics={"test_accuracy_percent": 9.0}
+    )
+    both = coresets_table([*RECORDS, another], "coresets", "../..").as_raw_html()
+    assert re.search(rf'{another.key}.json">1</a>: 9.00 · <a href="[^"]+{REAL.key}.json">3</a>: 23.46', both)
     assert "not run" in coresets_table(RECORDS[2:], "coresets", "../..").data
 
 

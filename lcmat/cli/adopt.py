@@ -29,11 +29,13 @@ def add(commands: Any) -> None:
 def execute(options: argparse.Namespace) -> int:
     """Compare and adopt, or name what differs."""
     repository_folder()  # both commits are in it
+    from lcmat.measurements import kinds
     from lcmat.sweep.adoption.adopting import adopt
     from lcmat.sweep.profiles.study import distinct
 
     planned = distinct(run for study in selected(options) for run in study.runs) if options.profile else []
-    return report(adopt(options.old, planned=planned, rerun=options.rerun))
+    measured = {name: kinds.code_of(name) for name in kinds.KINDS}
+    return report(adopt(options.old, planned=planned, measured=measured, rerun=options.rerun))
 
 
 def report(outcome: "Outcome") -> int:

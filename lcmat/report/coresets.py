@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections import defaultdict
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
     from lcmat.records.record import Record
 
 FOLDER = "coresets"
+_HEADS = ("group", "Images", "Method", "Precision")
 
 
 def taken_away(records: Sequence[Record]) -> list[Record]:
@@ -38,30 +40,38 @@ def write_coresets(records: Sequence[Record], folder: Path) -> list[Path]:
 
 
 def coresets_table(records: Sequence[Record], name: str, root: str) -> GT | HTML:
-    """List the files with the accuracy reached.
+    """List the files, a row for each configuration, with the accuracy reached by each seed.
 
     Args:
         records: of selection.
         name: identifier of the table, unique on its page.
         root: address of the site's first page as this one sees it, such as ``"../.."``.
     """
-    rows = [_row(record, root) for record in taken_away(records)]
-    if not rows:
+    groups: dict[tuple[Any, ...], list[Record]] = defaultdict(list)
+    for record in sorted(taken_away(records), key=lambda each: each.seed):
+        groups[_configuration(record)].append(record)
+    if not groups:
         return not_run("No selection from real images has been recorded.")
-    rows.sort(key=lambda row: (row["group"], row["Images"], row["Method"], row["Seed"]))
-    return table(rows, name).fmt_markdown("File")
+    rows = [
+        {**dict(zip(_HEADS, key, strict=True)), "File of each seed: accuracy (%)": _links(groups[key], root)}
+        for key in sorted(groups)
+    ]
+    return table(rows, name).fmt_markdown("File of each seed: accuracy (%)")
 
 
-def _row(record: Record, root: str) -> dict[str, Any]:
-    parameters, accuracy = record.parameters, record.metrics.get(ACCURACY)
-    return {
-        "group": SELECTION.describe(parameters),
-        "Method": method_label(parameters["method"], parameters),
-        "Images": len(record.indices or ()),
-        "Seed": record.seed,
-        "Accuracy (%)": "diverged" if accuracy is None else f"{accuracy:.2f}",
-        "File": f"[{record.key}.json]({root}/{FOLDER}/{record.key}.json)",
-    }
+def _configuration(record: Record) -> tuple[Any, ...]:
+    parameters = record.parameters
+    method = method_label(parameters["method"], parameters)
+    return SELECTION.describe(parameters), len(record.indices or ()), method, parameters["precision"]
+
+
+def _links(found: Sequence[Record], root: str) -> str:
+    return " · ".join(f"[{each.seed}]({root}/{FOLDER}/{each.key}.json): {_accuracy(each)}" for each in found)
+
+
+def _accuracy(record: Record) -> str:
+    accuracy = record.metrics.get(ACCURACY)
+    return "diverged" if accuracy is None else f"{accuracy:.2f}"
 
 
 def _content(record: Record) -> dict[str, Any]:

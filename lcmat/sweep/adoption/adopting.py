@@ -8,12 +8,12 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 from lcmat.config import Experiment, parse
-from lcmat.experiments import code_of, has_other_images
+from lcmat.experiments import Code, code_of, has_other_images
 from lcmat.files.paths import check_writable
-from lcmat.measurements import kinds
 from lcmat.records import adoptions
 from lcmat.records import record as records
 from lcmat.records.fingerprint import ROOT
@@ -55,6 +55,7 @@ def adopt(
     old: str | None = None,
     *,
     planned: Sequence[Experiment] = (),
+    measured: Mapping[str, Code] = MappingProxyType({}),
     rerun: bool = True,
     scale: Scale = FULL,
     repository: Path = ROOT,
@@ -64,6 +65,7 @@ def adopt(
     Args:
         old: commit of the older code; None: of the stale records' commits the one that made most of them.
         planned: runs without a record, for what the cache already keeps of them.
+        measured: the present code of each kind of measurement; what is stored counts again if nothing of it changed.
         rerun: repeat one of the records as a whole, by lot among the ten that took the least time.
         scale: how small the stages are made.
         repository: with the code.
@@ -83,7 +85,7 @@ def adopt(
         origin = max(origins, key=lambda each: len(each.made), default=None)
         if origin is None or not (origin.made or planned):
             raise ValueError(f"nothing to adopt: of {len(stale)} stale records, no commit named by them made any")
-        return _judge(origin, new, planned, rerun, scale, repository, len(stale) - len(origin.made))
+        return _judge(origin, new, planned, measured, rerun, scale, repository, len(stale) - len(origin.made))
 
 
 def _stale(new: Path) -> list[Record]:
@@ -111,6 +113,7 @@ def _judge(
     origin: _Origin,
     new: Path,
     planned: Sequence[Experiment],
+    measured: Mapping[str, Code],
     rerun: bool,
     scale: Scale,
     repository: Path,
@@ -130,6 +133,7 @@ def _judge(
         reasons += [f"a whole run does not give its record again: {repeated}"] if contradicts else []
     if reasons or any(compared.values()):
         return Outcome(None, compared, reasons, others)
+    unchanged = {name for name, code in measured.items() if not changed(code, origin.tree, new)}
     adoption = adoptions.Adoption(
         day=datetime.now(UTC).date(),
         old=origin.commit,
@@ -137,7 +141,7 @@ def _judge(
         processor=describe("cpu"),
         stages=dict(Counter(task.stage for task in needed.tasks)),
         repeated=repeated,
-        fingerprints=_pairs(origin.fingerprints, after, [each.key for each in runs], _to_measure(origin.tree, new)),
+        fingerprints=_pairs(origin.fingerprints, after, [each.key for each in runs], unchanged),
     )
     adoptions.add(adoption)
     return Outcome(adoption, compared, (), others)
@@ -176,16 +180,18 @@ def _repeat(made: Sequence[Record], new: Path) -> tuple[str, bool]:
     return f"{name}: other {different}{where}", same
 
 
-def _to_measure(old: Path, new: Path) -> set[str]:
-    """What to measure again: that its code gives the same numbers is not compared."""
-    return {f"measurement {kind}" for kind in kinds.KINDS if changed(kinds.code_of(kind), old, new)}
-
-
-def _pairs(before: Results, after: Results, keys: Iterable[str], without: set[str]) -> tuple[tuple[str, str], ...]:
-    """Older and newer fingerprints of the same code, but for those of some names."""
-    both = ((before[key], after[key], name) for key in keys for name in before[key].keys() & after[key].keys())
-    found = {(old[name], new[name]) for old, new, name in both if name not in {"error", *without}}
+def _pairs(before: Results, after: Results, keys: Iterable[str], measured: set[str]) -> tuple[tuple[str, str], ...]:
+    """Older and newer fingerprints of the same code; of measurements those of some names alone."""
+    found = set[tuple[str, str]]()
+    for key in keys:
+        older, newer = (_fingerprints(side[key], measured) for side in (before, after))
+        found |= {(older[name], newer[name]) for name in older.keys() & newer.keys()}
     return tuple(sorted((old, new) for old, new in found if old != new))
+
+
+def _fingerprints(found: Mapping[str, Any], measured: set[str]) -> dict[str, str]:
+    of_runs = {name: value for name, value in found.items() if name not in ("error", "measurements")}
+    return of_runs | {name: value for name, value in found.get("measurements", {}).items() if name in measured}
 
 
 def _run_of(record: Record) -> Experiment:

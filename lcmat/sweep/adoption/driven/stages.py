@@ -30,17 +30,17 @@ def fingerprints(run: Any, scale: Values) -> Values:
             found[part] = experiments.training_fingerprint(run.network, f"lcmat.experiments.{part}")
     for name in drawn.evidence_of(run.method) if run.experiment == "selection" else ():
         found[name] = experiments.measurement_fingerprint(_provider(name), networks=[run.network])
-    return found | _of_measurements()
+    return {**found, "measurements": _of_measurements()}
 
 
 @cache
 def _of_measurements() -> Values:
     """Fingerprints of the code behind stored measurements; none of a tree so old that it has no such module."""
     try:
-        from lcmat.measurements.kinds import KINDS, fingerprint_of
+        kinds = import_module("lcmat.measurements.kinds")
     except ImportError:
         return {}
-    return {f"measurement {kind}": fingerprint_of(kind) for kind in KINDS}
+    return {name: kinds.fingerprint_of(name) for name in kinds.KINDS}
 
 
 def data(run: Any, scale: Values) -> Values:
