@@ -36,6 +36,7 @@ top_k = None
 loss_reduction = None
 double_softmax = None
 gradients = None
+compared = None
 ridge = None
 eta = None
 rounds = None
