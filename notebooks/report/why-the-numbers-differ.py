@@ -58,6 +58,7 @@ from lcmat.report.markup import prose
 from lcmat.report.protocol import data_name
 from lcmat.report.runs import as_rows
 from lcmat.report.schemes import CHOICE
+from lcmat.report.studies import unrecorded
 
 figures.use_style()
 records, problems = load_all(experiment="selection")
@@ -221,10 +222,7 @@ for place, rows in choices.groupby([*map(CHOICE.describe, as_rows(choices))]):
     display(Markdown(f"**{place}.** {report.describe_differences(rows)}"))
 if len(choices):
     display(report.differences_table(choices, "alternatives", CHOICE))
-else:
-    display(
-        report.not_run("Other choices: lcmat sweep --profile cpu --study alternatives")
-    )
+Markdown(" ".join(unrecorded(frame, "alternatives", name) for name in ("cpu", "paper")))
 
 # %% [markdown]
 # ## The other methods: as defined, as shipped, recommended
