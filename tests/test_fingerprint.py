@@ -3,8 +3,12 @@ from pathlib import Path
 
 import pytest
 
+from lcmat.experiments import WORDS_AND_FILES
+from lcmat.files.paths import PACKAGE
 from lcmat.records.fingerprint import Sources
-from lcmat.records.source_text import normalized
+from lcmat.records.source_text import normalized, parsed
+
+FILES = sorted(PACKAGE.rglob("*.py"))
 
 SOURCES = {
     "lcmat/__init__.py": "",
@@ -96,6 +100,27 @@ def test_modules_outside_do_not_count_through_a_module_that_is_taken_whole(packa
     (package / "lcmat/pack/deep.py").write_text("thing = 1\nmore = 1\n")
     assert fingerprint("lcmat.whole", package, "lcmat.pack.deep") == before[0]
     assert fingerprint("lcmat.whole", package) != before[1]
+
+
+def test_no_module_that_computes_takes_words_of_others_through_a_module_that_it_takes_whole():
+    """There their values would not count."""
+    sources, taken = Sources(WORDS_AND_FILES), 0
+    names = (".".join(path.with_suffix("").parts) for path in (Path("lcmat") / p.relative_to(PACKAGE) for p in FILES))
+    for name in (name.removesuffix(".__init__") for name in names):
+        if sources._is_outside(name) or name.split(".")[1:2] in (["report"], ["cli"], ["book"], ["speed"]):
+            continue
+        reached = {ast.unparse(node) for node in ast.walk(parsed(sources._read(name)[1]))}
+        for module, part in (sources._home(target) for targets in sources.module(name).used for target in targets):
+            if part is None and sources._file(module) and not sources._is_outside(module):
+                taken += 1
+                bound = sources.module(module).bound.items()
+                words = {
+                    f"{module.rpartition('.')[2]}.{word}"
+                    for word, onward in bound
+                    if any(sources._is_outside(each[0]) for each in onward)
+                }
+                assert not words & reached, (name, module)
+    assert taken > 10
 
 
 def test_of_modules_outside_constants_count_alone(package):

@@ -331,7 +331,10 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     assert f"alone are worth {alone['to_defined'].mean:.1f} points as well, which three seeds cannot tell" in said
     choices = runs_frame([record for record in kept if record.experiment == "selection"], stale=stale_keys(kept))
     assert "ResNet-18, width 16)" in (craig := in_craig(choices))
-    assert f"worth {craig.partition('worth +')[2].partition(' ')[0]} points to Craig" in said
+    assert (
+        f"to Craig, which knows nothing of it, they are worth {craig.partition('worth +')[2].partition(' ')[0]} "
+        in said
+    )
     choices = alternatives(choices[choices["width"] == 16]).set_index("label")
     level = choices.loc[["Facility location, compared: features", "Herding", "Moderate"]]  # k-Center is the fourth
     assert level["adjusted_p"].min() > 0.05 and level["interval"].map(lambda each: each.mean > 0).all()

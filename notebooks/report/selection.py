@@ -167,8 +167,8 @@ assert all(abs(a - b) < 1e-9 for a, b in zip(means, tabulated, strict=True))
 # %% [markdown]
 # ## Coresets to take away
 #
-# Which images were chosen from real data sets, one small file `KEY.json` for each run: below, for each seed. The numbers in it count the training images in the
-# order of the canonical release, which is the order of `lcmat.data.load` and of torchvision:
+# Which images were chosen from real data sets, one small file `KEY.json` for each run: the links below are the seeds. The numbers
+# in it count the training images in the order of the canonical release, which is that of `lcmat.data.load` and of torchvision:
 #
 # ```python
 # import json
