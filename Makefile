@@ -60,7 +60,7 @@ test: $(INSTALLED) ## Lint, check the format, the types and the direction of imp
 	$(BIN)/mypy lcmat
 	$(BIN)/lint-imports
 # A file's tests stay in one process, so that what they share is made once.
-	$(BIN)/python -m pytest -n 2 --dist loadfile $(COVERAGE) -m "not site and not slow"
+	$(BIN)/python -m pytest -n 2 --dist loadfile --max-worker-restart 0 $(COVERAGE) -m "not site and not slow"
 
 test-lowest: $(INSTALLED) ## Run the tests with the lowest versions of the direct dependencies (needs the internet)
 	$(BIN)/uv venv --quiet --clear --python $(BIN)/python $(VENV)/lowest

@@ -1,5 +1,8 @@
 """Networks: against torchvision's, against published sizes, and split before the last layer."""
 
+import subprocess
+import sys
+
 import pytest
 import torch
 from torch import nn
@@ -7,7 +10,7 @@ from torch.nn import functional
 
 from lcmat import models
 from lcmat.models.convnet import convnet
-from lcmat.models.resnet import PreActivationBlock
+from lcmat.models.resnet import BasicBlock, PreActivationBlock
 from lcmat.models.vgg import vgg16
 
 ALL = [*models.MODELS, "torchvision:mobilenet_v2", "torchvision:densenet121"]
@@ -182,6 +185,42 @@ def test_pre_activation_block_by_its_formula(channels, width, stride):
     shortcut = batch if block.shortcut is None else block.shortcut(activated)
     torch.testing.assert_close(block(batch), second(hidden) + shortcut)
     assert (block.shortcut is None) == (channels == width and stride == 1)
+
+
+@pytest.mark.parametrize("size", [8, 7])
+@pytest.mark.parametrize("capability", ["AVX2", "AVX512"])
+def test_projections_of_few_channels_are_convolutions_whatever_computes_them(monkeypatch, capability, size):
+    monkeypatch.setattr(torch.backends.cpu, "get_cpu_capability", lambda: capability)
+    block = BasicBlock(3, 6, 2).double()  # oneDNN takes no part in double precision
+    convolution = block.shortcut[0]
+    assert (type(convolution) is nn.Conv2d) == (capability == "AVX512")
+    batch = images(5, 3, size).double().requires_grad_()
+    outputs, expected = convolution(batch), functional.conv2d(batch, convolution.weight, stride=2)
+    torch.testing.assert_close(outputs, expected)
+    weights = torch.randn(expected.shape, dtype=torch.float64)
+    for tensor in (batch, convolution.weight):
+        found, wanted = (
+            torch.autograd.grad((each * weights).sum(), tensor, retain_graph=True)[0] for each in (outputs, expected)
+        )
+        torch.testing.assert_close(found, wanted)
+
+
+_NARROW = """
+import torch
+from lcmat import models
+torch.set_num_threads(1)
+for name, width in [("resnet18", 2), ("resnet18", 3), ("resnet18", 4), ("resnet10", 6), ("wrn16-8", 5)]:
+    network = models.build(name, num_classes=10, in_channels=1, image_size=8, width=width)
+    network.to(memory_format=torch.channels_last)
+    images = torch.randn(128, 1, 8, 8).contiguous(memory_format=torch.channels_last)
+    for _ in range(30):
+        network(images).square().mean().backward()
+"""
+
+
+def test_narrow_residual_networks_do_not_end_the_process():
+    done = subprocess.run([sys.executable, "-c", _NARROW], capture_output=True, encoding="utf-8")
+    assert done.returncode == 0, done.stderr
 
 
 @pytest.mark.parametrize("name", ["convnet", "wrn16-8", "torchvision:resnet18"])

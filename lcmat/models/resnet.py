@@ -1,7 +1,10 @@
 """Residual networks for small images: ResNet-18 with the CIFAR stem and WRN-16-8."""
 
+import torch
 from torch import Tensor, nn
 from torch.nn import functional
+
+_AVX2_CHANNELS = 8  # that a register holds
 
 
 class BasicBlock(nn.Module):
@@ -39,7 +42,7 @@ class PreActivationBlock(nn.Module):
             _conv3x3(channels, width, stride), nn.BatchNorm2d(width), nn.ReLU(), _conv3x3(width, width, 1)
         )
         same = stride == 1 and channels == width
-        self.shortcut = None if same else nn.Conv2d(channels, width, 1, stride=stride, bias=False)
+        self.shortcut = None if same else _conv1x1(channels, width, stride)
 
     def forward(self, inputs: Tensor) -> Tensor:
         """(n, channels, s, s) -> (n, width, s / stride, s / stride)."""
@@ -91,4 +94,24 @@ def _conv3x3(channels: int, width: int, stride: int) -> nn.Conv2d:
 
 
 def _projection(channels: int, width: int, stride: int) -> nn.Module:
-    return nn.Sequential(nn.Conv2d(channels, width, 1, stride=stride, bias=False), nn.BatchNorm2d(width))
+    return nn.Sequential(_conv1x1(channels, width, stride), nn.BatchNorm2d(width))
+
+
+def _conv1x1(channels: int, width: int, stride: int) -> nn.Conv2d:
+    """A 1x1 convolution, by another way where PyTorch's would write where it must not.
+
+    With AVX2, oneDNN's gradient of the weights, if the stride is 2 and the channels do not fill a register, ends
+    processes (https://github.com/uxlfoundation/oneDNN/issues/6035).
+    """
+    few = stride > 1 and channels < _AVX2_CHANNELS and torch.backends.cpu.get_cpu_capability() == "AVX2"
+    return (_ProductOfMatrices if few else nn.Conv2d)(channels, width, 1, stride=stride, bias=False)
+
+
+class _ProductOfMatrices(nn.Conv2d):
+    """A 1x1 convolution without padding and bias, computed as a linear layer of each pixel that it looks at."""
+
+    def forward(self, inputs: Tensor) -> Tensor:
+        """(n, channels, s, s) -> (n, width, s / stride, s / stride)."""
+        down, along = self.stride
+        seen = inputs[..., ::down, ::along].movedim(1, -1)
+        return functional.linear(seen, self.weight.flatten(1)).movedim(-1, 1)
