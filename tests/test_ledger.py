@@ -138,7 +138,7 @@ def test_a_step_that_is_not_decided_where_the_whole_is_says_so():
     assert doubt not in answer(found)
     found.loc[found["label"] != AS_CODE, "adjusted_p"] = 0.09
     why = answer(found).split("\n\n")[1]
-    assert re.search(rf"batches alone are worth \+8\.9 \(\d+ % of this; 95 % interval [^)]*; {doubt}", why)
+    assert re.search(rf"batches alone are worth \+8\.9 \(95 % interval [^)]*; {doubt} for all steps\), \d+ % of this", why)
 
 
 def test_where_no_difference_was_run_alone_the_setting_that_has_them_is_told():
@@ -174,10 +174,17 @@ def test_steps_are_told_in_the_direction_of_the_whole():
 
 def test_the_printed_lead_is_missed_only_where_it_could_be_seen():
     found = headline_setting(records(), set())
-    code = found.index[found["label"] == AS_CODE][0]
-    for half, words in ((5.0, "the code leads by the +3.1 points"), (1.0, "paper prints, +3.1 points, is not found")):
-        found.at[code, "to_uniform"] = Interval(0.0, -half, half, 3)
-        assert words in answer(found)
+    row = {label: found.index[found["label"] == label][0] for label in (DEFINED, AS_CODE)}
+    for code, defined, words in (
+        (5.0, 1.0, "lies within the interval of its official code and not within that of the definition"),
+        (1.0, 5.0, "lies within the interval of the definition and not within that of its official code"),
+        (1.0, 1.0, "lies within neither interval"),
+        (5.0, 5.0, "lies within both intervals, so this setting cannot tell"),
+    ):
+        found.at[row[AS_CODE], "to_uniform"] = Interval(0.0, -code, code, 3)
+        found.at[row[DEFINED], "to_uniform"] = Interval(0.0, -defined, defined, 3)
+        assert f"The lead that it prints here, +3.1 points, {words}." in answer(found)
+        assert "**Does LCMat-S beat uniform selection?** Undecided. By" in answer(found)
 
 
 def test_of_equal_settings_the_fraction_nearest_to_one_percent_speaks():
@@ -216,6 +223,32 @@ def test_what_the_statistics_are_worth_to_craig_is_told_if_it_is_significant():
     assert in_craig(runs_frame(records(2, effects=plain), stale=set())) == ""
 
 
+def test_other_fractions_stand_beside_and_their_average_is_tested_seed_by_seed():
+    small = {name: (variant, gain / 4) for name, (variant, gain) in EFFECTS.items()}
+    both = [*records(width=64), *records(width=64, fraction=0.001, effects=small)]
+    narrow, few = records(fraction=0.005), records(2, width=64, fraction=0.005)
+    text = headline_answer([*both, *narrow, *few], set()).split("\n\n")[0]
+    assert "At 0.1 % it differs by -2.5 points as defined and +0.5 as the code (2 of these are significant" in text
+    gaps = [
+        np.mean(
+            [
+                accuracies(both, fraction=f, **of) - accuracies(both, fraction=f, method="uniform")
+                for f in (0.01, 0.001)
+            ],
+            0,
+        )
+        for of in ({**DEFINITION, "batch_norm": None}, EFFECTS["code"][0])
+    ]
+    ends = [stats.ttest_1samp(gap, 0).confidence_interval() for gap in gaps]
+    defined, code = (
+        f"{gap.mean():+.1f}{word} (95 % interval {low:+.1f} to {high:+.1f})"
+        for gap, (low, high), word in zip(gaps, ends, (" points as defined", " as the code"), strict=True)
+    )
+    assert text.endswith(
+        f"On average over the 2 fractions (asked when these results were known) that is {defined} and {code}, n = 3."
+    )
+
+
 def test_the_share_of_a_step():
     rows = ledger(records(), set())
     label = next(row["label"] for row in as_rows(rows) if "single-class" in row["words"])
@@ -225,7 +258,8 @@ def test_the_share_of_a_step():
 def test_the_answer_names_what_the_numbers_say():
     text = answer(headline_setting(records(), set()))
     found, why, advice = text.split("\n\n")
-    first, second = found.split("As its official code")
+    assert "selection?** As defined: no. As its official code computes it: yes. By the paper's formulas" in found
+    first, second = found.split("As its official code computes it, ")
     assert "points less accurate" in first and "points more accurate" in second
     assert "not the paper's network" in found
     assert "single-class batches alone" in why and "not significant" not in why

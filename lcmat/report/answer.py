@@ -9,19 +9,23 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.config.defaults import DATASET_DEFAULTS
+from lcmat.config.registry import METHODS
 from lcmat.measurements import kinds
 from lcmat.report.ledger import (
     AS_CODE,
     DEFINED,
     SHOWN,
     STEPS,
+    UNIFORM,
     explained_by_step,
+    labelled_runs,
     ledger,
     setting_text,
     settings,
     share_of_gap,
 )
-from lcmat.report.paired import SIGNIFICANCE, label_differences, paired_to_baseline
+from lcmat.report.measured import listed
+from lcmat.report.paired import SIGNIFICANCE, label_differences, paired_to_baseline, testable
 from lcmat.report.published import read_published
 from lcmat.report.runs import ACCURACY, as_rows, runs_frame
 from lcmat.report.schemes import CHOICE, method_label, network_text
@@ -40,6 +44,7 @@ SINGLE_CLASS = (
 
 PAPER_WIDTH = 64
 HEADLINE_FRACTION = 0.01
+_RHO = METHODS["lcmat-s"].options["rho"]
 _DOUBT = "; not significant after Holm's correction for all steps"
 
 
@@ -65,8 +70,8 @@ def headline_answer(records: Iterable[Record], stale: set[str]) -> str:
     rows = ledger(records, stale)
     apart = _first([group for group in settings(rows) if len(_alone(group)) == len(STEPS)], rows.head(0))
     runs = runs_frame(records, stale=stale)
-    found = explained_by_step(measured, records)
-    return answer(_first(settings(rows), rows), found, apart, alternatives(runs), in_craig(runs))
+    own, found = _first(settings(rows), rows), explained_by_step(measured, records)
+    return answer(own, found, apart, alternatives(runs), in_craig(runs), at_other_fractions(own, rows, runs))
 
 
 def alternatives(runs: pd.DataFrame) -> pd.DataFrame:
@@ -84,15 +89,53 @@ def in_craig(runs: pd.DataFrame) -> str:
     Args:
         runs: as `lcmat.report.runs_frame` gives it.
     """
-    found = as_rows(label_differences(runs, [(method_label("craig", {"batch_norm": "batch"}), method_label("craig"))]))
-    clear = [row for row in found if row["adjusted_p"] < SIGNIFICANCE]
+    pair = method_label("craig", {"batch_norm": "batch"}), method_label("craig")
+    found = testable(label_differences(runs, [pair]))
+    clear = [row for row in as_rows(found) if row["adjusted_p"] < SIGNIFICANCE]
     if not clear:
         return ""
     row = max(clear, key=lambda each: each["interval"].n)
-    worth = (
-        f"{row['interval'].mean:+.1f} points ({_ends(row['interval'])}, n = {row['interval'].n}; {network_text(row)})"
+    lone = ", not corrected for other comparisons" if len(found) == 1 else ""
+    worth = f"{row['interval'].mean:+.1f} points ({_ends(row['interval'])}, n = {row['interval'].n}{lone}; "
+    return f" To Craig, which knows nothing of curvature, the same statistics are worth {worth}{network_text(row)})."
+
+
+def at_other_fractions(own: pd.DataFrame, rows: pd.DataFrame, runs: pd.DataFrame) -> str:
+    """What definition and code are worth at the other fractions of a setting, and on average over all of them.
+
+    The average is that of each seed, so that the values tested are independent; it corrects for two comparisons.
+
+    Args:
+        own: rows of one setting.
+        rows: of all settings, as `lcmat.report.ledger.ledger` gives them.
+        runs: as `lcmat.report.runs_frame` gives it.
+    """
+    if own.empty or own.iloc[0]["n"] < FEWEST_SEEDS:
+        return ""
+    scale = [name for name in SHOWN if name != "fraction"]
+    alike = rows[(rows[scale] == own.iloc[0][scale]).all(axis=1) & (rows["n"] == own.iloc[0]["n"])]
+    both = alike[alike["label"].isin([DEFINED, AS_CODE])].sort_values("fraction")
+    both = both[both.groupby("fraction")["label"].transform("size") == 2]
+    others = both[both["fraction"] != own.iloc[0]["fraction"]]
+    if others.empty:
+        return ""
+    places = listed([f"{100 * fraction:g} %" for fraction in others["fraction"].unique()])
+    told = {
+        label: listed([f"{each.mean:+.1f}" for each in group["to_uniform"]]) for label, group in others.groupby("label")
+    }
+    clear = int((others["uniform_p"] < SIGNIFICANCE).sum())
+    clearly = f"{clear} of these are" if clear else "none of these is"
+    done = labelled_runs(runs)
+    done = done[(done[scale] == own.iloc[0][scale]).all(axis=1) & done["fraction"].isin(both["fraction"])]
+    pooled = label_differences(done, [(DEFINED, UNIFORM), (AS_CODE, UNIFORM)], pooled=("fraction",))
+    means = {row["better"]: f"{row['interval'].mean:+.1f}" for row in as_rows(pooled)}
+    spans = {row["better"]: _ends(row["interval"]) for row in as_rows(pooled)}
+    return (
+        f" At {places} it differs by {told[DEFINED]} points as defined and {told[AS_CODE]} as the code ({clearly} "
+        f"significant after Holm's correction). On average over the {both['fraction'].nunique()} fractions (asked when "
+        f"these results were known) that is {means[DEFINED]} points as defined ({spans[DEFINED]}) and "
+        f"{means[AS_CODE]} as the code ({spans[AS_CODE]}), n = {own.iloc[0]['n']}."
     )
-    return f" To Craig, which knows nothing of curvature, the same statistics are worth {worth}."
 
 
 def answer(
@@ -101,6 +144,7 @@ def answer(
     apart: pd.DataFrame | None = None,
     choices: pd.DataFrame | None = None,
     craig: str = "",
+    elsewhere: str = "",
 ) -> str:
     """Say whether LCMat-S beats uniform selection, why the paper found so, and what to use, from one setting.
 
@@ -110,6 +154,7 @@ def answer(
         apart: rows of a setting in which each difference of the code was run alone, should `rows` not have all.
         choices: `alternatives`; those in the setting of `rows` may be advised.
         craig: `in_craig`.
+        elsewhere: `at_other_fractions`.
 
     Returns:
         Markdown, three paragraphs.
@@ -119,13 +164,13 @@ def answer(
     by_label = {row["label"]: row for row in as_rows(rows)}
     defined, code = by_label[DEFINED], by_label[AS_CODE]
     found = (
-        f"As the paper defines it, it {_against(defined)}{_wrong(defined, explained)}. "
-        f"As its official code computes it, it {_against(code)}. "
-        f"(Setting: {setting_text(defined)} of the images kept.{_caution(defined)})"
+        f"{_verdict(defined, code)}By the paper's formulas (its network in evaluation mode, ρ = {_RHO:g}) it "
+        f"{_against(defined)}{_wrong(defined, explained)}. As its official code computes it, it {_against(code)}. "
+        f"(Setting: {setting_text(defined)} of the images kept.{_caution(defined)}){elsewhere}"
     )
     parts = {
         "Does LCMat-S beat uniform selection?": found,
-        "Why did the paper find that it does?": _why(rows, code, apart) + craig + _unexplained(code),
+        "Why did the paper find that it does?": _printed(defined, code) + _why(rows, code, apart) + craig,
         "What to use?": _advice(rows, choices),
     }
     return questions(parts, "")
@@ -178,8 +223,7 @@ def _alone(rows: pd.DataFrame) -> list[dict[str, Any]]:
 def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -> str:
     """What the three differences of the code are worth, together and the largest of them alone, if that is decided."""
     gap: Interval = code["to_defined"]
-    lead = "Its official code differs from the definition as run here in three things, together worth "
-    lead += f"{gap.mean:+.1f} points"
+    lead = f"The code differs from the definition as run here in three things, together worth {gap.mean:+.1f} points"
     alone = _alone(rows)
     largest, words, how = _largest(alone or [code], gap.mean if code["adjusted_p"] < SIGNIFICANCE else 1.0)
     worth = f"{words} alone are worth {largest['to_defined'].mean:+.1f}"
@@ -195,9 +239,9 @@ def _why(rows: pd.DataFrame, code: dict[str, Any], apart: pd.DataFrame | None) -
         ends = f" ({_ends(gap)})" if gap.n >= FEWEST_SEEDS else ""
         return f"{lead}{ends}; which of them it is was not run here.{_elsewhere(alone, apart)}"
     share = share_of_gap(rows, largest["label"])
-    part = f"{share:.0f} % of this; " if 0 <= share <= 100 else ""
+    part = f", {share:.0f} % of this" if 0 <= share <= 100 else ""
     doubt = "" if largest["adjusted_p"] < SIGNIFICANCE else _DOUBT
-    return f"{lead} ({_ends(gap)}). Of these, {worth} ({part}{_ends(largest['to_defined'])}{doubt}).{how}"
+    return f"{lead} ({_ends(gap)}). Of these, {worth} ({_ends(largest['to_defined'])}{doubt}){part}.{how}"
 
 
 def _largest(steps: Sequence[dict[str, Any]], direction: float) -> tuple[dict[str, Any], str, str]:
@@ -221,14 +265,37 @@ def _elsewhere(alone: Sequence[dict[str, Any]], apart: pd.DataFrame | None) -> s
     return f"{where}{words} alone are worth {worth}.{how}"
 
 
-def _unexplained(code: dict[str, Any]) -> str:
-    """What becomes of the lead over uniform selection that the paper prints, if the code has none here."""
-    lead, printed = code["to_uniform"], published_gain(code["dataset"], code["fraction"])
-    if printed is None or lead.n < FEWEST_SEEDS or lead.low > 0:
+def _verdict(defined: dict[str, Any], code: dict[str, Any]) -> str:
+    """The answer in a few words; none where too few seeds were run."""
+    if min(row["to_uniform"].n for row in (defined, code)) < FEWEST_SEEDS:
         return ""
-    if lead.low <= printed <= lead.high:
-        return f" Whether the code leads by the {printed:+.1f} points that the paper prints, this setting cannot tell."
-    return f" The lead over uniform selection that the paper prints, {printed:+.1f} points, is not found here."
+    words = [
+        ("yes" if row["to_uniform"].mean > 0 else "no")
+        if row["to_uniform"].excludes_zero and row["uniform_p"] < SIGNIFICANCE
+        else "undecided"
+        for row in (defined, code)
+    ]
+    if words[0] == words[1]:
+        return f"{words[0].capitalize()}. "
+    return f"As defined: {words[0]}. As its official code computes it: {words[1]}. "
+
+
+def _printed(defined: dict[str, Any], code: dict[str, Any]) -> str:
+    """Whether the lead over uniform selection that the paper prints fits the definition or the code."""
+    printed = published_gain(code["dataset"], code["fraction"])
+    if printed is None or code["to_uniform"].n < FEWEST_SEEDS:
+        return ""
+    fits = {
+        words: row["to_uniform"].low <= printed <= row["to_uniform"].high
+        for words, row in (("the definition", defined), ("its official code", code))
+    }
+    lead = f"The lead that it prints here, {printed:+.1f} points, "
+    if all(fits.values()):
+        return f"{lead}lies within both intervals, so this setting cannot tell. "
+    if not any(fits.values()):
+        return f"{lead}lies within neither interval. "
+    inside, outside = sorted(fits, key=lambda words: not fits[words])
+    return f"{lead}lies within the interval of {inside} and not within that of {outside}. "
 
 
 def _ends(interval: Interval) -> str:
@@ -242,7 +309,9 @@ def _advice(rows: pd.DataFrame, choices: pd.DataFrame | None) -> str:
         here = (choices[list(SHOWN)] == rows.iloc[0][list(SHOWN)]).all(axis=1)
         tried += [(row["interval"], row["adjusted_p"], row["label"]) for row in as_rows(choices[here])]
     better = [each for each in tried if each[1] < SIGNIFICANCE and each[0].mean > 0]
-    found = "Uniform selection: nothing else in this setting is significantly more accurate."
+    room = max((each[0].high for each in tried if each[0].n >= FEWEST_SEEDS), default=0.0)
+    doubt = f", though the intervals leave room for leads of up to {room:.1f} points" if room > 0 else ""
+    found = f"Uniform selection: nothing else in this setting is significantly more accurate{doubt}."
     if better:
         gained, adjusted_p, words = max(better, key=lambda each: each[0].mean)
         found = f"{words[0].upper()}{words[1:]}: it {against(gained, 'uniform selection', adjusted_p)}."

@@ -74,7 +74,7 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
         definition chooses, too (NaN if no record has indices).
     """
     current = [record for record in records if record.experiment == "selection" and record.key not in stale]
-    runs = _labelled(runs_frame(current, stale=set()))
+    runs = labelled_runs(runs_frame(current, stale=set()))
     words, by_key = step_words(), {record.key: record for record in current}
     rows: list[dict[str, Any]] = []
     for number, (_, group) in enumerate(runs.groupby(setting_key(runs, SELECTION.setting), sort=False)):
@@ -87,6 +87,13 @@ def ledger(records: Iterable[Record], stale: set[str]) -> pd.DataFrame:
         "to_defined",
     ]
     return pd.DataFrame(rows, columns=[*columns, "adjusted_p", "shared"])
+
+
+def labelled_runs(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the current runs of clean data and default selecting networks, with the label of their configuration."""
+    clean = runs[runs["label_noise"].isna() & runs["imbalance"].isna() & runs["learner"].isna()]
+    done = done_runs(with_default_selector(clean))
+    return done.assign(label=[SELECTION.label(row) for row in as_rows(done)])
 
 
 def settings(rows: pd.DataFrame) -> list[pd.DataFrame]:
@@ -164,12 +171,6 @@ def ledger_html(rows: pd.DataFrame, name: str, caption: str) -> str:
     listed = as_rows(rows)
     uniform = ("uniform selection", max(row["n"] for row in listed), f"{listed[0]['uniform']:.2f}", *("–",) * 6)
     return table(name, _HEADS, plain_rows([uniform, *map(_cells, listed)]), caption)
-
-
-def _labelled(runs: pd.DataFrame) -> pd.DataFrame:
-    clean = runs[runs["label_noise"].isna() & runs["imbalance"].isna() & runs["learner"].isna()]
-    done = done_runs(with_default_selector(clean))
-    return done.assign(label=[SELECTION.label(row) for row in as_rows(done)])
 
 
 def _setting_rows(group: pd.DataFrame, words: Mapping[str, str], by_key: Mapping[str, Record]) -> list[dict[str, Any]]:
