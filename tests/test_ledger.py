@@ -23,13 +23,21 @@ from lcmat.report.answer import (
     published_gain,
 )
 from lcmat.report.condensation import condensation_frame
+from lcmat.report.explained import (
+    correlations_table,
+    draw_against_accuracy,
+    explained_by_step,
+    explained_runs,
+    few_mistakes,
+    gaps_answer,
+    with_accuracy,
+)
 from lcmat.report.headline import write_headline
 from lcmat.report.ledger import (
     AS_CODE,
     DEFINED,
     STEPS,
     draw_ledger,
-    explained_by_step,
     ledger,
     ledger_html,
     settings,
@@ -101,7 +109,81 @@ def test_explanations_are_averaged_over_seeds():
     ]
     table = explained_by_step(rows, made)
     assert list(table["What is computed"]) == [step_words()[DEFINED], "definition, but " + STEPS["batch_norm"]]
-    assert list(table["misclassified (%)"]) == [10.0, 11.0]
+    assert list(table["misclassified (%)"]) == [10.0, 11.0] and list(table["n"]) == [3, 3]
+
+
+SEVEN = {
+    f"{method} {place}": ({"method": method, **options}, gain)
+    for place, (method, options, gain) in enumerate(
+        [
+            *[("lcmat-s", {"rho": rho}, gain) for rho, gain in ((0.0, -12.0), (0.1, -10.0), (0.5, -8.0))],
+            *[
+                (name, {}, gain)
+                for name, gain in (("herding", -1.0), ("moderate", 1.0), ("k-center", 2.0), ("craig", 3.0))
+            ],
+            ("lcmat-s", {"rho": 0.1, "weighted": True}, 30.0),
+        ]
+    )
+}
+
+
+def explanations(made, mistaken):
+    """Gaps that fall with accuracy among the worst, and rise among the others; a weighted run spoils every order."""
+    rows = []
+    for record in made:
+        accuracy, wrong = record.metrics[ACCURACY], record.metrics[ACCURACY] < 35
+        gap = 99.0 if record.parameters.get("weighted") else 100 - accuracy if wrong else accuracy / 100
+        share = {"misclassified_percent": 50.0 if wrong else mistaken, "misclassified_of_all_percent": 20.0}
+        rows.append({"key": record.key, "gradient_gap": gap, "spectral_norm": -gap, **share})
+    return rows
+
+
+def test_whether_gaps_go_with_accuracy_is_counted_in_ranks_seed_by_seed():
+    """Eight of equal weights a seed, uniform among them: gaps fall over the worst three, rise over the best five."""
+    made = records(effects=SEVEN, evaluate_every=50)
+    runs = explained_runs(explanations(made, 10.0), made)
+    (row,) = as_rows(with_accuracy(runs))
+    places = np.array([1, 2, 3, 4, 5, 6, 7, 8]), np.array([8, 7, 6, 1, 2, 3, 4, 5])
+    rho = 1 - 6 * np.sum((places[0] - places[1]) ** 2) / (8 * 63)
+    assert (row["configurations"], row["gradient_gap"].n) == (8, 3)
+    assert row["gradient_gap"].mean == pytest.approx(rho) and row["spectral_norm"].mean == pytest.approx(-rho)
+    (best,) = as_rows(with_accuracy(few_mistakes(runs)))
+    assert (best["configurations"], best["gradient_gap"].mean) == (5, pytest.approx(1.0))
+    assert list(correlations_table(runs)["Their number"]) == [8, 5]
+
+
+def test_what_the_gaps_tell_is_said_with_its_doubt():
+    made = records(effects=SEVEN, evaluate_every=50)
+    said = gaps_answer(explained_runs(explanations(made, 10.0), made))
+    assert (
+        "Over the 8 configurations of CIFAR-10, ResNet-18, width 16, 1 %, a smaller gradient gap goes with higher"
+        in said
+    )
+    assert (
+        "Over the 5 of these that choose no more mistakes of the network than there are, a smaller gradient gap goes "
+        in said
+    )
+    assert "goes with lower accuracy (rank correlation +1.00 (1.00 to 1.00), with the curvature gap -1.00" in said
+    one = [record for record in made if record.seed == 0]
+    assert "no order is shown" in gaps_answer(explained_runs(explanations(one, 30.0), one))
+    assert "of these" not in gaps_answer(explained_runs(explanations(one, 30.0), one))
+    assert gaps_answer(explained_runs([], made)) == "" and correlations_table(explained_runs([], made)).empty
+
+
+def test_each_way_to_choose_is_a_dot_but_the_weighted():
+    made = records(effects=SEVEN, evaluate_every=50)
+    _, ax = plt.subplots()
+    draw_against_accuracy(ax, explained_runs(explanations(made, 10.0), made), "gradient_gap")
+    assert len(ax.lines) == 8 and "as defined" in [text.get_text() for text in ax.texts]
+    assert sorted(ax.get_legend_handles_labels()[1]) == [
+        "Craig",
+        "Herding",
+        "LCMat-S",
+        "Moderate",
+        "Uniform",
+        "k-Center",
+    ]
+    plt.close("all")
 
 
 def test_explanations_of_runs_without_a_record_are_left_out():
@@ -138,7 +220,9 @@ def test_a_step_that_is_not_decided_where_the_whole_is_says_so():
     assert doubt not in answer(found)
     found.loc[found["label"] != AS_CODE, "adjusted_p"] = 0.09
     why = answer(found).split("\n\n")[1]
-    assert re.search(rf"batches alone are worth \+8\.9 \(95 % interval [^)]*; {doubt} for all steps\), \d+ % of this", why)
+    assert re.search(
+        rf"batches alone are worth \+8\.9 \(95 % interval [^)]*; {doubt} for all steps\), \d+ % of this", why
+    )
 
 
 def test_where_no_difference_was_run_alone_the_setting_that_has_them_is_told():
@@ -365,11 +449,16 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     assert narrow[AS_CODE]["uniform_p"] > 0.05
     assert f"alone are worth {alone['to_defined'].mean:.1f} points as well, which three seeds cannot tell" in said
     choices = runs_frame([record for record in kept if record.experiment == "selection"], stale=stale_keys(kept))
+    pooled = headline_answer(kept, stale_keys(kept)).partition("On average over the 3 fractions")[2]
+    mean, low, high = re.search(r"and \+(.*?) as the code \(95 % interval \+(.*?) to \+(.*?)\)", pooled).groups()
+    assert f"the code is {mean} points ahead (95 % interval {low} to {high}; asked when" in said
+    assert {row["uniform_p"] > 0.05 for group in groups for row in group.values() if row["fraction"] < 0.01} == {True}
     assert "ResNet-18, width 16)" in (craig := in_craig(choices))
     assert (
         f"to Craig, which knows nothing of it, they are worth {craig.partition('worth +')[2].partition(' ')[0]} "
         in said
     )
+    assert f"(95 % interval {' to '.join(re.search(r'interval .(.*?) to .(.*?),', craig).groups())})" in said
     choices = alternatives(choices[choices["width"] == 16]).set_index("label")
     level = choices.loc[["Facility location, compared: features", "Herding", "Moderate"]]  # k-Center is the fourth
     assert level["adjusted_p"].min() > 0.05 and level["interval"].map(lambda each: each.mean > 0).all()

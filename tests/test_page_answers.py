@@ -19,7 +19,7 @@ def differences(*rows, dataset="digits", **shared):
     """Rows of (label, method, interval, corrected p), at 1 % of the images if nothing else is said."""
     table = [
         {"dataset": dataset, "label": label, "method": method, "rho": 0.1, "fraction": 0.01, "interval": interval}
-        | {"adjusted_p": adjusted_p, **shared}
+        | {"adjusted_p": adjusted_p, "network": "digits-net", "width": 16, **shared}
         for label, method, interval, adjusted_p in rows
     ]
     return pd.DataFrame(table, columns=[*(table[0] if table else [*EMPTY])])
@@ -120,7 +120,8 @@ def test_the_answer_about_selection():
         "**Does LCMat-S beat uniform selection?** In 1 of 2 comparisons. On the digits, at 1 % of the images it "
         "is 3.0 points "
         "more accurate than uniform selection (95 % interval +2.0 to +4.0, n = 5); at 5 % of the images it "
-        "does not differ significantly from uniform selection (+0.5 points, 95 % interval -1.0 to +2.0, n = 5).",
+        "does not differ significantly from uniform selection (+0.5 points, 95 % interval -1.0 to +2.0, n = 5). "
+        "Network: DigitsNet, width 16 (usually 32).",
         "**Does any other method?** On the digits, of 2 configurations compared with uniform selection, none is "
         "significantly more accurate and 1 is significantly less accurate (Craig, -9.0 points); the other 1 does not "
         "differ significantly from it after Holm's correction.",
@@ -205,7 +206,15 @@ def test_the_answer_about_sensitivity():
 
 def test_the_answer_about_seconds():
     rows = [
-        {"dataset": "digits", "device": device, "method": method, "fraction": 0.05, "n": n}
+        {
+            "dataset": "digits",
+            "network": "digits-net",
+            "width": 32,
+            "device": device,
+            "method": method,
+            "fraction": 0.05,
+            "n": n,
+        }
         | {"selector": selector, "evidence": evidence, "selection": 1.0, "training": 9.0}
         for device, method, n, selector, evidence in (
             ("a", DEFINED, 5, 4.0, None),
@@ -218,8 +227,8 @@ def test_the_answer_about_seconds():
     costs = wall_clock.speaking_costs(wall_clock.with_ratio(pd.DataFrame(rows).astype({"evidence": float})))
     ours, theirs = wall_clock.wall_clock_answer(costs).split("\n\n")
     assert ours.endswith(
-        "On the digits, training the selecting network takes 4 s; with the choice by LCMat-S it is 1.25 times "
-        "that at 5 %. The most expensive method is GraNd, 2.00 times that at 5 % (medians over 5 seeds)."
+        "On the digits, training the selecting network (DigitsNet, width 32) takes 4 s; with the choice by LCMat-S it "
+        "is 1.25 times that at 5 %. The most expensive method is GraNd, 2.00 times that at 5 % (medians over 5 seeds)."
     )
     assert "2.3 times (at 0.1 %), 3.1 times (at 1 %), 7.1 times (at 10 %) as long" in theirs  # read off appendix D.2
 

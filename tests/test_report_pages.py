@@ -217,10 +217,11 @@ def test_a_cached_stage_counts_in_what_a_check_would_take():
     assert rate == pytest.approx(600.0 / (10 * 50_000 + 200 * 500 + looked_at / 3))
 
 
-def test_reduced_runs_stand_beside_the_number_with_their_data_and_are_never_matched():
+def test_reduced_runs_stand_beside_the_number_with_their_data_one_a_seed_and_are_never_matched():
     settings = {"dataset": "cifar10", "method": "craig", "fraction": 0.01, "network": "convnet", "width": 32}
     records = [make_record(40.0 + s, seed=s, epochs=100, **settings) for s in range(3)]
-    shown = accounts(*records)
+    half = [make_record(44.0, seed=s, epochs=100, precision="bfloat16", **settings) for s in range(2)]
+    shown = accounts(*records, *half)
     assert not shown.comparison["n"].any()
     expected = stats.t.interval(0.95, 2, 41.0, stats.sem([40.0, 41.0, 42.0]))
     text = f"41.00 ({expected[0]:.2f} to {expected[1]:.2f}, n = 3) with convnet, width 32, 100 epochs"

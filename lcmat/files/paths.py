@@ -8,7 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent.parent
-"""Folder of the package `lcmat`."""
+"""Folder of the package `lcmat`.
+
+:meta hide-value:
+"""
 
 _CONTENTS = "_toc.yml"  # only the repository has it
 _VARIABLES = ("LCMAT_CACHE", "LCMAT_DATA", "LCMAT_RECORDS", "LCMAT_RUNS")

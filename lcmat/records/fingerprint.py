@@ -18,7 +18,10 @@ from lcmat.files.paths import PACKAGE
 from lcmat.records.source_text import Module, Target, normalized, parsed
 
 ROOT = PACKAGE.parent
-"""Folder of this package; a fingerprint can also be taken of another copy of it."""
+"""Folder of this package; a fingerprint can also be taken of another copy of it.
+
+:meta hide-value:
+"""
 
 
 class Sources:

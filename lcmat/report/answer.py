@@ -11,13 +11,13 @@ import pandas as pd
 from lcmat.config.defaults import DATASET_DEFAULTS
 from lcmat.config.registry import METHODS
 from lcmat.measurements import kinds
+from lcmat.report.explained import explained_by_step
 from lcmat.report.ledger import (
     AS_CODE,
     DEFINED,
     SHOWN,
     STEPS,
     UNIFORM,
-    explained_by_step,
     labelled_runs,
     ledger,
     setting_text,

@@ -23,7 +23,7 @@ ONE_A_SEED = (
     "circumstances the ones with the most seeds; among equals float32 before bfloat16, then not compiled before "
     "compiled, then the rarer evaluation. Accuracies play no part."
 )
-"""The rule of `_counted`, in words."""
+"""The rule of `one_a_seed`, in words."""
 
 
 @dataclass(frozen=True)
@@ -79,13 +79,13 @@ def arm(check: Check, index: Index, stale: set[str]) -> Arm:
     groups = [index[key] for key in sorted(check.protocols()) if key in index]
     current = [[record for record in group if record.key not in stale] for group in groups]
     diverged = {record.seed for group in current for record in group if record.status != "done"}
-    counted = [record for group in current for record in _counted(group)]
+    counted = [record for group in current for record in one_a_seed(group)]
     everything = sorted((record for group in groups for record in group), key=lambda record: (record.seed, record.key))
     check = check.made_as(counted) if counted else check
     return Arm(check, everything, [record for record in counted if record.status == "done"], sorted(diverged))
 
 
-def _counted(records: Sequence[Record]) -> list[Record]:
+def one_a_seed(records: Sequence[Record]) -> list[Record]:
     """The records of one protocol that count, by seed; see `ONE_A_SEED`. A diverged one stands for its seed too."""
     groups: dict[tuple[Any, ...], dict[int, Record]] = defaultdict(dict)
     for record in sorted(records, key=lambda record: record.key):

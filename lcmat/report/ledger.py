@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import textwrap
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from typing import TYPE_CHECKING, Any
 
 import pandas as pd
@@ -38,7 +38,7 @@ SHOWN = ("dataset", "network", "width", "fraction", "precision")
 """What a reader is told of a setting."""
 
 _HEADS = (
-    *("What is computed", "n", "Accuracy (%)", "Minus uniform", "95 % interval"),
+    *("What is computed", "n", "Accuracy (%)", "Minus uniform", "95 % interval", "p (Holm)"),
     *("Minus definition", "95 % interval", "p (Holm)", "Images in common with the definition (%)"),
 )
 
@@ -101,31 +101,6 @@ def settings(rows: pd.DataFrame) -> list[pd.DataFrame]:
     return [group for _, group in rows.groupby("setting")]
 
 
-def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Record]) -> pd.DataFrame:
-    """Average the stored explanations over seeds: a row for each setting and configuration.
-
-    Args:
-        rows: of the measurement, see `lcmat.measurements.explanation`.
-        records: among which those of its keys are; a row without a record is left out.
-    """
-    measured = {row["key"]: {name: value for name, value in row.items() if name != "key"} for row in rows}
-    runs = runs_frame([record for record in records if record.key in measured], stale=set())
-    words = step_words()
-    listed = [
-        {
-            "group": setting_text(run),
-            "What is computed": words.get(SELECTION.label(run), SELECTION.label(run)),
-            **measured[run["key"]],
-        }
-        for run in as_rows(runs)
-    ]
-    table = pd.DataFrame(listed, columns=None if listed else ["group", "What is computed"]).rename(
-        columns=lambda name: name.replace("_percent", " (%)").replace("_", " ")
-    )
-    means = table.groupby(["group", "What is computed"], sort=False).mean()
-    return means.round({name: 1 if str(name).endswith("(%)") else 3 for name in means}).reset_index()
-
-
 def share_of_gap(rows: pd.DataFrame, label: str) -> float:
     """How much of the step from the definition to the official code one configuration makes alone, in percent.
 
@@ -169,7 +144,7 @@ def setting_text(row: Mapping[str, Any]) -> str:
 def ledger_html(rows: pd.DataFrame, name: str, caption: str) -> str:
     """Show the rows of one setting; the first one is uniform selection itself."""
     listed = as_rows(rows)
-    uniform = ("uniform selection", max(row["n"] for row in listed), f"{listed[0]['uniform']:.2f}", *("–",) * 6)
+    uniform = ("uniform selection", max(row["n"] for row in listed), f"{listed[0]['uniform']:.2f}", *("–",) * 7)
     return table(name, _HEADS, plain_rows([uniform, *map(_cells, listed)]), caption)
 
 
@@ -220,16 +195,15 @@ def _cells(row: Mapping[str, Any]) -> tuple[object, ...]:
         row["words"],
         row["n"],
         (f"{row['accuracy']:.2f}", row["accuracy"]),
-        *_interval_cells(row["to_uniform"]),
-        *(("–", "–") if defined is None else _interval_cells(defined)),
-        "–" if defined is None or defined.n < FEWEST_SEEDS else p_value(row["adjusted_p"]),
+        *_interval_cells(row["to_uniform"], row["uniform_p"]),
+        *(("–",) * 3 if defined is None else _interval_cells(defined, row["adjusted_p"])),
         "–" if row["shared"] != row["shared"] else (f"{row['shared']:.0f}", row["shared"]),
     )
 
 
-def _interval_cells(interval: Interval) -> tuple[object, object]:
+def _interval_cells(interval: Interval, adjusted_p: float) -> tuple[object, object, object]:
     ends = f"{interval.low:.2f} to {interval.high:.2f}" if interval.n > 1 else "one seed"
-    return (f"{interval.mean:+.2f}", interval.mean), ends
+    return (f"{interval.mean:+.2f}", interval.mean), ends, p_value(adjusted_p) if interval.n >= FEWEST_SEEDS else "–"
 
 
 def _kind(variant: Mapping[str, Any]) -> str:

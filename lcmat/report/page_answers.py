@@ -10,9 +10,10 @@ from functools import partial
 
 import pandas as pd
 
-from lcmat.config.registry import METHODS
+from lcmat.config.registry import METHODS, MODELS
 from lcmat.report.ledger import DEFINED
 from lcmat.report.measured import listed
+from lcmat.report.runs import as_rows
 from lcmat.report.schemes import missing, network_text
 from lcmat.report.sentences import (
     Row,
@@ -42,7 +43,9 @@ def selection_answer(differences: pd.DataFrame, to_gradients: pd.DataFrame) -> s
         to_gradients: of LCMat-S at each radius, to radius zero.
     """
     answers = {
-        "Does LCMat-S beat uniform selection?": _one(_defined(differences), UNIFORM, at_fraction),
+        "Does LCMat-S beat uniform selection?": _joined(
+            _one(_defined(differences), UNIFORM, at_fraction), _networks(_defined(differences))
+        ),
         "Does any other method?": _several(differences[differences["method"] != "lcmat-s"], UNIFORM),
         "Does a radius above zero help LCMat-S?": _several(to_gradients, GRADIENTS),
     }
@@ -67,7 +70,7 @@ def condensation_answer(
         "Does matching variances add anything to matching gradients alone (ρ = 0)?": _one(
             _lcmat_c(to_alone), ALONE, _images
         ),
-        "Does LCMat-C do more than the mean control, which pulls as hard and knows nothing of curvature?": _one(
+        "Does LCMat-C do more than the mean control, which matches means of gradients, not curvature?": _one(
             _lcmat_c(to_control), "the mean control", _images
         ),
         "What to use?": by_dataset(to_random, use),
@@ -78,11 +81,13 @@ def condensation_answer(
 def learnt_answer(to_random: pd.DataFrame, to_herding: pd.DataFrame, to_control: pd.DataFrame) -> str:
     """What `condensation_answer` says of other images and of curvature, for readers who know none of the words."""
     answers = {
-        "Do images learnt by LCMat-C help?": _one(_lcmat_c(to_random), RANDOM, _images),
+        "Do images learnt by LCMat-C help?": _joined(
+            _one(_lcmat_c(to_random), RANDOM, _images), _networks(_lcmat_c(to_random))
+        ),
         "Do they beat real images that were chosen? (*Herding* matches the mean feature of a class.)": _one(
             _lcmat_c(to_herding), CHOSEN, _images
         ),
-        "Is that due to curvature? (The *mean control* pulls as hard and knows nothing of it.)": _one(
+        "Is that due to curvature? (The *mean control* matches means of gradients in its place.)": _one(
             _lcmat_c(to_control), "the mean control", _images
         ),
     }
@@ -236,6 +241,17 @@ def _lcmat_c(differences: pd.DataFrame) -> pd.DataFrame:
 def _stacked(tables: Iterable[pd.DataFrame]) -> pd.DataFrame:
     found = [table for table in tables if len(table)]
     return pd.concat(found) if found else pd.DataFrame(columns=["dataset", "label", "interval", "adjusted_p"])
+
+
+def _networks(differences: pd.DataFrame) -> str:
+    """Name the networks of a comparison, and the width that the literature gives them where ours is another."""
+    rows = {(row["network"], row["width"]) for row in as_rows(speaking(differences))}
+    names = [
+        network_text({"network": name, "width": width})
+        + (f" (usually {MODELS[name].width})" * (width != MODELS[name].width))
+        for name, width in sorted(rows)
+    ]
+    return f"Network: {listed(names)}." if names else ""
 
 
 def _joined(*parts: str) -> str:

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from lcmat.config import parse
+from lcmat.report.arms import one_a_seed
 from lcmat.report.protocol import NOT_PROTOCOL, Check, data_name, protocol_key
 from lcmat.report.runs import ACCURACY
 from lcmat.report.statistics import Interval, mean_interval
@@ -35,13 +36,16 @@ class Reduced:
 
 
 def reduced_groups(records: Iterable[Record], stale: set[str]) -> Groups:
-    """Sort complete runs by what they share with a published number, then by their scale; stale ones stand apart."""
+    """Sort complete runs by what they share with a published number, then by their scale; stale ones stand apart.
+
+    Of each group one record a seed counts, see `lcmat.report.arms.ONE_A_SEED`.
+    """
     found: dict[str, dict[str, list[Record]]] = defaultdict(lambda: defaultdict(list))
     for record in sorted(records, key=lambda r: r.seed):
         if record.status == "done" and ACCURACY in record.metrics:
             words = f"{scale_text(record.parameters)}, {data_name(record)}" + ", stale" * (record.key in stale)
             found[_question(record.experiment, record.parameters)][words].append(record)
-    return found
+    return {question: {words: one_a_seed(runs) for words, runs in groups.items()} for question, groups in found.items()}
 
 
 def reduced_for(check: Check, groups: Groups) -> list[Reduced]:

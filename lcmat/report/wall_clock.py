@@ -13,6 +13,7 @@ from lcmat.report.ledger import DEFINED
 from lcmat.report.page_answers import SMOKE
 from lcmat.report.published import read_published
 from lcmat.report.runs import as_rows
+from lcmat.report.schemes import network_text
 from lcmat.report.sentences import in_words, kept_first, questions
 
 TITLES = {method.title: method.title for method in METHODS.values()} | {DEFINED: METHODS["lcmat-s"].title}
@@ -29,7 +30,7 @@ def speaking_costs(costs: pd.DataFrame) -> pd.DataFrame:
     """Keep the methods as defined that look at a network, on the device that most runs of a data set met."""
     rows = kept_first(costs[costs["method"].isin([*TITLES]) & costs["selector"].notna()])
     runs = rows.groupby(["dataset", "device"])["n"].transform("sum")
-    return rows[runs == runs.groupby(rows["dataset"]).transform("max")]
+    return rows[runs == runs.groupby(rows["dataset"]).transform("max")].sort_values("fraction", kind="stable")
 
 
 def wall_clock_answer(costs: pd.DataFrame) -> str:
@@ -73,7 +74,8 @@ def _of_dataset(dataset: str, rows: pd.DataFrame) -> str:
     own = as_rows(rows[rows["method"] == DEFINED])
     times = " and ".join(f"{row['ratio']:.2f} times that at {100 * row['fraction']:g} %" for row in own)
     return (
-        f"On {in_words(dataset)}, training the selecting network takes {rows['selector'].median():.3g} s; "
+        f"On {in_words(dataset)}, training the selecting network ({network_text(as_rows(rows)[0])}) takes "
+        f"{rows['selector'].median():.3g} s; "
         f"with the choice by LCMat-S it is {times or 'not known'}. The most expensive method is {dearest['method']}, "
         f"{dearest['ratio']:.2f} times that at {100 * dearest['fraction']:g} % (medians over {dearest['n']} seeds)."
     )

@@ -53,7 +53,7 @@ if problems:
     display(report.problems_notice(problems))
 Markdown(
     selection_answer(shown, against_gradient)
-    + "\n\n{doc}`why-the-numbers-differ` asks the first question of CIFAR-10."
+    + "\n\n{doc}`why-the-numbers-differ` asks the first question of the paper's own network, at 0.1 to 1 % of CIFAR-10."
 )
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Mean difference of each method to uniform selection in percentage points with its interval, one row for each method, one panel for each data set and fraction, with a vertical line at zero."}, "figure": {"name": "fig-selection-differences", "caption": "Accuracy of each method, as its source defines it, minus that of uniform selection, in percentage points: mean and 95 % paired t interval over the n seeds in the title. Right of the line a method is better. LCMat-S at radius 0 is gradient matching alone."}}
@@ -168,7 +168,9 @@ assert all(abs(a - b) < 1e-9 for a, b in zip(means, tabulated, strict=True))
 # ## Coresets to take away
 #
 # Which images were chosen from real data sets, one small file `KEY.json` for each run: the links below are the seeds. The numbers
-# in it count the training images in the order of the canonical release, which is that of `lcmat.data.load` and of torchvision:
+# in it count the training images in the order of the canonical release, which is that of `lcmat.data.load` and of torchvision.
+# Accuracies are those of the last epoch on the test images; a method called *weighted* was trained with weights that the file
+# does not hold.
 #
 # ```python
 # import json

@@ -63,6 +63,7 @@ batches = {
 # %% tags=["remove-input"]
 Markdown(
     sensitivity_answer(against_zero, against_default, ages.values(), batches.values())
+    + "\n\n{doc}`why-the-numbers-differ` asks the last question of CIFAR-10 and the paper's own network."
 )
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Test accuracy of LCMat-S against the radius with error bars; a grey band for uniform selection."}, "figure": {"name": "fig-sensitivity-radius", "caption": "Accuracy of LCMat-S on the digits against the radius, 5 % of each class: mean and 95 % t interval over the n seeds in the legend; grey: interval of uniform selection."}}

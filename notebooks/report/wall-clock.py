@@ -75,10 +75,11 @@ else:
 # ## Claim
 #
 # In the paper LCMat-S costs several times the pre-training of the network that it selects with. **What would count as
-# failing:** a selection stage that takes as many times the selecting network's training here as there.
+# failing:** a choice that costs a much smaller part of the training here than there. It does. But training on one thread of
+# a processor is slow, and these networks are not the paper's, so the ratio says little about the paper's hardware.
 #
-# Times are those on the clock while other programs ran, on one thread, medians over the seeds. They are comparable within
-# a setting only, and roughly.
+# Times are those on the clock while other programs ran, medians over the seeds. They are comparable within a setting
+# only, and roughly.
 
 # %% [markdown]
 # ## Selection against the training of the selecting network

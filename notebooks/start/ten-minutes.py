@@ -15,7 +15,8 @@
 #
 # A *coreset* is a small part of a training set that is trained on in place of the whole. Below, every grey dot is a
 # handwritten digit, and digits that look alike to a network lie together. Choose a method and a budget, with the mouse or the
-# arrow keys, and see which digits it keeps and how well networks do that have seen no others.
+# arrow keys, and see which digits it keeps and how well networks do that have seen no others. What LCMat-S
+# keeps, the paper's method, teaches the networks of this page less than as many digits drawn at random.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
@@ -181,7 +182,8 @@ means = {name: np.mean(values) for name, values in accuracy.items()}
 gain = paired_difference(accuracy["LCMat-S"], accuracy["Uniform"]).interval
 Markdown(
     f"With {len(chosen)} of {len(train_set)} digits, uniform draws reach {means['Uniform']:.1f} %, the coreset of LCMat-S "
-    f"{means['LCMat-S']:.1f} %: **it {against(gain, 'uniform draws')}**."
+    f"{means['LCMat-S']:.1f} %: **it {against(gain, 'uniform draws')}**. "
+    "That is one coreset and several networks trained on it; {doc}`../report/selection` chooses anew for each seed."
 )
 
 # %% [markdown]

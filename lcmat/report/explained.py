@@ -1,0 +1,177 @@
+"""What the choices of the ledger consist of, by `lcmat measure explanation`, and whether that goes with accuracy."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from typing import TYPE_CHECKING, Any
+
+import pandas as pd
+from matplotlib.axes import Axes
+from scipy.stats import spearmanr
+
+from lcmat.config.registry import title_of
+from lcmat.report import figures
+from lcmat.report.ledger import AS_CODE, DEFINED, UNIFORM, setting_text, step_words
+from lcmat.report.runs import ACCURACY, as_rows, runs_frame
+from lcmat.report.schemes import SELECTION
+from lcmat.report.statistics import FEWEST_SEEDS, Interval, mean_interval
+
+if TYPE_CHECKING:
+    from lcmat.records.record import Record
+
+MEASURES: Mapping[str, str] = {
+    "gradient_gap": "gradient gap",
+    "spectral_norm": "curvature gap",
+    "misclassified_percent": "misclassified images (%)",
+}
+"""What is measured of a choice -> in words, as an axis and a head of a table."""
+FEWEST_CONFIGURATIONS = 5
+_NAMED = {DEFINED: ("as defined", "right"), AS_CODE: ("as the code", "left")}
+
+
+def explained_runs(rows: Sequence[Mapping[str, Any]], records: Iterable[Record]) -> pd.DataFrame:
+    """The runs that were measured: `group` (their setting in words), `label`, their parameters and measures.
+
+    Args:
+        rows: of the measurement, see `lcmat.measurements.explanation`.
+        records: among which those of its keys are; a row without a record is left out.
+    """
+    measured = {row["key"]: row for row in rows}
+    runs = runs_frame([record for record in records if record.key in measured], stale=set())
+    listed = as_rows(runs)
+    found = [{"group": setting_text(run), "label": SELECTION.label(run), **measured[run["key"]]} for run in listed]
+    columns = pd.DataFrame(found, columns=None if found else ["group", "label", "key"])
+    return runs.merge(columns, on="key") if found else columns
+
+
+def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Record]) -> pd.DataFrame:
+    """Average what was measured over `n` seeds: a row for each setting and configuration, in the ledger's order.
+
+    Args:
+        rows: as `explained_runs` takes them.
+        records: likewise.
+    """
+    runs, words = explained_runs(rows, records), step_words()
+    order = {label: place for place, label in enumerate((UNIFORM, *words))}
+    settings = {group: place for place, group in enumerate(dict.fromkeys(runs["group"]))}
+    ordered = runs.assign(
+        place=runs["label"].map(lambda label: order.get(label, len(order))), setting=runs["group"].map(settings)
+    ).sort_values(["setting", "place"], kind="stable")
+    own = [str(name) for name in (rows[0] if rows and len(runs) else ()) if name != "key"]
+    names = {name: name.replace("_percent", " (%)").replace("_", " ") for name in own}
+    groups = ordered.groupby(["group", "label"], sort=False)
+    means = groups[own].mean().rename(columns=names) if own else pd.DataFrame(index=groups.size().index)
+    means = means.round({name: 1 if name.endswith("(%)") else 3 for name in names.values()})
+    means.insert(0, "n", groups.size())
+    table = means.reset_index()
+    table["label"] = [words.get(label, label) for label in table["label"]]
+    return table.rename(columns={"label": "What is computed"})
+
+
+def with_accuracy(runs: pd.DataFrame) -> pd.DataFrame:
+    """Spearman's rank correlation of each measure with accuracy over the configurations of a setting, seed by seed.
+
+    Args:
+        runs: as `explained_runs` gives them; those trained with weights are left out, because equal ones are measured.
+
+    Returns:
+        A row for each setting in which a seed has `FEWEST_CONFIGURATIONS`: `group`, `configurations` (the most of a
+        seed), and for each of `MEASURES` the `Interval` over the seeds; the setting with most configurations first.
+    """
+    found = []
+    for group, part in _equal(runs).groupby("group", sort=False):
+        seeds = [seed for _, seed in part.groupby("seed") if len(seed) >= FEWEST_CONFIGURATIONS]
+        if seeds:
+            ranks = {name: mean_interval([_order(seed[ACCURACY], seed[name]) for seed in seeds]) for name in MEASURES}
+            found.append({"group": group, "configurations": max(map(len, seeds)), **ranks})
+    table = pd.DataFrame(found, columns=["group", "configurations", *MEASURES])
+    return table.sort_values("configurations", ascending=False, kind="stable", ignore_index=True)
+
+
+def few_mistakes(runs: pd.DataFrame) -> pd.DataFrame:
+    """Keep the runs whose images the selecting network misclassifies no more often than all images."""
+    return runs[runs["misclassified_percent"] <= runs["misclassified_of_all_percent"]] if len(runs) else runs
+
+
+def gaps_answer(runs: pd.DataFrame) -> str:
+    """Say whether small gaps go with accuracy where most configurations were run; empty where too few were.
+
+    Args:
+        runs: as `explained_runs` gives them.
+    """
+    everything = with_accuracy(runs)
+    if everything.empty:
+        return ""
+    first = as_rows(everything)[0]
+    rest = as_rows(with_accuracy(few_mistakes(runs[runs["group"] == first["group"]])))
+    parts = [f"Over the {first['configurations']} configurations of {first['group']}, {_gaps_text(first)}."]
+    parts += [
+        f"Over the {row['configurations']} of these that choose no more mistakes of the network than there are, "
+        f"{_gaps_text(row)}."
+        for row in rest
+    ]
+    return " ".join(parts)
+
+
+def correlations_table(runs: pd.DataFrame) -> pd.DataFrame:
+    """Show `with_accuracy` of all configurations and of those with `few_mistakes`; 95 % intervals from three seeds on.
+
+    Args:
+        runs: as `explained_runs` gives them.
+    """
+    both = {"all": with_accuracy(runs), "with few mistakes": with_accuracy(few_mistakes(runs))}
+    found = pd.concat([table.assign(which=words) for words, table in both.items()], ignore_index=True)
+    return pd.DataFrame(
+        {
+            "group": found["group"],
+            "Configurations": found["which"],
+            "Their number": found["configurations"],
+            "n": [interval.n for interval in found["gradient_gap"]],
+            **{words: [_interval_text(each) for each in found[name]] for name, words in MEASURES.items()},
+        }
+    )
+
+
+def draw_against_accuracy(ax: Axes, runs: pd.DataFrame, measure: str) -> Axes:
+    """Draw each configuration's mean accuracy against its mean of a measure, with the look of its method.
+
+    Args:
+        ax: where to draw.
+        runs: as `explained_runs` gives them, of one setting.
+        measure: one of `MEASURES`.
+    """
+    for label, part in _equal(runs).groupby("label", sort=False):
+        title = title_of(part["method"].iloc[0])
+        look, known = figures.method_style(title), title in ax.get_legend_handles_labels()[1]
+        place = float(part[measure].mean()), float(part[ACCURACY].mean())
+        ax.plot(*place, look.marker, color=look.color, markersize=6, label=f"_{title}" if known else title)
+        if label in _NAMED:
+            words, side = _NAMED[str(label)]
+            offset = (-6 if side == "right" else 6, -3)
+            ax.annotate(words, place, offset, textcoords="offset points", fontsize=7, ha=side)
+    ax.set(xlabel=MEASURES[measure], ylabel="test accuracy (%)")
+    return ax
+
+
+def _order(first: pd.Series, second: pd.Series) -> float:
+    """Their rank correlation; zero if one is constant and so has no order."""
+    return float(spearmanr(first, second).statistic) if min(first.nunique(), second.nunique()) > 1 else 0.0
+
+
+def _equal(runs: pd.DataFrame) -> pd.DataFrame:
+    """Those trained with equal weights, which are what is measured."""
+    return runs[~runs["weighted"].astype(bool)].astype({ACCURACY: float}) if len(runs) else runs
+
+
+def _gaps_text(row: Mapping[str, Any]) -> str:
+    gap: Interval = row["gradient_gap"]
+    order = f"a smaller gradient gap goes with {'higher' if gap.mean < 0 else 'lower'} accuracy"
+    words = order if gap.n >= FEWEST_SEEDS and gap.excludes_zero else "no order is shown"
+    other = _interval_text(row["spectral_norm"])
+    return f"{words} (rank correlation {_interval_text(gap)}, with the curvature gap {other}; n = {gap.n})"
+
+
+def _interval_text(interval: Interval) -> str:
+    low, high = max(interval.low, -1.0), min(interval.high, 1.0)
+    ends = f" ({low:.2f} to {high:.2f})" if interval.n >= FEWEST_SEEDS else ""
+    return f"{interval.mean:+.2f}{ends}"
