@@ -26,6 +26,7 @@ MEASURES: Mapping[str, str] = {
 }
 """What is measured of a choice -> in words, as an axis and a head of a table."""
 FEWEST_CONFIGURATIONS = 5
+_NOT_SHOWN = ("key", "largest_class_percent", "smallest_class_percent")  # every choice here is made class by class
 _NAMED = {DEFINED: ("as defined", "right"), AS_CODE: ("as the code", "left")}
 
 
@@ -57,7 +58,7 @@ def explained_by_step(rows: Sequence[Mapping[str, Any]], records: Iterable[Recor
     ordered = runs.assign(
         place=runs["label"].map(lambda label: order.get(label, len(order))), setting=runs["group"].map(settings)
     ).sort_values(["setting", "place"], kind="stable")
-    own = [str(name) for name in (rows[0] if rows and len(runs) else ()) if name != "key"]
+    own = [str(name) for name in (rows[0] if rows and len(runs) else ()) if name not in _NOT_SHOWN]
     names = {name: name.replace("_percent", " (%)").replace("_", " ") for name in own}
     groups = ordered.groupby(["group", "label"], sort=False)
     means = groups[own].mean().rename(columns=names) if own else pd.DataFrame(index=groups.size().index)

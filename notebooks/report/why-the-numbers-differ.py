@@ -152,8 +152,12 @@ averages = {
     for dataset, content in explanations.items()
 }
 explained = {dataset: rows for dataset, rows in averages.items() if len(rows)}
+places = {setting_text(rows.iloc[0]): n for n, rows in enumerate(in_order(steps))}
 for dataset, rows in explained.items():
-    display(report.table(rows, f"explanation-{dataset}"))
+    ordered = rows.sort_values(
+        "group", key=lambda groups: groups.map(places), kind="stable"
+    )
+    display(report.table(ordered, f"explanation-{dataset}"))
     made_by = kinds.made_by("explanation", explanations[dataset])
     left_out = explanations[dataset].get("chosen_by_other_networks")
     why = (
@@ -170,18 +174,17 @@ if not explained:
     )
 
 # %% tags=["remove-input"]
-for rows in explained.values():
-    for group, part in rows.groupby("group"):
-        found = part.set_index("What is computed")
-        if {step_words()[DEFINED], "Uniform"} <= set(found.index):
-            own, drawn = found.loc[step_words()[DEFINED]], found.loc["Uniform"]
-            display(
-                Markdown(
-                    f"**{group}:** of the images that the definition chooses the network misclassifies {own['misclassified (%)']:.1f} %, "
-                    f"of all images {drawn['misclassified of all (%)']:.1f} %. With the equal weights of the training, the gradient of "
-                    f"its coreset is {own['gradient gap']:.3f} from that of all images, that of uniform draws {drawn['gradient gap']:.3f}."
-                )
+for place, rows in zip(places, explained.values(), strict=False):
+    found = rows[rows["group"] == place].set_index("What is computed")
+    if {step_words()[DEFINED], "Uniform"} <= set(found.index):
+        own, drawn = found.loc[step_words()[DEFINED]], found.loc["Uniform"]
+        display(
+            Markdown(
+                f"**{place}:** of the images that the definition chooses the network misclassifies {own['misclassified (%)']:.1f} %, "
+                f"of all images {drawn['misclassified of all (%)']:.1f} %. With the equal weights of the training, the gradient of "
+                f"its coreset is {own['gradient gap']:.3f} from that of all images, that of uniform draws {drawn['gradient gap']:.3f}."
             )
+        )
 
 # %% tags=["remove-input"] mystnb={"image": {"alt": "Four panels with the same cloud of dots, the images of one class; those that the network misclassifies lie along one side. LCMat-S as defined chooses mostly there, single-class statistics and uniform draws choose everywhere."}, "figure": {"name": "fig-feature-map", "caption": "The training images of one class, as the selecting network sees them (first two principal components of their features, one seed): grey those that it labels rightly, orange those that it misclassifies. The larger markers are the images chosen, 1 % of the class."}}
 for content in maps.values():
