@@ -62,7 +62,7 @@ if accounts.problems:
     display(report.problems_notice(accounts.problems))
 Markdown(
     count_judged(comparison)
-    + "\n\n"
+    + " The words are those of the {ref}`rules <rules>`: *compatible* is near within what the spreads allow.\n\n"
     + headline_answer(accounts.records, accounts.stale)
 )
 
@@ -143,7 +143,7 @@ Markdown(
 #
 # A claim is a set of comparisons "this one is more accurate than that one". Each comparison is a t test of differences
 # paired by seed, corrected by {cite:t}`holm1979` for all comparisons of the claim that have three pairs so far: a word can
-# change as runs are added. Both runs of a pair share precision, compilation and interval between evaluations; where several
+# change as runs are added, and pages that compare other things correct for those. Both runs of a pair share precision, compilation and interval between evaluations; where several
 # do, those with most pairs count. The words are of November 25, 2026: before any record of the paper's protocol, but after the
 # first records of the reduced one, three seeds of LCMat-S and uniform selection; the three pairs are of November 29
 # ({doc}`history`):
