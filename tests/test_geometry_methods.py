@@ -66,6 +66,23 @@ def test_of_equal_samples_herding_takes_the_first_however_many_went_before():
     assert all(position[i] < position[i + 400] for i in range(400))
 
 
+@pytest.mark.parametrize("rho", [0.0, 0.5])
+def test_gap_herding_is_herding_of_gradients_where_no_curvature_counts(rho):
+    """One class, logits of zero: gradients are the features times one vector, with a bias one feature more."""
+    features, logits, labels = one_class(seed=1)
+    flat = features, torch.zeros_like(logits), labels
+    with_bias = torch.cat([features, torch.ones(50, 1).double()], dim=1).numpy()
+    expected = naive_herding(with_bias, 30)
+    assert (order("gap-herding", flat, 30, rho=rho) == expected) is (rho == 0)
+    assert order("gap-herding", flat, 50, rho=rho)[:30] == order("gap-herding", flat, 30, rho=rho)
+
+
+def test_of_equal_samples_gap_herding_takes_the_first_however_many_went_before():
+    doubled = [torch.cat([part, part]) for part in one_class(n=100)]
+    position = {i: place for place, i in enumerate(order("gap-herding", doubled))}
+    assert all(position[i] < position[i + 100] for i in range(100))
+
+
 def test_herding_does_not_depend_on_where_the_features_are():
     features, logits, labels = one_class()
     assert order("herding", (features + 1e6, logits, labels), 20) == order("herding", (features, logits, labels), 20)

@@ -173,6 +173,20 @@ def lcmat_s_spectral(problem):
     return naive_greedy(torch.cdist(problem.gradients, problem.gradients) + 0.5 * norms_, BUDGET)
 
 
+def gap_herding(problem):
+    """The gap of each candidate set, from its own gradients and Hessians."""
+    top, chosen = problem.diagonals.var(dim=0).argsort(descending=True)[:6], []
+    for _ in range(BUDGET):
+        gaps = {}
+        for row in set(range(len(problem.gradients))) - set(chosen):
+            gradient, diagonal = (
+                part[[*chosen, row]].mean(dim=0) - part.mean(dim=0) for part in (problem.gradients, problem.diagonals)
+            )
+            gaps[row] = float(gradient.norm() + 0.5 * diagonal[top].abs().sum())
+        chosen.append(min(gaps, key=gaps.get))
+    return chosen
+
+
 def craig(problem):
     return naive_greedy(torch.cdist(problem.gradients, problem.gradients), BUDGET)
 
@@ -226,6 +240,7 @@ def ascent(problem, judges):
 REFERENCES = {
     "lcmat-s": (lcmat_s, {"rho": 1.0, "top_k": 6}),
     "lcmat-s-spectral": (lcmat_s_spectral, {"rho": 1.0}),
+    "gap-herding": (gap_herding, {"rho": 1.0, "top_k": 6}),
     "craig": (craig, {"gradients": "last-layer"}),
     "gradmatch": (lambda problem: pursuit(problem, problem.samples), {}),
     "gradmatch-val": (lambda problem: pursuit(problem, problem.held_out), {}),

@@ -119,6 +119,11 @@ METHODS: Mapping[str, Method] = MappingProxyType(
             "lcmat.selection.lcmat_s_spectral:lcmat_s_spectral",
             "this project; Shin et al., AISTATS 2023, Eq. 6 instead of 7",
         ),
+        "gap-herding": Method(
+            "Gap herding",
+            "lcmat.selection.gap_herding:gap_herding",
+            "this project; what Shin et al., AISTATS 2023, bound by Eq. 10, without the bound",
+        ),
         "craig": Method(
             "Craig", "lcmat.selection.craig:craig", "Mirzasoleiman et al., ICML 2020, section on deep networks"
         ),

@@ -13,6 +13,7 @@ __all__ = [
     "LEDGER",
     "LEDGER_ENDS",
     "NEAREST_ALTERNATIVES",
+    "OWN",
     "PAPER_RADII",
     "SHIPPED",
     "UNIFORM",
@@ -42,8 +43,11 @@ def official(*names: str) -> Variants:
     return tuple({"method": name, **OFFICIAL.get(name, {})} for name in names)
 
 
-DEFINED: Variants = methods(*(name for name in METHODS if name != "lcmat-s-spectral"))
-"""Every method of the registry by its definition, but for the exact spectral norm, which is too slow for large sets."""
+OWN = ("lcmat-s-spectral", "gap-herding")
+"""Methods of this project, which some questions ask for."""
+
+DEFINED: Variants = methods(*(name for name in METHODS if name not in OWN))
+"""Every method of the literature by its definition."""
 
 SHIPPED: Variants = tuple(
     {name: value for name, value in variant.items() if name != "batch_norm"} for variant in official(*OFFICIAL)
@@ -72,6 +76,7 @@ NEAREST_ALTERNATIVES: Variants = (
 ALTERNATIVES: Variants = (
     *NEAREST_ALTERNATIVES,
     *methods("k-center", "herding", "moderate", "facility-location"),
+    *methods("gap-herding"),
     {**_AT_DEFAULT[0], "weighted": True},
     {"method": "lcmat-s", "rho_choice": "held-out"},
     {**_AT_DEFAULT[0], "selection_epochs": 30},
