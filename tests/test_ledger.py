@@ -30,6 +30,8 @@ from lcmat.report.explained import (
     explained_runs,
     few_mistakes,
     gaps_answer,
+    joined,
+    modes_answer,
     with_accuracy,
 )
 from lcmat.report.headline import write_headline
@@ -152,22 +154,59 @@ def test_whether_gaps_go_with_accuracy_is_counted_in_ranks_seed_by_seed():
     assert list(correlations_table(runs)["Their number"]) == [8, 5]
 
 
-def test_what_the_gaps_tell_is_said_with_its_doubt():
+def test_what_goes_with_accuracy_is_said_of_all_and_of_those_with_few_mistakes():
     made = records(effects=SEVEN, evaluate_every=50)
-    said = gaps_answer(explained_runs(explanations(made, 10.0), made))
-    assert (
-        "Over the 8 configurations of CIFAR-10, ResNet-18, width 16, 1 %, a smaller gradient gap goes with higher"
-        in said
+    rows = explanations(made, 10.0)
+    said = gaps_answer(explained_runs(rows, made))
+    assert said.startswith(
+        "Over the 8 configurations of CIFAR-10, ResNet-18, width 16, 1 %, the rank correlation with "
     )
     assert (
-        "Over the 5 of these that choose no more mistakes of the network than there are, a smaller gradient gap goes "
-        in said
+        "Over the 5 of these that choose no more mistakes of the network than there are, the rank correlation " in said
     )
-    assert "goes with lower accuracy (rank correlation +1.00 (1.00 to 1.00), with the curvature gap -1.00" in said
-    one = [record for record in made if record.seed == 0]
-    assert "no order is shown" in gaps_answer(explained_runs(explanations(one, 30.0), one))
-    assert "of these" not in gaps_answer(explained_runs(explanations(one, 30.0), one))
+    assert "accuracy is +1.00 (gradient gap), -1.00 (curvature gap) and +0.00 (misclassified images), n = 3." in said
+    assert "Gap herding" not in said and "of these" not in gaps_answer(explained_runs(explanations(made, 30.0), made))
     assert gaps_answer(explained_runs([], made)) == "" and correlations_table(explained_runs([], made)).empty
+
+
+def test_a_measure_that_some_runs_lack_has_no_correlation():
+    made = records(effects=SEVEN, evaluate_every=50)
+    rows = explanations(made, 10.0)
+    near = [{"key": row["key"], "nearest_distance": row["gradient_gap"]} for row in rows]
+    runs = [explained_runs(joined(rows, part), made) for part in (near, near[1:], [])]
+    shown = [correlations_table(each)["distance to nearest"].iloc[0] for each in runs]
+    assert shown[0] == correlations_table(runs[0])["gradient gap"].iloc[0]
+    assert shown[1:] == ["not measured"] * 2
+
+
+def test_gap_herding_stands_beside_uniform_draws_of_the_same_seeds():
+    made = records(effects={**SEVEN, "own": ({"method": "gap-herding", "rho": 0.1}, -4.0)}, evaluate_every=50)
+    made = [record for record in made if record.seed < 2 or record.parameters["method"] != "gap-herding"]
+    said = gaps_answer(explained_runs(explanations(made, 10.0), made))
+    ours, uniform = (
+        accuracies([r for r in made if r.seed < 2], method=name).mean() for name in ("gap-herding", "uniform")
+    )
+    assert said.endswith(f"and 10 % mistakes (10 %), and its networks reach {ours:.1f} % ({uniform:.1f} %), n = 2.")
+
+
+def test_how_sure_the_network_is_in_both_modes():
+    made = records()
+    rows = [
+        {
+            "key": record.key,
+            "labelled_rightly_percent": 14.0 + record.seed if record.parameters.get("batch_norm") else 85.0,
+            "largest_probability_percent": 60.0,
+        }
+        for record in made
+    ]
+    said = modes_answer(explained_runs(rows, made))
+    assert said.startswith("The selecting network (CIFAR-10, ResNet-18, width 16, 1 %; trained again for")
+    assert (
+        "in evaluation mode it labels 85 % of the training images rightly, and the largest probability of an " in said
+    )
+    assert "with single-class statistics it labels 15 % of the training images rightly" in said
+    assert said.endswith("is 60 % on average (n = 3).")
+    assert modes_answer(explained_runs(explanations(made, 10.0), made)) == ""
 
 
 def test_each_way_to_choose_is_a_dot_but_the_weighted():

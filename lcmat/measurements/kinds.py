@@ -73,6 +73,11 @@ KINDS: Mapping[str, Kind] = MappingProxyType(
             "explanation:measure_dataset",
             datasets=("cifar10",),
         ),
+        "coverage": Kind(
+            "how well the chosen images stand for the others of their class",
+            "coverage:measure_dataset",
+            datasets=("cifar10",),
+        ),
         "feature-map": Kind(
             "where the chosen images lie among the others of a class",
             "feature_map:measure_dataset",

@@ -1,4 +1,4 @@
-"""What the choices of the ledger consist of, by `lcmat measure explanation`, and whether that goes with accuracy."""
+"""What the choices of the ledger consist of, by `lcmat measure`, and whether that goes with accuracy."""
 
 from __future__ import annotations
 
@@ -12,6 +12,7 @@ from scipy.stats import spearmanr
 from lcmat.config.registry import title_of
 from lcmat.report import figures
 from lcmat.report.ledger import AS_CODE, DEFINED, UNIFORM, setting_text, step_words
+from lcmat.report.measured import listed
 from lcmat.report.runs import ACCURACY, as_rows, runs_frame
 from lcmat.report.schemes import SELECTION
 from lcmat.report.statistics import FEWEST_SEEDS, Interval, mean_interval
@@ -23,11 +24,24 @@ MEASURES: Mapping[str, str] = {
     "gradient_gap": "gradient gap",
     "spectral_norm": "curvature gap",
     "misclassified_percent": "misclassified images (%)",
+    "nearest_distance": "distance to nearest",
+    "mean_distance": "distance of means",
 }
-"""What is measured of a choice -> in words, as an axis and a head of a table."""
+"""What is measured of a choice, by `lcmat.measurements.explanation` and `coverage` -> in words, as on an axis."""
 FEWEST_CONFIGURATIONS = 5
+GAP_HERDING = "gap-herding"
 _NOT_SHOWN = ("key", "largest_class_percent", "smallest_class_percent")  # every choice here is made class by class
 _NAMED = {DEFINED: ("as defined", "right"), AS_CODE: ("as the code", "left")}
+
+
+def joined(rows: Iterable[Mapping[str, Any]], others: Iterable[Mapping[str, Any]]) -> list[dict[str, Any]]:
+    """Add to the rows of a measurement what another one says of the same run; NaN where it says nothing.
+
+    >>> joined([{"key": "a", "x": 1}], [{"key": "a", "y": 2}, {"key": "b", "y": 3}])
+    [{'key': 'a', 'x': 1, 'y': 2}]
+    """
+    first, second = (pd.DataFrame([dict(row) for row in part]) for part in (rows, others))
+    return as_rows(first.merge(second, how="left", on="key") if len(first) and len(second) else first)
 
 
 def explained_runs(rows: Sequence[Mapping[str, Any]], records: Iterable[Record]) -> pd.DataFrame:
@@ -77,13 +91,14 @@ def with_accuracy(runs: pd.DataFrame) -> pd.DataFrame:
 
     Returns:
         A row for each setting in which a seed has `FEWEST_CONFIGURATIONS`: `group`, `configurations` (the most of a
-        seed), and for each of `MEASURES` the `Interval` over the seeds; the setting with most configurations first.
+        seed), and for each of `MEASURES` the `Interval` over the seeds, None if it was not measured of all; the setting
+        with most configurations first.
     """
     found = []
     for group, part in _equal(runs).groupby("group", sort=False):
         seeds = [seed for _, seed in part.groupby("seed") if len(seed) >= FEWEST_CONFIGURATIONS]
         if seeds:
-            ranks = {name: mean_interval([_order(seed[ACCURACY], seed[name]) for seed in seeds]) for name in MEASURES}
+            ranks = {name: _orders(seeds, name) for name in MEASURES}
             found.append({"group": group, "configurations": max(map(len, seeds)), **ranks})
     table = pd.DataFrame(found, columns=["group", "configurations", *MEASURES])
     return table.sort_values("configurations", ascending=False, kind="stable", ignore_index=True)
@@ -95,7 +110,7 @@ def few_mistakes(runs: pd.DataFrame) -> pd.DataFrame:
 
 
 def gaps_answer(runs: pd.DataFrame) -> str:
-    """Say whether small gaps go with accuracy where most configurations were run; empty where too few were.
+    """Say what goes with accuracy where most configurations were run; empty where too few were.
 
     Args:
         runs: as `explained_runs` gives them.
@@ -104,14 +119,15 @@ def gaps_answer(runs: pd.DataFrame) -> str:
     if everything.empty:
         return ""
     first = as_rows(everything)[0]
-    rest = as_rows(with_accuracy(few_mistakes(runs[runs["group"] == first["group"]])))
-    parts = [f"Over the {first['configurations']} configurations of {first['group']}, {_gaps_text(first)}."]
+    own = runs[runs["group"] == first["group"]]
+    rest = as_rows(with_accuracy(few_mistakes(own)))
+    parts = [f"Over the {first['configurations']} configurations of {first['group']}, {_ranks_text(first)}."]
     parts += [
         f"Over the {row['configurations']} of these that choose no more mistakes of the network than there are, "
-        f"{_gaps_text(row)}."
+        f"{_ranks_text(row)}."
         for row in rest
     ]
-    return " ".join(parts)
+    return " ".join([*parts, _herding_text(own)])
 
 
 def correlations_table(runs: pd.DataFrame) -> pd.DataFrame:
@@ -127,7 +143,7 @@ def correlations_table(runs: pd.DataFrame) -> pd.DataFrame:
             "group": found["group"],
             "Configurations": found["which"],
             "Their number": found["configurations"],
-            "n": [interval.n for interval in found["gradient_gap"]],
+            "n": [interval.n for interval in found[next(iter(MEASURES))]],
             **{words: [_interval_text(each) for each in found[name]] for name, words in MEASURES.items()},
         }
     )
@@ -154,25 +170,72 @@ def draw_against_accuracy(ax: Axes, runs: pd.DataFrame, measure: str) -> Axes:
     return ax
 
 
-def _order(first: pd.Series, second: pd.Series) -> float:
-    """Their rank correlation; zero if one is constant and so has no order."""
-    return float(spearmanr(first, second).statistic) if min(first.nunique(), second.nunique()) > 1 else 0.0
-
-
 def _equal(runs: pd.DataFrame) -> pd.DataFrame:
     """Those trained with equal weights, which are what is measured."""
     return runs[~runs["weighted"].astype(bool)].astype({ACCURACY: float}) if len(runs) else runs
 
 
-def _gaps_text(row: Mapping[str, Any]) -> str:
-    gap: Interval = row["gradient_gap"]
-    order = f"a smaller gradient gap goes with {'higher' if gap.mean < 0 else 'lower'} accuracy"
-    words = order if gap.n >= FEWEST_SEEDS and gap.excludes_zero else "no order is shown"
-    other = _interval_text(row["spectral_norm"])
-    return f"{words} (rank correlation {_interval_text(gap)}, with the curvature gap {other}; n = {gap.n})"
+def _orders(seeds: Sequence[pd.DataFrame], measure: str) -> Interval | None:
+    """The rank correlation of a measure with accuracy, seed by seed; zero where either is constant and has no order."""
+    if any(measure not in seed or seed[measure].isna().any() for seed in seeds):
+        return None
+    pairs = [(seed[ACCURACY], seed[measure]) for seed in seeds]
+    return mean_interval(
+        [float(spearmanr(*pair).statistic) if min(map(pd.Series.nunique, pair)) > 1 else 0.0 for pair in pairs]
+    )
 
 
-def _interval_text(interval: Interval) -> str:
+def _ranks_text(row: Mapping[str, Any]) -> str:
+    known = {words.removesuffix(" (%)"): row[name] for name, words in MEASURES.items() if row[name] is not None}
+    ranks = listed(f"{interval.mean:+.2f} ({words})" for words, interval in known.items())
+    return f"the rank correlation with accuracy is {ranks}, n = {row['gradient_gap'].n}"
+
+
+def _herding_text(runs: pd.DataFrame) -> str:
+    """What becomes of a set that makes both gaps small; empty if it was not run."""
+    own = runs[runs["method"] == GAP_HERDING]
+    drawn = runs[(runs["method"] == "uniform") & runs["seed"].isin(own["seed"])]
+    if own.empty or drawn.empty:
+        return ""
+    columns = [ACCURACY, "gradient_gap", "misclassified_percent"]
+    (accuracy, gap, wrong), (uniform, its_gap, its_wrong) = (
+        part[columns].astype(float).mean() for part in (own, drawn)
+    )
+    return (
+        f"**Gap herding**, which makes the gaps small without the bound, has a gradient gap of {gap:.3f} (uniform "
+        f"selection {its_gap:.3f}) and {wrong:.0f} % mistakes ({its_wrong:.0f} %), and its networks reach "
+        f"{accuracy:.1f} % ({uniform:.1f} %), n = {len(own)}."
+    )
+
+
+def modes_answer(runs: pd.DataFrame) -> str:
+    """Say how sure the selecting network is in evaluation mode and with single-class statistics, if that was measured.
+
+    Args:
+        runs: as `explained_runs` gives them.
+    """
+    columns = ["labelled_rightly_percent", "largest_probability_percent"]
+    if not set(columns) <= set(runs):
+        return ""
+    known = runs[(runs["method"] == "lcmat-s") & runs[columns].notna().all(axis=1)]
+    told = []
+    for words, part in (
+        ("in evaluation mode", known[known["batch_norm"].isna()]),
+        ("with single-class statistics", known[known["batch_norm"] == "batch"]),
+    ):
+        seeds = part.groupby("seed")[columns].mean()
+        if len(seeds):
+            right, sure = seeds.mean()
+            told.append(
+                f"{words} it labels {right:.0f} % of the training images rightly, and the largest probability of an "
+                f"image is {sure:.0f} % on average (n = {len(seeds)})"
+            )
+    places = listed(dict.fromkeys(known["group"])) if told else ""
+    return f"The selecting network ({places}; trained again for this measurement): {'; '.join(told)}." if told else ""
+
+
+def _interval_text(interval: Interval | None) -> str:
+    if interval is None:
+        return "not measured"
     low, high = max(interval.low, -1.0), min(interval.high, 1.0)
-    ends = f" ({low:.2f} to {high:.2f})" if interval.n >= FEWEST_SEEDS else ""
-    return f"{interval.mean:+.2f}{ends}"
+    return f"{interval.mean:+.2f}" + (f" ({low:.2f} to {high:.2f})" if interval.n >= FEWEST_SEEDS else "")
