@@ -186,7 +186,11 @@ def test_gap_herding_stands_beside_uniform_draws_of_the_same_seeds():
     ours, uniform = (
         accuracies([r for r in made if r.seed < 2], method=name).mean() for name in ("gap-herding", "uniform")
     )
-    assert said.endswith(f"and 10 % mistakes (10 %), and its networks reach {ours:.1f} % ({uniform:.1f} %), n = 2.")
+    gaps = f"gradient gap {ours / 100:.3f} ({uniform / 100:.3f})"
+    assert f"**Gap herding** beside uniform selection (in brackets), n = 2: {gaps}" in said
+    assert said.endswith(
+        f"misclassified images in percent 10 (10), test accuracy in percent {ours:.1f} ({uniform:.1f})."
+    )
 
 
 def test_how_sure_the_network_is_in_both_modes():

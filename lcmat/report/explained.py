@@ -30,6 +30,13 @@ MEASURES: Mapping[str, str] = {
 """What is measured of a choice, by `lcmat.measurements.explanation` and `coverage` -> in words, as on an axis."""
 FEWEST_CONFIGURATIONS = 5
 GAP_HERDING = "gap-herding"
+_BESIDE = (
+    *((name, MEASURES[name], ".3f") for name in ("gradient_gap", "spectral_norm")),
+    *(
+        ("misclassified_percent", "misclassified images in percent", ".0f"),
+        (ACCURACY, "test accuracy in percent", ".1f"),
+    ),
+)
 _NOT_SHOWN = ("key", "largest_class_percent", "smallest_class_percent")  # every choice here is made class by class
 _NAMED = {DEFINED: ("as defined", "right"), AS_CODE: ("as the code", "left")}
 
@@ -197,15 +204,9 @@ def _herding_text(runs: pd.DataFrame) -> str:
     drawn = runs[(runs["method"] == "uniform") & runs["seed"].isin(own["seed"])]
     if own.empty or drawn.empty:
         return ""
-    columns = [ACCURACY, "gradient_gap", "misclassified_percent"]
-    (accuracy, gap, wrong), (uniform, its_gap, its_wrong) = (
-        part[columns].astype(float).mean() for part in (own, drawn)
-    )
-    return (
-        f"**Gap herding**, which makes the gaps small without the bound, has a gradient gap of {gap:.3f} (uniform "
-        f"selection {its_gap:.3f}) and {wrong:.0f} % mistakes ({its_wrong:.0f} %), and its networks reach "
-        f"{accuracy:.1f} % ({uniform:.1f} %), n = {len(own)}."
-    )
+    ours, chance = (part[[name for name, *_ in _BESIDE]].astype(float).mean() for part in (own, drawn))
+    told = [f"{words} {ours[name]:{digits}} ({chance[name]:{digits}})" for name, words, digits in _BESIDE]
+    return f"**Gap herding** beside uniform selection (in brackets), n = {len(own)}: {', '.join(told)}."
 
 
 def modes_answer(runs: pd.DataFrame) -> str:

@@ -279,7 +279,7 @@ for dataset, runs in measured_runs.items():
 # trained, without the bound by which LCMat-S chooses ({doc}`../derivation/09_what-the-bound-buys`). It was added on November 30, 2026, when
 # all others were known but the longest trained, and before its first run it was said what would follow. Above uniform selection: the
 # principle is right, and its bound is what fails. Level with it: small gaps are had by chance as well, and buy nothing more. Below:
-# gaps of the last layer are no guide.
+# gaps of the last layer are no guide. An interval that contains zero leaves all three open.
 
 # %% tags=["remove-input"]
 frame = report.runs_frame(records, stale=stale)
