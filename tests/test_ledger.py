@@ -11,6 +11,7 @@ from scipy import stats
 from lcmat.config.official import OFFICIAL
 from lcmat.config.registry import MODELS
 from lcmat.experiments import stale_keys
+from lcmat.measurements import kinds
 from lcmat.records.record import load_all, write
 from lcmat.report.accounts import read_accounts
 from lcmat.report.answer import (
@@ -470,6 +471,18 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     learnt = learnt.groupby(["dataset", "method"])[ACCURACY]
     found = [rows[DEFINED]["accuracy"], rows[AS_CODE]["accuracy"], rows[DEFINED]["uniform"]]
     found += [narrow[DEFINED]["accuracy"], narrow[DEFINED]["uniform"], narrow[AS_CODE]["accuracy"]]
+    few = [r for r in kept if r.experiment == "selection" and of_narrow.items() <= r.parameters.items()]
+    few = [r for r in few if r.parameters["network"] == "resnet18"]
+    herded, drawn = (accuracies(few, method=name) for name in ("gap-herding", "uniform"))
+    assert len(herded) == len(drawn) == 3 and (herded < drawn).all() and "in each of the three seeds" in said
+    found.append(herded.mean())
+    measured = {row["key"]: row["gradient_gap"] for row in kinds.stored("explanation")["cifar10"]["rows"]}
+    gaps = {
+        r.key: (r.seed, r.parameters["method"]) for r in few if r.parameters["method"] in ("gap-herding", "uniform")
+    }
+    gaps = {place: measured[key] for key, place in gaps.items()}
+    ours, chance = (sum(gaps[seed, name] for seed in range(3)) for name in ("gap-herding", "uniform"))
+    assert ours < chance and "on average a smaller gradient gap than random ones" in said
     data, names = ("fashion-mnist", "cifar10"), ("lcmat-c", "random", "herding", "mean-control")
     assert {learnt.size()[name, method] for name in data for method in names} == {5}
     found += [learnt.mean()[name, method] for name in data for method in ("lcmat-c", "random", "herding")]
