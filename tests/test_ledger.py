@@ -356,7 +356,9 @@ def test_other_fractions_stand_beside_and_their_average_is_tested_seed_by_seed()
     both = [*records(width=64), *records(width=64, fraction=0.001, effects=small)]
     narrow, few = records(fraction=0.005), records(2, width=64, fraction=0.005)
     text = headline_answer([*both, *narrow, *few], set()).split("\n\n")[0]
-    assert "At 0.1 % it differs by -2.5 points as defined and +0.5 as the code (2 of these are significant" in text
+    assert (
+        "At 0.1 % it differs by -2.5 points as defined and by +0.5 as the code (2 of these significantly); on" in text
+    )
     gaps = [
         np.mean(
             [
@@ -368,13 +370,11 @@ def test_other_fractions_stand_beside_and_their_average_is_tested_seed_by_seed()
         for of in ({**DEFINITION, "batch_norm": None}, EFFECTS["code"][0])
     ]
     ends = [stats.ttest_1samp(gap, 0).confidence_interval() for gap in gaps]
-    defined, code = (
-        f"{gap.mean():+.1f}{word} (95 % interval {low:+.1f} to {high:+.1f})"
-        for gap, (low, high), word in zip(gaps, ends, (" points as defined", " as the code"), strict=True)
-    )
-    assert text.endswith(
-        f"On average over the 2 fractions (asked when these results were known) that is {defined} and {code}, n = 3."
-    )
+    means = [
+        f"{gap.mean():+.1f} (95 % interval {low:+.1f} to {high:+.1f})"
+        for gap, (low, high) in zip(gaps, ends, strict=True)
+    ]
+    assert text.endswith(f"which was asked when these results were known, by {means[0]} and {means[1]}, n = 3.")
 
 
 def test_the_share_of_a_step():
@@ -505,8 +505,8 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     assert narrow[AS_CODE]["uniform_p"] > 0.05
     assert f"alone are worth {alone['to_defined'].mean:.1f} points as well, which three seeds cannot tell" in said
     choices = runs_frame([record for record in kept if record.experiment == "selection"], stale=stale_keys(kept))
-    pooled = headline_answer(kept, stale_keys(kept)).partition("On average over the 3 fractions")[2]
-    mean, low, high = re.search(r"and \+(.*?) as the code \(95 % interval \+(.*?) to \+(.*?)\)", pooled).groups()
+    pooled = headline_answer(kept, stale_keys(kept)).partition("average over the 3 fractions")[2]
+    mean, low, high = re.search(r"and \+(.*?) \(95 % interval \+(.*?) to \+(.*?)\)", pooled).groups()
     assert f"the code is {mean} points ahead (95 % interval {low} to {high}; asked when" in said
     assert {row["uniform_p"] > 0.05 for group in groups for row in group.values() if row["fraction"] < 0.01} == {True}
     assert "ResNet-18, width 16)" in (craig := in_craig(choices))

@@ -124,17 +124,16 @@ def at_other_fractions(own: pd.DataFrame, rows: pd.DataFrame, runs: pd.DataFrame
         label: listed([f"{each.mean:+.1f}" for each in group["to_uniform"]]) for label, group in others.groupby("label")
     }
     clear = int((others["uniform_p"] < SIGNIFICANCE).sum())
-    clearly = f"{clear} of these are" if clear else "none of these is"
+    clearly = f"{clear} of these significantly" if clear else "none significantly after Holm's correction"
     done = labelled_runs(runs)
     done = done[(done[scale] == own.iloc[0][scale]).all(axis=1) & done["fraction"].isin(both["fraction"])]
     pooled = label_differences(done, [(DEFINED, UNIFORM), (AS_CODE, UNIFORM)], pooled=("fraction",))
     means = {row["better"]: f"{row['interval'].mean:+.1f}" for row in as_rows(pooled)}
     spans = {row["better"]: _ends(row["interval"]) for row in as_rows(pooled)}
     return (
-        f" At {places} it differs by {told[DEFINED]} points as defined and {told[AS_CODE]} as the code ({clearly} "
-        f"significant after Holm's correction). On average over the {both['fraction'].nunique()} fractions (asked when "
-        f"these results were known) that is {means[DEFINED]} points as defined ({spans[DEFINED]}) and "
-        f"{means[AS_CODE]} as the code ({spans[AS_CODE]}), n = {own.iloc[0]['n']}."
+        f" At {places} it differs by {told[DEFINED]} points as defined and by {told[AS_CODE]} as the code ({clearly}); "
+        f"on average over the {both['fraction'].nunique()} fractions, which was asked when these results were known, by "
+        f"{means[DEFINED]} ({spans[DEFINED]}) and {means[AS_CODE]} ({spans[AS_CODE]}), n = {own.iloc[0]['n']}."
     )
 
 
