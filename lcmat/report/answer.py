@@ -132,8 +132,8 @@ def at_other_fractions(own: pd.DataFrame, rows: pd.DataFrame, runs: pd.DataFrame
     spans = {row["better"]: _ends(row["interval"]) for row in as_rows(pooled)}
     return (
         f" At {places} it differs by {told[DEFINED]} points as defined and by {told[AS_CODE]} as the code ({clearly}); "
-        f"on average over the {both['fraction'].nunique()} fractions, which was asked when these results were known, by "
-        f"{means[DEFINED]} ({spans[DEFINED]}) and {means[AS_CODE]} ({spans[AS_CODE]}), n = {own.iloc[0]['n']}."
+        f"on average over the {both['fraction'].nunique()} fractions, which was asked when these results were known, "
+        f"by {means[DEFINED]} ({spans[DEFINED]}) and {means[AS_CODE]} ({spans[AS_CODE]}), n = {own.iloc[0]['n']}."
     )
 
 
