@@ -471,6 +471,19 @@ def test_the_readme_says_what_the_records_say(monkeypatch):
     learnt = learnt.groupby(["dataset", "method"])[ACCURACY]
     found = [rows[DEFINED]["accuracy"], rows[AS_CODE]["accuracy"], rows[DEFINED]["uniform"]]
     found += [narrow[DEFINED]["accuracy"], narrow[DEFINED]["uniform"], narrow[AS_CODE]["accuracy"]]
+    (larger,) = (group for group in groups if {**of_narrow, "fraction": 0.05}.items() <= group[DEFINED].items())
+    (most,) = (row for row in larger.values() if row["words"] == step)
+    assert (larger[DEFINED]["n"], larger[AS_CODE]["n"], most["n"]) == (3, 3, 3)
+    assert max(larger[DEFINED]["uniform_p"], larger[AS_CODE]["adjusted_p"], most["adjusted_p"]) < 0.05
+    behind, worth, whole = (
+        -larger[DEFINED]["to_uniform"].mean,
+        most["to_defined"].mean,
+        larger[AS_CODE]["to_defined"].mean,
+    )
+    assert (
+        f"definition is {behind:.1f} points behind random images and the statistics alone are worth {worth:.1f}" in said
+    )
+    assert f"of the {whole:.1f} points between definition and code, all significant with three seeds" in said
     few = [r for r in kept if r.experiment == "selection" and of_narrow.items() <= r.parameters.items()]
     few = [r for r in few if r.parameters["network"] == "resnet18"]
     herded, drawn = (accuracies(few, method=name) for name in ("gap-herding", "uniform"))
