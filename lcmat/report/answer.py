@@ -131,9 +131,10 @@ def at_other_fractions(own: pd.DataFrame, rows: pd.DataFrame, runs: pd.DataFrame
     means = {row["better"]: f"{row['interval'].mean:+.1f}" for row in as_rows(pooled)}
     spans = {row["better"]: _ends(row["interval"]) for row in as_rows(pooled)}
     return (
-        f" At {places} it differs by {told[DEFINED]} points as defined and by {told[AS_CODE]} as the code ({clearly}); "
-        f"on average over the {both['fraction'].nunique()} fractions, which was asked when these results were known, "
-        f"by {means[DEFINED]} ({spans[DEFINED]}) and {means[AS_CODE]} ({spans[AS_CODE]}), n = {own.iloc[0]['n']}."
+        f" At {places} LCMat-S differs from uniform selection by {told[DEFINED]} points as defined and by "
+        f"{told[AS_CODE]} as the code ({clearly}); on average over the {both['fraction'].nunique()} fractions, which "
+        f"was asked when these results were known, by {means[DEFINED]} ({spans[DEFINED]}) and "
+        f"{means[AS_CODE]} ({spans[AS_CODE]}), n = {own.iloc[0]['n']}."
     )
 
 
@@ -165,12 +166,12 @@ def answer(
     found = (
         f"{_verdict(defined, code)}By the paper's formulas (its network in evaluation mode, ρ = {_RHO:g}) it "
         f"{_against(defined)}{_wrong(defined, explained)}. As its official code computes it, it {_against(code)}. "
-        f"(Setting: {setting_text(defined)} of the images kept.{_caution(defined)}){elsewhere}"
+        f"(Setting: {setting_text(defined)} of the images kept.{_caution(defined)})"
     )
     parts = {
         "Does LCMat-S beat uniform selection?": found,
         "Why did the paper find that it does?": _printed(defined, code) + _why(rows, code, apart) + craig,
-        "What to use?": _advice(rows, choices),
+        "What to use?": _advice(rows, choices, elsewhere),
     }
     return questions(parts, "")
 
@@ -301,7 +302,7 @@ def _ends(interval: Interval) -> str:
     return f"95 % interval {interval.low:+.1f} to {interval.high:+.1f}"
 
 
-def _advice(rows: pd.DataFrame, choices: pd.DataFrame | None) -> str:
+def _advice(rows: pd.DataFrame, choices: pd.DataFrame | None, elsewhere: str) -> str:
     """What gains most of all that is significantly above uniform selection, or uniform selection."""
     tried = [(row["to_uniform"], row["uniform_p"], row["words"]) for row in as_rows(rows)]
     if choices is not None:
@@ -314,7 +315,7 @@ def _advice(rows: pd.DataFrame, choices: pd.DataFrame | None) -> str:
     if better:
         gained, adjusted_p, words = max(better, key=lambda each: each[0].mean)
         found = f"{words[0].upper()}{words[1:]}: it {against(gained, 'uniform selection', adjusted_p)}."
-    return f"{found} {{doc}}`/book/start/should-i-use-it` asks the same of all methods and situations."
+    return f"{found}{elsewhere} {{doc}}`/book/start/should-i-use-it` asks the same of all methods and situations."
 
 
 def _caution(row: dict[str, Any]) -> str:
