@@ -122,7 +122,7 @@ METHODS: Mapping[str, Method] = MappingProxyType(
         "gap-herding": Method(
             "Gap herding",
             "lcmat.selection.gap_herding:gap_herding",
-            "this project; what Shin et al., AISTATS 2023, bound by Eq. 10, without the bound",
+            "this project; Shin et al., AISTATS 2023, Eq. 10 without its bound",
         ),
         "craig": Method(
             "Craig", "lcmat.selection.craig:craig", "Mirzasoleiman et al., ICML 2020, section on deep networks"
