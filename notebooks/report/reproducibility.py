@@ -62,7 +62,7 @@ if accounts.problems:
     display(report.problems_notice(accounts.problems))
 Markdown(
     count_judged(comparison)
-    + " The words are those of the {ref}`rules <rules>`: *compatible* is near within what the spreads allow.\n\n"
+    + " The words are those of the {ref}`rules <rules>`: *compatible* has an interval that contains zero and is narrow enough to mean something.\n\n"
     + headline_answer(accounts.records, accounts.stale)
 )
 

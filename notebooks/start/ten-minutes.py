@@ -15,8 +15,8 @@
 #
 # A *coreset* is a small part of a training set that is trained on in place of the whole. Below, every grey dot is a
 # handwritten digit, and digits that look alike to a network lie together. Choose a method and a budget, with the mouse or the
-# arrow keys, and see which digits it keeps and how well networks do that have seen no others. What LCMat-S
-# keeps, the paper's method, teaches the networks of this page less than as many digits drawn at random.
+# arrow keys, and see which digits it keeps and how well networks do that have seen no others. The digits that
+# LCMat-S, the paper's method, keeps teach the networks of this page less than as many drawn at random.
 #
 # ```{admonition} What this chapter reproduces
 # :class: note dropdown
