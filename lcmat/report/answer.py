@@ -9,11 +9,11 @@ from typing import TYPE_CHECKING, Any
 import pandas as pd
 
 from lcmat.config.defaults import DATASET_DEFAULTS
-from lcmat.config.registry import METHODS
 from lcmat.measurements import kinds
 from lcmat.report.explained import explained_by_step
 from lcmat.report.ledger import (
     AS_CODE,
+    DEFAULT_RHO,
     DEFINED,
     SHOWN,
     STEPS,
@@ -44,7 +44,6 @@ SINGLE_CLASS = (
 
 PAPER_WIDTH = 64
 HEADLINE_FRACTION = 0.01
-_RHO = METHODS["lcmat-s"].options["rho"]
 _DOUBT = "; not significant after Holm's correction for all steps"
 
 
@@ -164,7 +163,7 @@ def answer(
     by_label = {row["label"]: row for row in as_rows(rows)}
     defined, code = by_label[DEFINED], by_label[AS_CODE]
     found = (
-        f"{_verdict(defined, code)}By the paper's formulas (its network in evaluation mode, ρ = {_RHO:g}) it "
+        f"{_verdict(defined, code)}By the paper's formulas (its network in evaluation mode, ρ = {DEFAULT_RHO:g}) it "
         f"{_against(defined)}{_wrong(defined, explained)}. As its official code computes it, it {_against(code)}. "
         f"(Setting: {setting_text(defined)} of the images kept.{_caution(defined)})"
     )

@@ -24,8 +24,8 @@ if TYPE_CHECKING:
     from lcmat.records.record import Record
 
 UNIFORM = "Uniform"
-_RHO = METHODS["lcmat-s"].options["rho"]
-DEFINED = method_label("lcmat-s", {"rho": _RHO})
+DEFAULT_RHO = METHODS["lcmat-s"].options["rho"]
+DEFINED = method_label("lcmat-s", {"rho": DEFAULT_RHO})
 AS_CODE = method_label("lcmat-s", OFFICIAL["lcmat-s"])
 STEPS: Mapping[str, str] = {name: QUIRKS[name] for name in OFFICIAL["lcmat-s"]}
 """The options by which the official code differs, in words."""
@@ -51,7 +51,7 @@ def step_words() -> dict[str, str]:
     """
     words = {DEFINED: "LCMat-S as defined", AS_CODE: "LCMat-S as its official code does it"}
     for name, value in OFFICIAL["lcmat-s"].items():
-        words[method_label("lcmat-s", {"rho": _RHO, name: value})] = f"definition, but {STEPS[name]}"
+        words[method_label("lcmat-s", {"rho": DEFAULT_RHO, name: value})] = f"definition, but {STEPS[name]}"
     for variant in LEDGER:
         label = method_label(variant["method"], variant)
         if variant["method"] not in ("lcmat-s", "uniform"):
