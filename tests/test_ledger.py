@@ -115,6 +115,15 @@ def test_explanations_are_averaged_over_seeds():
     assert list(table["misclassified (%)"]) == [10.0, 11.0] and list(table["n"]) == [3, 3]
 
 
+def test_a_longer_trained_network_is_averaged_by_itself_and_takes_no_part_in_the_correlation():
+    made = records(effects=SEVEN, evaluate_every=50)
+    longer = records(effects={"longer": (DEFINITION, -10.0)}, evaluate_every=50, selection_epochs=30)[1::2]
+    usual, both = (explained_runs(explanations(part, 10.0), part) for part in (made, made + longer))
+    assert len(both) == len(usual) + 3 and gaps_answer(both) == gaps_answer(usual)
+    table = explained_by_step(explanations(made + longer, 10.0), made + longer).set_index("What is computed")["n"]
+    assert table[step_words()[DEFINED]] == 3 and table["LCMat-S, ρ = 0.1, selecting network: 30 epochs"] == 3
+
+
 SEVEN = {
     f"{method} {place}": ({"method": method, **options}, gain)
     for place, (method, options, gain) in enumerate(

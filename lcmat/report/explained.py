@@ -13,8 +13,8 @@ from lcmat.config.registry import title_of
 from lcmat.report import figures
 from lcmat.report.ledger import AS_CODE, DEFINED, UNIFORM, setting_text, step_words
 from lcmat.report.measured import listed
-from lcmat.report.runs import ACCURACY, as_rows, runs_frame
-from lcmat.report.schemes import SELECTION
+from lcmat.report.runs import ACCURACY, as_rows, runs_frame, with_default_selector
+from lcmat.report.schemes import CHOICE
 from lcmat.report.statistics import FEWEST_SEEDS, Interval, mean_interval
 
 if TYPE_CHECKING:
@@ -61,7 +61,7 @@ def explained_runs(rows: Sequence[Mapping[str, Any]], records: Iterable[Record])
     measured = {row["key"]: row for row in rows}
     runs = runs_frame([record for record in records if record.key in measured], stale=set())
     listed = as_rows(runs)
-    found = [{"group": setting_text(run), "label": SELECTION.label(run), **measured[run["key"]]} for run in listed]
+    found = [{"group": setting_text(run), "label": CHOICE.label(run), **measured[run["key"]]} for run in listed]
     columns = pd.DataFrame(found, columns=None if found else ["group", "label", "key"])
     return runs.merge(columns, on="key") if found else columns
 
@@ -94,7 +94,8 @@ def with_accuracy(runs: pd.DataFrame) -> pd.DataFrame:
     """Spearman's rank correlation of each measure with accuracy over the configurations of a setting, seed by seed.
 
     Args:
-        runs: as `explained_runs` gives them; those trained with weights are left out, because equal ones are measured.
+        runs: as `explained_runs` gives them; those trained with weights are left out, because equal ones are measured,
+            and those whose selecting network was trained longer or shorter than usual.
 
     Returns:
         A row for each setting in which a seed has `FEWEST_CONFIGURATIONS`: `group`, `configurations` (the most of a
@@ -178,8 +179,11 @@ def draw_against_accuracy(ax: Axes, runs: pd.DataFrame, measure: str) -> Axes:
 
 
 def _equal(runs: pd.DataFrame) -> pd.DataFrame:
-    """Those trained with equal weights, which are what is measured."""
-    return runs[~runs["weighted"].astype(bool)].astype({ACCURACY: float}) if len(runs) else runs
+    """Those trained with equal weights, which are what is measured, and chosen by the usual network of their seed."""
+    if runs.empty:
+        return runs
+    usual = with_default_selector(runs)
+    return usual[~usual["weighted"].astype(bool)].astype({ACCURACY: float})
 
 
 def _orders(seeds: Sequence[pd.DataFrame], measure: str) -> Interval | None:
@@ -218,7 +222,7 @@ def modes_answer(runs: pd.DataFrame) -> str:
     columns = ["labelled_rightly_percent", "largest_probability_percent"]
     if not set(columns) <= set(runs):
         return ""
-    known = runs[(runs["method"] == "lcmat-s") & runs[columns].notna().all(axis=1)]
+    known = with_default_selector(runs[(runs["method"] == "lcmat-s") & runs[columns].notna().all(axis=1)])
     told = []
     for words, part in (
         ("in evaluation mode", known[known["batch_norm"].isna()]),
