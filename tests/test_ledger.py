@@ -220,6 +220,9 @@ def test_how_sure_the_network_is_in_both_modes():
     )
     assert "with single-class statistics it labels 15 % of the training images rightly" in said
     assert said.endswith("is 60 % on average (n = 3).")
+    longer = records(effects={"longer": (DEFINITION, -10.0)}, selection_epochs=30)[1::2]
+    sure = [{**rows[0], "key": record.key, "labelled_rightly_percent": 100.0} for record in longer]
+    assert modes_answer(explained_runs(rows + sure, made + longer)) == said
     assert modes_answer(explained_runs(explanations(made, 10.0), made)) == ""
 
 

@@ -238,7 +238,8 @@ for content in maps.values():
 # with equal weights. *Gradient gap* and *curvature gap* are the two terms of {doc}`../derivation/03_upper_bound` in the last layer, the
 # second as a spectral norm. Two more look at the features alone: how far an image is on average from the *nearest* chosen one
 # of its class, and how far the *mean* of the chosen ones is from that of the class, both in units of the mean distance of an image to the
-# mean of its class, and in the features of one network for all choices of a seed, trained again for the measurement; choices by a network that was trained for longer are left out. The table has Spearman's rank correlation of accuracy with each measure over the configurations of a
+# mean of its class, and in the features of one network for all choices of a seed, trained again for the measurement; choices
+# by a network that was trained for longer are left out. The table has Spearman's rank correlation of accuracy with each measure over the configurations of a
 # setting, seed by seed: -1 if the smaller measure always has the higher accuracy. *With few mistakes* are those that choose no
 # larger share of misclassified images than all images have. The question was put on November 30, 2026, when all but gap herding (see the
 # next section) had been seen, and a correlation is no cause.
